@@ -1,0 +1,151 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where things live on a host: one place for every path, in system mode (root, many tenants) and rootless (one user)."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import typing as t
+
+
+class Account(t.NamedTuple):
+    """The Linux account of a tenant."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+def account(name: str) -> Account:
+    """Return the account called *name*.
+
+    :raises KeyError: there is none.
+    """
+    entry = pwd.getpwnam(name)
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
+
+
+class Layout:
+    """Paths of one host. ``home`` and ``uid`` matter in rootless mode only."""
+
+    def __init__(self, mode: str, home: str = "", uid: int = 0) -> None:
+        self.mode = mode
+        self.home = home
+        self.uid = uid
+        if mode == "system":
+            self.configuration = "/etc/watchbill"
+            self.library = "/usr/local/lib/watchbill"
+            self.binaries = "/usr/local/bin"
+            self.state = "/var/lib/watchbill"
+        elif mode == "rootless":
+            self.configuration = home + "/.config/watchbill"
+            self.library = home + "/.local/lib/watchbill"
+            self.binaries = home + "/.local/bin"
+            self.state = home + "/.local/state/watchbill"
+        else:
+            raise ValueError("mode is system or rootless, not %r" % (mode,))
+
+    @classmethod
+    def system(cls) -> Layout:
+        """Return the layout of a host that root manages."""
+        return cls("system")
+
+    @classmethod
+    def rootless(cls, home: t.Optional[str] = None, uid: t.Optional[int] = None) -> Layout:
+        """Return the layout of one user's own Watchbill (by default of the user who asks)."""
+        own_uid = os.getuid() if uid is None else uid
+        return cls("rootless", home or pwd.getpwuid(own_uid).pw_dir, own_uid)
+
+    @classmethod
+    def of_installation(cls, program: str) -> Layout:
+        """Return the layout that the zipapp at *program* belongs to: system when it lies in the system's library."""
+        if os.path.realpath(program).startswith("/usr/local/lib/watchbill/"):
+            return cls.system()
+        return cls.rootless()
+
+    def expand(self, path: str) -> str:
+        """Return *path* with a leading ``~/`` as the rootless user's home."""
+        if path.startswith("~/"):
+            return self.home + path[1:]
+        return path
+
+    def account_of(self, tenant: str) -> Account:
+        """Return the account that runs *tenant*: its own, or the one user of a rootless host.
+
+        :raises KeyError: there is no such account.
+        """
+        if self.mode == "rootless":
+            entry = pwd.getpwuid(self.uid)
+            return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
+        return account(tenant)
+
+    # -- files that an apply writes -------------------------------------------------------------------------------
+    @property
+    def manifest(self) -> str:
+        """Last applied state of this host."""
+        return self.configuration + "/manifest.json"
+
+    @property
+    def program(self) -> str:
+        """The host half, one zipapp."""
+        return self.library + "/watchbill-host.pyz"
+
+    @property
+    def agents(self) -> str:
+        """Directory of all definitions."""
+        return self.configuration + "/agents"
+
+    @property
+    def tmux_configuration(self) -> str:
+        """The tmux configuration of every session."""
+        return self.configuration + "/tmux.conf"
+
+    @property
+    def journal(self) -> str:
+        """What every apply did, one JSON object a line."""
+        return self.state + "/journal.jsonl"
+
+    @property
+    def backups(self) -> str:
+        """Where foreign things on our names go when an apply removes them."""
+        return self.state + "/backup"
+
+    @property
+    def lock(self) -> str:
+        """Held by whoever changes this host."""
+        return self.state + "/lock"
+
+    def agent_directory(self, tenant: str, agent: str) -> str:
+        """Directory of one agent's definition, environment and units."""
+        return "%s/%s/%s" % (self.agents, tenant, agent)
+
+    def overrides(self, tenant: str) -> str:
+        """Directory of the operator's overrides for one tenant."""
+        return "%s/overrides/%s" % (self.state, tenant)
+
+    def override(self, tenant: str, agent: str) -> str:
+        """The operator's overrides for one agent."""
+        return "%s/%s.json" % (self.overrides(tenant), agent)
+
+    # -- places that belong to the tenant -------------------------------------------------------------------------
+    @staticmethod
+    def runtime_directory(uid: int) -> str:
+        """XDG_RUNTIME_DIR of a user."""
+        return "/run/user/%d" % uid
+
+    @classmethod
+    def agent_runtime(cls, uid: int, agent: str) -> str:
+        """Directory of an agent's sockets, FIFO and heartbeat."""
+        return "%s/watchbill/%s" % (cls.runtime_directory(uid), agent)
+
+    @staticmethod
+    def agent_state(home: str, agent: str) -> str:
+        """Directory of what a keeper remembers across reboots."""
+        return "%s/.local/state/watchbill/%s" % (home, agent)
+
+    @staticmethod
+    def agent_home(home: str, agent: str) -> str:
+        """HOME of an agent."""
+        return "%s/agents/%s" % (home, agent)
