@@ -1,0 +1,143 @@
+"""What goes wrong, as values with a code. Nothing here prints, and importing it costs next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+EXCERPT_WIDTH = 88
+# What a terminal or a log reader would act on instead of showing: C0 and C1 controls, line separators, and the marks that reorder
+# text (bidi), so that a hostile fleet.yaml cannot forge or hide output.
+_CONTROLS = (*range(0x00, 0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
+_REORDERING = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
+_SURROGATES = range(0xD800, 0xE000)
+UNSHOWABLE = frozenset(chr(code) for code in (*_CONTROLS, *_REORDERING, *_SURROGATES))
+_ESCAPES = str.maketrans({c: f"\\x{ord(c):02x}" if ord(c) < 0x100 else f"\\u{ord(c):04x}" for c in UNSHOWABLE})
+
+
+def visible(text: str) -> str:
+    """Return `text` with every character that must not reach a terminal written as an escape such as ``\\x1b``."""
+    return text.translate(_ESCAPES)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, and where: `line` and `column` count from 1, `excerpt` is that line, `width` what to underline."""
+
+    code: str
+    message: str
+    hint: str = ""
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    excerpt: str | None = None
+    width: int = 1
+
+    def __str__(self) -> str:
+        """Return the one line of this problem: ``fleet.yaml:LINE:COL: error[code]: message``."""
+        place = visible(self.file) + ":" if self.file is not None else ""
+        if place and self.line is not None:
+            place += f"{self.line}:{self.column or 1}:"
+        return f"{place} error[{self.code}]: {visible(self.message)}".lstrip()
+
+    def render(self) -> str:
+        """Return the whole text for a person: the one line, then the excerpt with a caret, then the hint."""
+        lines = [str(self)]
+        hint = visible(self.hint)
+        if self.excerpt is not None and self.line is not None:
+            shown, offset, width = _window(self.excerpt, (self.column or 1) - 1, self.width)
+            number = f"{self.line:>5}"
+            lines.append(f"{number} | {shown}".rstrip())
+            lines.append(f"{' ' * len(number)} | {' ' * offset}{'^' * width} {hint}".rstrip())
+        elif hint:
+            lines.append(f"   {hint}")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``--json`` shows for one error."""
+        return {
+            "file": None if self.file is None else visible(self.file),
+            "line": self.line,
+            "column": self.column,
+            "code": self.code,
+            "message": visible(self.message),
+            "hint": visible(self.hint) or None,
+        }
+
+
+def _window(text: str, start: int, width: int) -> tuple[str, int, int]:
+    """Return the part of a line around `start` that fits a terminal, where the caret begins in it, and how long it is."""
+    start = min(start, len(text))
+    width = max(1, min(width, len(text) - start))
+    first = 0
+    if start + width > EXCERPT_WIDTH:
+        first = max(0, start - EXCERPT_WIDTH // 2)
+    shown = text[first : first + EXCERPT_WIDTH]
+    head = "…" if first else ""
+    tail = "…" if first + EXCERPT_WIDTH < len(text) else ""
+    marked = shown[start - first : start - first + width]
+    before = head + visible(shown[: start - first])
+    return head + visible(shown) + tail, _columns(before), max(1, _columns(visible(marked)))
+
+
+def _columns(text: str) -> int:
+    """Return how many terminal columns `text` takes."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+class WatchbillError(Exception):
+    """Anything Watchbill reports on purpose: it has a text for people and an object for programs, never a traceback."""
+
+    def render(self) -> str:
+        """Return the text for a person, without a newline at the end."""
+        raise NotImplementedError
+
+    def to_json(self) -> dict[str, Any]:
+        """Return ``{"errors": [...]}`` as ``--json`` prints it."""
+        raise NotImplementedError
+
+
+class FleetError(WatchbillError):
+    """A fleet file is wrong. `problems` has all that was found, in the order of the file."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+    def render(self) -> str:
+        lines = [problem.render() for problem in self.problems]
+        files = sorted({visible(problem.file) for problem in self.problems if problem.file is not None})
+        if files:
+            count = len(self.problems)
+            lines.append(f"{count} error{'' if count == 1 else 's'} in {', '.join(files)}")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"errors": [problem.to_json() for problem in self.problems]}
+
+
+class OperationError(WatchbillError):
+    """An operation was refused or failed: what is wrong, and the command or step that helps."""
+
+    def __init__(self, message: str, hint: str = "", code: str = "operation") -> None:
+        self.message = message
+        self.hint = hint
+        self.code = code
+        super().__init__(message, hint, code)
+
+    def __str__(self) -> str:
+        return f"error[{self.code}]: {visible(self.message)}"
+
+    def render(self) -> str:
+        return "\n".join([str(self), f"   {visible(self.hint)}"] if self.hint else [str(self)])
+
+    def to_json(self) -> dict[str, Any]:
+        return {"errors": [Problem(self.code, self.message, self.hint).to_json()]}
