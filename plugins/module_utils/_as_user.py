@@ -49,9 +49,9 @@ def call_as(who: Account, function: t.Callable[..., t.Any], *arguments: t.Any, t
     try:
         answer = json.loads(data)
     except ValueError as error:
-        raise AsUserError("%s gave no answer as %s" % (function.__name__, who.name)) from error
+        raise AsUserError(f"{function.__name__} gave no answer as {who.name}") from error
     if "error" in answer:
-        raise AsUserError("%s as %s: %s" % (function.__name__, who.name, answer["error"]))
+        raise AsUserError("{} as {}: {}".format(function.__name__, who.name, answer["error"]))
     return answer["value"]
 
 
@@ -70,7 +70,7 @@ def _answer_and_exit(
             answer = {"value": function(*arguments)}
             status = 0
         except Exception as error:  # the parent raises it again, with the name of the function
-            answer = {"error": "%s: %s" % (type(error).__name__, error)}
+            answer = {"error": f"{type(error).__name__}: {error}"}
         data = json.dumps(answer).encode()
         while data:
             data = data[os.write(writer, data) :]
@@ -85,13 +85,13 @@ def _read_all(reader: int, timeout: float) -> bytes:
     while True:
         left = deadline - time.monotonic()
         if left <= 0 or not select.select([reader], [], [], left)[0]:
-            raise AsUserError("no answer within %g s" % timeout)
+            raise AsUserError(f"no answer within {timeout:g} s")
         chunk = os.read(reader, 65536)
         if not chunk:
             return b"".join(chunks)
         size += len(chunk)
         if size > ANSWER_LIMIT:
-            raise AsUserError("answer larger than %d bytes" % ANSWER_LIMIT)
+            raise AsUserError(f"answer larger than {ANSWER_LIMIT} bytes")
         chunks.append(chunk)
 
 
@@ -122,8 +122,7 @@ def run_as(
             env=environment,
             cwd="/",
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             encoding="utf-8",
             errors="replace",
             timeout=timeout,
@@ -131,7 +130,7 @@ def run_as(
             **identity,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise AsUserError("%s as %s: %s" % (arguments[0], who.name, error)) from error
+        raise AsUserError(f"{arguments[0]} as {who.name}: {error}") from error
 
 
 def systemctl_user(who: Account, *arguments: str, timeout: float = 60.0) -> str:
@@ -143,8 +142,8 @@ def systemctl_user(who: Account, *arguments: str, timeout: float = 60.0) -> str:
     """
     done = run_as(who, ("systemctl", "--user", "--no-pager", "--no-ask-password", *arguments), timeout)
     if done.returncode != 0:
-        words = (done.stderr or done.stdout).strip() or "exit status %d" % done.returncode
-        raise AsUserError("systemctl --user %s as %s: %s" % (" ".join(arguments[:2]), who.name, words))
+        words = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
+        raise AsUserError("systemctl --user {} as {}: {}".format(" ".join(arguments[:2]), who.name, words))
     return done.stdout
 
 
@@ -157,7 +156,7 @@ def read_regular_file(path: str, limit: int = FILE_LIMIT) -> bytes:
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError("%s is not a regular file" % path)
+            raise OSError(f"{path} is not a regular file")
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -166,7 +165,7 @@ def read_regular_file(path: str, limit: int = FILE_LIMIT) -> bytes:
                 return b"".join(chunks)
             size += len(chunk)
             if size > limit:
-                raise ValueError("%s is larger than %d bytes" % (path, limit))
+                raise ValueError(f"{path} is larger than {limit} bytes")
             chunks.append(chunk)
     finally:
         os.close(handle)

@@ -45,7 +45,7 @@ class Layout:
             self.binaries = home + "/.local/bin"
             self.state = home + "/.local/state/watchbill"
         else:
-            raise ValueError("mode is system or rootless, not %r" % (mode,))
+            raise ValueError(f"mode is system or rootless, not {mode!r}")
 
     @classmethod
     def system(cls) -> Layout:
@@ -119,33 +119,33 @@ class Layout:
 
     def agent_directory(self, tenant: str, agent: str) -> str:
         """Directory of one agent's definition, environment and units."""
-        return "%s/%s/%s" % (self.agents, tenant, agent)
+        return f"{self.agents}/{tenant}/{agent}"
 
     def overrides(self, tenant: str) -> str:
         """Directory of the operator's overrides for one tenant."""
-        return "%s/overrides/%s" % (self.state, tenant)
+        return f"{self.state}/overrides/{tenant}"
 
     def override(self, tenant: str, agent: str) -> str:
         """The operator's overrides for one agent."""
-        return "%s/%s.json" % (self.overrides(tenant), agent)
+        return f"{self.overrides(tenant)}/{agent}.json"
 
     # -- places that belong to the tenant -------------------------------------------------------------------------
     @staticmethod
     def runtime_directory(uid: int) -> str:
         """XDG_RUNTIME_DIR of a user."""
-        return "/run/user/%d" % uid
+        return f"/run/user/{uid}"
 
     @classmethod
     def agent_runtime(cls, uid: int, agent: str) -> str:
         """Directory of an agent's sockets, FIFO and heartbeat."""
-        return "%s/watchbill/%s" % (cls.runtime_directory(uid), agent)
+        return f"{cls.runtime_directory(uid)}/watchbill/{agent}"
 
     @staticmethod
     def agent_state(home: str, agent: str) -> str:
         """Directory of what a keeper remembers across reboots."""
-        return "%s/.local/state/watchbill/%s" % (home, agent)
+        return f"{home}/.local/state/watchbill/{agent}"
 
     @staticmethod
     def agent_home(home: str, agent: str) -> str:
         """HOME of an agent."""
-        return "%s/agents/%s" % (home, agent)
+        return f"{home}/agents/{agent}"
