@@ -1,0 +1,62 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Kind ``agent``: one entry of the roster, the thing that people read in a plan. Its files and units carry it out."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._kind import Differences, Kind, short
+
+
+class AgentKind(Kind):
+    """An agent by its definition; ``launch`` is the digest of all that a running session was started with."""
+
+    name = "agent"
+    order = 5
+    logical = True
+    fields = (
+        *("team", "role", "project", "runtime", "model", "command", "env", "working_directory"),
+        *("policy", "enabled", "launch", "definition"),
+    )
+
+    def disruption(
+        self, desired: dict[str, t.Any], differences: Differences, observed: t.Optional[dict[str, t.Any]] = None
+    ) -> str:
+        """A running session has to start anew when what it was launched with changes; the rest is re-read."""
+        if "launch" not in differences:
+            return "live"
+        return "restart" if observed and observed.get("running") else "none"
+
+    def words(self, differences: Differences) -> str:
+        """Return what people changed; digests only when nothing that a person wrote explains them."""
+        parts = []
+        for field, (before, after) in differences.items():
+            if field in ("launch", "definition"):
+                continue
+            if isinstance(before, dict) and isinstance(after, dict):
+                parts.append(_inner(field, before, after))
+            else:
+                parts.append(f"{field} {short(before)} → {short(after)}")
+        return ", ".join(parts) or "how it is launched or kept, by a new version of Watchbill"
+
+    def describe(self, desired: dict[str, t.Any]) -> str:
+        """Return role and runtime."""
+        return f"{desired['role']}, runtime {desired['runtime']}"
+
+    def waiting(self, desired: dict[str, t.Any], observed: dict[str, t.Any]) -> str:
+        """Return why a running session still is an old one."""
+        launched = observed.get("launch")
+        if not observed.get("running") or launched is None or launched == desired["launch"]:
+            return ""
+        policy = desired["policy"]["restart"]
+        return {
+            "when-idle": "restart waits until it is idle",
+            "manual": "restart waits for `watchbill restart`",
+        }.get(policy, f"restart ({policy}) is under way")
+
+
+def _inner(field: str, before: dict[str, t.Any], after: dict[str, t.Any]) -> str:
+    changed = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
+    words = (f"{name} {short(before.get(name))} → {short(after.get(name))}" for name in changed)
+    return f"{field} " + ", ".join(words)

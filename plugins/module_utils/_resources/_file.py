@@ -1,0 +1,116 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Kind ``file``: a regular file or a symbolic link, written atomically."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import typing as t
+
+from ._kind import Differences, Kind
+from ._ownership import owner_fields, set_owner
+
+SIZE_LIMIT = 16 * 1024 * 1024
+
+
+class FileKind(Kind):
+    """A file with owner, group, mode and content (by SHA-256), or a link with its target."""
+
+    name = "file"
+    order = 2
+    fields = ("target", "sha256", "owner", "group", "mode")
+
+    def differences(self, desired: dict[str, t.Any], observed: dict[str, t.Any]) -> Differences:
+        """Return what differs; between a link and a file that is the type alone."""
+        wanted = "link" if "target" in desired else "file"
+        if observed["type"] != wanted:
+            return {"type": [observed["type"], wanted]}
+        return super().differences(desired, observed)
+
+    def disruption(
+        self, desired: dict[str, t.Any], differences: Differences, observed: t.Optional[dict[str, t.Any]] = None
+    ) -> str:
+        """A file that somebody reads again after a change is ``live``; owner and mode alone disturb nobody."""
+        return "live" if desired.get("reload") and ("sha256" in differences or "type" in differences) else "none"
+
+    def words(self, differences: Differences) -> str:
+        """Return the differences; content is named as such instead of by digests."""
+        parts = []
+        for field, (before, after) in differences.items():
+            parts.append("content" if field == "sha256" else super().words({field: [before, after]}))
+        return ", ".join(parts)
+
+    @staticmethod
+    def observe(path: str) -> t.Optional[dict[str, t.Any]]:
+        """Return type, owner, group, mode and digest (or target) of what is at *path*, or None."""
+        try:
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                return {"type": "link", "target": os.readlink(path)}
+            state = owner_fields(status)
+            if not stat.S_ISREG(status.st_mode):
+                state["type"] = "other"
+                return state
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        state["type"] = "file"
+        with os.fdopen(handle, "rb") as stream:
+            # One byte past the limit makes the digest differ from anything that we would write.
+            state["sha256"] = hashlib.sha256(stream.read(SIZE_LIMIT + 1)).hexdigest()
+        return state
+
+    @staticmethod
+    def write(desired: dict[str, t.Any], path: str, body: t.Optional[bytes]) -> None:
+        """Put the file or link in place with one rename, so that a reader sees the old or the new one, whole.
+
+        :raises ValueError: the body is not the one that the manifest promised.
+        :raises OSError: the directory is missing, or something in the way cannot be replaced.
+        """
+        temporary = f"{path}.watchbill-{os.getpid()}"
+        try:
+            if "target" in desired:
+                os.symlink(desired["target"], temporary)
+            else:
+                if body is None or hashlib.sha256(body).hexdigest() != desired["sha256"]:
+                    raise ValueError(f"the content for {path} is not what the manifest promised")
+                _write_new(desired, temporary, body)
+            if os.path.isdir(path) and not os.path.islink(path):
+                os.rmdir(path)
+            os.replace(temporary, path)
+        finally:
+            if os.path.lexists(temporary):
+                os.unlink(temporary)
+
+    @staticmethod
+    def set_attributes(desired: dict[str, t.Any], path: str) -> None:
+        """Set owner and mode of a file whose content is right.
+
+        :raises OSError: it is gone or no regular file any more.
+        """
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            set_owner(handle, desired)
+            os.fchmod(handle, int(desired["mode"], 8))
+        finally:
+            os.close(handle)
+
+    @staticmethod
+    def delete(path: str) -> None:
+        """Remove the file or link; one that is gone already is no error."""
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return
+
+
+def _write_new(desired: t.Mapping[str, t.Any], path: str, body: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(body)
+        set_owner(stream.fileno(), desired)
+        os.fchmod(stream.fileno(), int(desired["mode"], 8))
+        stream.flush()
+        os.fsync(stream.fileno())
