@@ -92,7 +92,7 @@ def _stray_action(stray: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 def _departure(
     resource: Resource, state: Observed, policy: t.Mapping[str, t.Any], moves: t.Mapping[str, str]
-) -> t.Optional[dict[str, t.Any]]:
+) -> dict[str, t.Any] | None:
     """Return what happens to something that left the file, or None when it is gone already or is to be kept."""
     if state is None:
         return None
@@ -106,8 +106,8 @@ def _departure(
 
 
 def _arrival_or_difference(
-    kind: Kind, resource: Resource, had: t.Optional[Resource], state: Observed
-) -> t.Optional[dict[str, t.Any]]:
+    kind: Kind, resource: Resource, had: Resource | None, state: Observed
+) -> dict[str, t.Any] | None:
     """Return the action for a wanted resource, or None when all is as planned."""
     if state is None:
         if had is None:
@@ -130,8 +130,8 @@ def _arrival_or_difference(
 
 
 def _logical_difference(
-    kind: Kind, resource: Resource, had: t.Optional[Resource], state: dict[str, t.Any]
-) -> t.Optional[dict[str, t.Any]]:
+    kind: Kind, resource: Resource, had: Resource | None, state: dict[str, t.Any]
+) -> dict[str, t.Any] | None:
     """Compare with what was applied: such a resource has no bytes of its own, its files and units carry it out."""
     if had is None:
         return _action(resource, "create", reason=kind.describe(resource))

@@ -21,7 +21,7 @@ class AgentKind(Kind):
     )
 
     def disruption(
-        self, desired: dict[str, t.Any], differences: Differences, observed: t.Optional[dict[str, t.Any]] = None
+        self, desired: dict[str, t.Any], differences: Differences, observed: dict[str, t.Any] | None = None
     ) -> str:
         """A running session has to start anew when what it was launched with changes; the rest is re-read."""
         if "launch" not in differences:

@@ -17,10 +17,10 @@ class DirectoryKind(Kind):
 
     name = "directory"
     order = 1
-    fields = ("type", "owner", "group", "mode")
+    fields = ("owner", "group", "mode")
 
     @staticmethod
-    def observe(path: str) -> t.Optional[dict[str, t.Any]]:
+    def observe(path: str) -> dict[str, t.Any] | None:
         """Return owner, group and mode, or None where there is nothing; ``type`` only when it is something else."""
         try:
             status = os.lstat(path)
@@ -35,7 +35,7 @@ class DirectoryKind(Kind):
         """Return what differs; something that is no directory is one difference whatever its mode."""
         if observed.get("type", "directory") != "directory":
             return {"type": [observed["type"], "directory"]}
-        return super().differences({**desired, "type": None}, {**observed, "type": None})
+        return super().differences(desired, observed)
 
     @staticmethod
     def write(desired: dict[str, t.Any], path: str) -> None:

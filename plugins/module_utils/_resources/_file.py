@@ -30,7 +30,7 @@ class FileKind(Kind):
         return super().differences(desired, observed)
 
     def disruption(
-        self, desired: dict[str, t.Any], differences: Differences, observed: t.Optional[dict[str, t.Any]] = None
+        self, desired: dict[str, t.Any], differences: Differences, observed: dict[str, t.Any] | None = None
     ) -> str:
         """A file that somebody reads again after a change is ``live``; owner and mode alone disturb nobody."""
         return "live" if desired.get("reload") and ("sha256" in differences or "type" in differences) else "none"
@@ -43,7 +43,7 @@ class FileKind(Kind):
         return ", ".join(parts)
 
     @staticmethod
-    def observe(path: str) -> t.Optional[dict[str, t.Any]]:
+    def observe(path: str) -> dict[str, t.Any] | None:
         """Return type, owner, group, mode and digest (or target) of what is at *path*, or None."""
         try:
             status = os.lstat(path)
@@ -63,7 +63,7 @@ class FileKind(Kind):
         return state
 
     @staticmethod
-    def write(desired: dict[str, t.Any], path: str, body: t.Optional[bytes]) -> None:
+    def write(desired: dict[str, t.Any], path: str, body: bytes | None) -> None:
         """Put the file or link in place with one rename, so that a reader sees the old or the new one, whole.
 
         :raises ValueError: the body is not the one that the manifest promised.

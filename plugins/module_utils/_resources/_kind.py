@@ -27,7 +27,7 @@ class Kind:
         }
 
     def disruption(
-        self, desired: dict[str, t.Any], differences: Differences, observed: t.Optional[dict[str, t.Any]] = None
+        self, desired: dict[str, t.Any], differences: Differences, observed: dict[str, t.Any] | None = None
     ) -> str:
         """Return what carrying out *differences* does to running agents: none, live, restart, replace or delete."""
         return "none"

@@ -23,7 +23,7 @@ class SessionKind(Kind):
         return super().differences(desired, observed)
 
     def disruption(
-        self, desired: dict[str, t.Any], differences: Differences, observed: t.Optional[dict[str, t.Any]] = None
+        self, desired: dict[str, t.Any], differences: Differences, observed: dict[str, t.Any] | None = None
     ) -> str:
         """Starting what does not run disturbs nobody."""
         return "none"

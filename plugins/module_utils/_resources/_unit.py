@@ -17,7 +17,7 @@ class UnitKind(Kind):
     fields = ("linger", "unit_path", "fragment", "host_half", "enabled", "active")
 
     def disruption(
-        self, desired: dict[str, t.Any], differences: Differences, observed: t.Optional[dict[str, t.Any]] = None
+        self, desired: dict[str, t.Any], differences: Differences, observed: dict[str, t.Any] | None = None
     ) -> str:
         """Keepers come and go without harm; a manager with another unit path has to start anew with all its agents."""
         return "restart" if "unit_path" in differences else "live"

@@ -24,13 +24,13 @@ class UserKind(Kind):
         return f"uid {desired['uid']}"
 
     def disruption(
-        self, desired: dict[str, t.Any], differences: Differences, observed: t.Optional[dict[str, t.Any]] = None
+        self, desired: dict[str, t.Any], differences: Differences, observed: dict[str, t.Any] | None = None
     ) -> str:
         """Another uid or home makes it another account."""
         return "replace" if "uid" in differences or "home" in differences else "none"
 
     @staticmethod
-    def observe(name: str) -> t.Optional[dict[str, t.Any]]:
+    def observe(name: str) -> dict[str, t.Any] | None:
         """Return uid, home and shell of an account, or None."""
         try:
             entry = pwd.getpwnam(name)

@@ -1,0 +1,258 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Carry out a plan on this host, in an order in which every step finds what it needs.
+
+Foreign things go first, then what leaves (processes before files), then accounts, directories, files, managers, units.
+A failed action stops nothing but what builds on it; each action ends with ``result`` and, where it failed, ``error``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import typing as t
+
+from . import _tenant
+from ._as_user import AsUserError, call_as, run_as, systemctl_user
+from ._layout import Account, Layout
+from ._observe import Observation
+from ._planner import key_of
+from ._resources._directory import DirectoryKind
+from ._resources._file import FileKind
+from ._resources._user import UserKind
+
+Action = dict[str, t.Any]
+Resource = dict[str, t.Any]
+FAILURES = (OSError, ValueError, KeyError, AsUserError, subprocess.SubprocessError)
+GONE = ("delete", "move")
+
+
+class Apply:
+    """One apply on one host. ``run`` fills in the result of every action."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        resources: t.Mapping[str, Resource],
+        bodies: t.Mapping[str, bytes],
+        observation: Observation,
+        backup: str,
+        record: t.Callable[[Action], None],
+    ) -> None:
+        """Take what an apply needs.
+
+        :param resources: by key, wanted ones and, for deletions, those of the last apply.
+        :param bodies: contents of files by SHA-256.
+        :param backup: directory for copies of foreign things that are removed.
+        :param record: called with every action when it has its result.
+        """
+        self.layout = layout
+        self.resources = resources
+        self.bodies = bodies
+        self.observation = observation
+        self.backup = backup
+        self.record = record
+
+    def run(self, actions: list[Action]) -> None:
+        """Carry out *actions*; those that already have a result are left alone."""
+        todo = [action for action in actions if "result" not in action]
+        self._each((a for a in todo if a.get("stray")), self._remove_stray)
+        gone = [action for action in todo if action["action"] in GONE]
+        self._stop(gone)
+        self._each(_reversed(gone, "file", "directory"), self._delete_path)
+        staying = [action for action in todo if action["action"] not in GONE and not action.get("stray")]
+        self._each(_of(staying, "user"), self._write_user)
+        self._each(_of(staying, "directory"), self._write_directory)
+        self._each(_of(staying, "file"), self._write_file)
+        if any("/systemd/system/" in action["name"] for action in _of(todo, "file")):
+            _run("systemctl", "daemon-reload")
+        self._each((a for a in _of(staying, "unit") if self._is_manager(a)), self._write_manager)
+        for tenant in sorted({action["tenant"] for action in todo if action["tenant"]} | self._all_if_generator(todo)):
+            self._converge_units(tenant, [action for action in todo if action["tenant"] == tenant])
+        self._each((a for a in _of(gone, "unit") if self._is_manager(a)), self._delete_manager)
+        self._each(_of(gone, "user"), lambda action: UserKind.delete(action["name"]))
+        self._conclude(todo)
+
+    # -- one action at a time ---------------------------------------------------------------------------------------
+
+    def _each(self, actions: t.Iterable[Action], step: t.Callable[[Action], None]) -> None:
+        for action in actions:
+            if "result" in action:
+                continue
+            try:
+                step(action)
+            except FAILURES as error:
+                self._finish(action, _words(error))
+            else:
+                self._finish(action)
+
+    def _finish(self, action: Action, error: str = "") -> None:
+        action["result"] = "failed" if error else "done"
+        if error:
+            action["error"] = error
+        self.record(action)
+
+    def _resource(self, action: Action) -> Resource:
+        return self.resources[key_of(action)]
+
+    def _is_manager(self, action: Action) -> bool:
+        return self._resource(action).get("scope") == "system"
+
+    def _remove_stray(self, action: Action) -> None:
+        path = action["name"]
+        view = self.observation.tenants.get(action["tenant"] or "")
+        owner = view.account if view else Account("root", os.geteuid(), os.getegid(), "/")
+        kept = call_as(owner, _tenant.take_away, path)
+        if kept["kind"] in ("gone", "directory"):
+            return
+        target = self.backup + path
+        os.makedirs(os.path.dirname(target), 0o700, exist_ok=True)
+        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(f"-> {kept['content']}\n" if kept["kind"] == "link" else kept["content"])
+
+    def _write_user(self, action: Action) -> None:
+        if action["action"] in ("create", "repair") and UserKind.observe(action["name"]) is None:
+            UserKind.create(self._resource(action))
+        else:
+            UserKind.update(self._resource(action), action["diff"])
+
+    def _write_directory(self, action: Action) -> None:
+        path = self.layout.expand(action["name"])
+        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+        DirectoryKind.write(self._resource(action), path)
+
+    def _write_file(self, action: Action) -> None:
+        resource = self._resource(action)
+        path = self.layout.expand(action["name"])
+        if action["diff"] and not {"sha256", "target", "type", "present"} & action["diff"].keys():
+            FileKind.set_attributes(resource, path)
+            return
+        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+        FileKind.write(resource, path, self.bodies.get(resource.get("sha256", "")))
+
+    def _delete_path(self, action: Action) -> None:
+        path = self.layout.expand(action["name"])
+        if action["kind"] == "file":
+            FileKind.delete(path)
+        elif os.listdir(path):
+            action["reason"] += ", kept because something foreign is in it"
+        else:
+            DirectoryKind.delete(path)
+
+    # -- managers -----------------------------------------------------------------------------------------------------
+
+    def _write_manager(self, action: Action) -> None:
+        resource = self._resource(action)
+        if "unit_path" in action["diff"]:
+            self._restart_manager(action)
+        _run("loginctl", "enable-linger", resource["tenant"])
+        _run("systemctl", "start", resource["name"])
+
+    def _restart_manager(self, action: Action) -> None:
+        """Start the manager anew with all its agents; refuse while one of them is in the middle of a turn."""
+        view = self.observation.tenants[action["tenant"]]
+        busy = sorted(
+            agent for agent, heartbeat in view.heartbeats.items() if (heartbeat or {}).get("state") == "working"
+        )
+        if busy:
+            raise ValueError(f"waits until all agents of the tenant are idle; working: {', '.join(busy)}")
+        _run("systemctl", "restart", action["name"])
+
+    def _delete_manager(self, action: Action) -> None:
+        _run("loginctl", "disable-linger", action["tenant"])
+        _run("systemctl", "stop", action["name"])
+
+    # -- units of a tenant ----------------------------------------------------------------------------------------------
+
+    def _all_if_generator(self, todo: list[Action]) -> set[str]:
+        changed = any("user-generators/" in action["name"] for action in _of(todo, "file"))
+        return set(self.observation.tenants) if changed else set()
+
+    def _stop(self, gone: list[Action]) -> None:
+        """End the processes of what leaves, one call a tenant."""
+        units: dict[str, list[Action]] = {}
+        for action in _of(gone, "unit"):
+            if not self._is_manager(action):
+                units.setdefault(action["tenant"], []).append(action)
+        for tenant, actions in sorted(units.items()):
+            names = [_unit(action) for action in actions]
+            try:
+                # The keeper first: it would start its session again.
+                systemctl_user(self.layout.account_of(tenant), "stop", *sorted(names))
+            except FAILURES as error:
+                for action in actions:
+                    self._finish(action, _words(error))
+
+    def _converge_units(self, tenant: str, actions: list[Action]) -> None:
+        try:
+            who = self.layout.account_of(tenant)
+            if not os.path.exists(Layout.runtime_directory(who.uid) + "/systemd/private"):
+                raise AsUserError(f"no user manager runs for {tenant}")
+            systemctl_user(who, "daemon-reload")
+            self._start_keepers(who, [a for a in actions if a["action"] not in GONE])
+        except FAILURES as error:
+            for action in actions:
+                if "result" not in action and action["kind"] == "unit" and not self._is_manager(action):
+                    self._finish(action, _words(error))
+            return
+        for action in actions:
+            if "result" not in action and action["kind"] == "unit" and not self._is_manager(action):
+                self._finish(action)
+
+    def _start_keepers(self, who: Account, actions: list[Action]) -> None:
+        """Start, restart or wake the keepers that this apply touched; sessions are theirs to look after."""
+        units = [action for action in _of(actions, "unit") if self._resource(action).get("active")]
+        restart = {_unit(action) for action in units if {"host_half", "fragment"} & action["diff"].keys()}
+        start = {_unit(action) for action in units} - restart
+        touched = {a["agent"] for a in _of(actions, "file") if self._resource(a).get("reload") == "agent"}
+        wake = {f"watchbill-agent@{agent.split('/', 1)[1]}.service" for agent in touched} - restart - start
+        for verb, names in (("restart", restart), ("start", start), ("reload", wake)):
+            if names:
+                systemctl_user(who, verb, *sorted(names))
+
+    def _conclude(self, todo: list[Action]) -> None:
+        """Give sessions and agents the result of what carries them out."""
+        failed = {
+            action["agent"] or action["tenant"]: action["error"]
+            for action in todo
+            if action.get("result") == "failed" and action["kind"] not in ("session", "agent")
+        }
+        for action in todo:
+            if "result" not in action:
+                self._finish(action, failed.get(action["agent"]) or failed.get(action["tenant"]) or "")
+
+
+def enable_own_linger(who: Account) -> None:
+    """Ask systemd to keep the rootless user's manager at boot; where that is not allowed, the caller warns.
+
+    :raises AsUserError: loginctl could not be started.
+    """
+    run_as(who, ("loginctl", "enable-linger"))
+
+
+def _of(actions: t.Iterable[Action], *kinds: str) -> list[Action]:
+    return [action for action in actions if action["kind"] in kinds and not action.get("stray")]
+
+
+def _reversed(actions: t.Iterable[Action], *kinds: str) -> list[Action]:
+    """Return paths so that what lies in a directory comes before it."""
+    return sorted(_of(actions, *kinds), key=lambda action: action["name"], reverse=True)
+
+
+def _unit(action: Action) -> str:
+    name: str = action["name"].split("/", 1)[1]
+    return name
+
+
+def _run(*arguments: str) -> None:
+    subprocess.run(
+        arguments, check=True, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=120
+    )
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        said = (error.stderr or error.stdout or "").strip()
+        return f"{' '.join(error.cmd[:3])}: {said or f'exit status {error.returncode}'}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,59 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Facts about a host that decide whether Watchbill can work there; judging them is the role ``preflight``."""
+
+from __future__ import annotations
+
+import os
+import platform
+import pwd
+import re
+import shutil
+import time
+import typing as t
+
+from ._layout import Layout
+from ._observe import output_of
+
+# Program → Debian package that brings it.
+PROGRAMS = {"tmux": "tmux", "loginctl": "systemd", "dbus-daemon": "dbus-user-session"}
+
+
+def preflight(layout: Layout, manifest: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return versions (text or None), free bytes, the clock (seconds since 1970), missing packages and uid clashes."""
+    return {
+        "python": platform.python_version(),
+        "systemd": _version(output_of("systemctl", "--version"), r"systemd (\d+)"),
+        "tmux": _version(output_of("tmux", "-V"), r"tmux ([0-9.]+)"),
+        "disk_free": _disk_free(layout),
+        "time": time.time(),
+        "packages_missing": sorted(package for program, package in PROGRAMS.items() if shutil.which(program) is None),
+        "uid_clashes": _uid_clashes(manifest),
+    }
+
+
+def _version(text: str, pattern: str) -> str | None:
+    match = re.search(pattern, text)
+    return match.group(1) if match else None
+
+
+def _disk_free(layout: Layout) -> int:
+    path = layout.configuration
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize
+
+
+def _uid_clashes(manifest: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    """Return wanted uids that belong to accounts of another name here."""
+    clashes = []
+    for resource in manifest["resources"]:
+        if resource["kind"] == "user":
+            try:
+                holder = pwd.getpwuid(resource["uid"]).pw_name
+            except KeyError:
+                continue
+            if holder != resource["name"]:
+                clashes.append({"uid": resource["uid"], "tenant": resource["name"], "holder": holder})
+    return clashes

@@ -1,0 +1,335 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Observe, plan and, when asked, apply: one request, one answer, whatever the number of agents."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+import typing as t
+
+from . import _tenant
+from ._applied import Journal, lock, read_applied, utc_now, write_applied
+from ._apply import Apply, enable_own_linger
+from ._as_user import AsUserError, call_as
+from ._layout import Layout
+from ._manifest import FORMAT_VERSION, VERSION, version_key
+from ._observe import Observation, observe
+from ._planner import deletions, differs, key_of, plan, summary
+from ._preflight import preflight
+from ._resources._file import FileKind
+
+Answer = dict[str, t.Any]
+SETTLE_SECONDS = 15.0
+TEXT_LIMIT = 64 * 1024
+
+
+def reconcile(request: t.Mapping[str, t.Any]) -> Answer:
+    """Return the answer described in docs/architecture.md.
+
+    Reads only, unless ``request["apply"]`` is true and nothing is refused. Refusals are in ``problems``; failed actions
+    carry their error. Bodies of files that differ and did not come along are listed in ``needs``, and then nothing is
+    changed.
+
+    :raises Busy: another apply holds this host.
+    :raises ValueError: the last applied state on the host cannot be read.
+    """
+    manifest = request["manifest"]
+    layout = Layout.rootless() if manifest["mode"] == "rootless" else Layout.system()
+    refused = _wrong_account(manifest["mode"])
+    if refused:
+        return _answer(manifest, [], [refused])
+    if not request.get("apply"):
+        return _Reconciliation(layout, request).look()
+    with lock(layout):
+        return _Reconciliation(layout, request).change()
+
+
+def _wrong_account(mode: str) -> dict[str, str] | None:
+    if mode == "system" and os.geteuid() != 0:
+        return _problem("needs-root", "this host is managed as root", "set connect.become, or rootless: true")
+    if mode == "rootless" and os.geteuid() == 0:
+        return _problem("rootless-as-root", "a rootless host is reached as a plain user", "set connect.user")
+    return None
+
+
+class _Reconciliation:
+    """One look at the host, and what follows from it."""
+
+    def __init__(self, layout: Layout, request: t.Mapping[str, t.Any]) -> None:
+        self.layout = layout
+        self.request = request
+        self.manifest = request["manifest"]
+        self.last = read_applied(layout)
+        desired = self.manifest["resources"]
+        last = self.last["resources"]
+        self.resources = {key_of(resource): resource for resource in [*last, *desired]}
+        self.observation: Observation = observe(layout, self.resources.values())
+        self.actions = plan(
+            desired,
+            self.observation.states,
+            last,
+            self.manifest["policy"],
+            request.get("moves") or {},
+            self.observation.strays,
+        )
+        self.problems = _refusals(self.manifest, self.last, self.observation)
+
+    def look(self) -> Answer:
+        """Return the plan."""
+        if self.request.get("diff"):
+            self._add_texts()
+        return self._answer()
+
+    def change(self) -> Answer:
+        """Carry the plan out, unless something is refused or bodies are missing; return what came of it."""
+        allowed = bool(self.request.get("prune"))
+        limit = self.manifest["policy"].get("max_delete")
+        planned = deletions(action for action in self.actions if allowed or not action["needs_prune"])
+        if limit is not None and planned > limit:
+            self.problems.append(
+                _problem("too-many-deletions", f"{planned} deletions, policy.max_delete allows {limit}", "raise it")
+            )
+        if self.problems or self._needs():
+            return self._answer()
+        if self.request.get("diff"):
+            self._add_texts()
+        for action in self.actions:
+            if action["action"] == "pending" or (action["needs_prune"] and not allowed):
+                action["result"] = "skipped"
+        self._hold_moves_of_busy_agents()
+        if all("result" in action for action in self.actions):
+            return self._answer(applied=True)
+        self._carry_out()
+        return self._answer(applied=True)
+
+    def _carry_out(self) -> None:
+        generation = self.last["generation"] + 1
+        todo = [action for action in self.actions if "result" not in action]
+        claims = sorted({key_of(action) for action in todo if action["action"] in ("create", "repair")})
+        owner = {name: self.manifest[name] for name in ("fleet", "host", "mode")}
+        write_applied(self.layout, {**self.last, **owner, "claims": claims})
+        journal = Journal(self.layout, generation)
+        try:
+            journal.write("begin", digest=self.manifest["digest"], actions=len(todo))
+            if self.layout.mode == "rootless":
+                enable_own_linger(self.layout.account_of(""))
+            backup = f"{self.layout.backups}/{generation}-{utc_now()}"
+            record = _recorder(journal)
+            Apply(self.layout, self.resources, self._bodies(), self.observation, backup, record).run(todo)
+            failed = [action for action in todo if action["result"] == "failed"]
+            self.last = {
+                **owner,
+                "generation": generation,
+                "digest": None if failed else self.manifest["digest"],
+                "host_half": self.manifest["host_half"],
+                "applied_at": utc_now(),
+                "resources": self._resources_now(),
+                "claims": [],
+            }
+            write_applied(self.layout, self.last)
+            journal.write("end", failed=len(failed))
+        finally:
+            journal.close()
+        self._settle(todo)
+
+    def _resources_now(self) -> list[dict[str, t.Any]]:
+        """Return what the host now owns: wanted things that are as wanted, and old ones that could not be changed."""
+        before = {key_of(resource): resource for resource in self.last["resources"]}
+        now = dict(before)
+        for resource in self.manifest["resources"]:
+            now[key_of(resource)] = resource
+        for action in self.actions:
+            key = key_of(action)
+            if action.get("stray"):
+                continue
+            if action["action"] in ("delete", "move"):
+                if action["result"] == "done":
+                    now.pop(key, None)
+            elif action["result"] == "failed":
+                now.pop(key, None)
+                if key in before:
+                    now[key] = before[key]
+        for key in list(now):
+            # What left the file and was gone already has no action; it is forgotten.
+            if self.observation.states.get(key) is None and not self._wanted(key):
+                del now[key]
+        return [now[key] for key in sorted(now)]
+
+    def _wanted(self, key: str) -> bool:
+        return any(key_of(resource) == key for resource in self.manifest["resources"])
+
+    def _hold_moves_of_busy_agents(self) -> None:
+        """Leave an agent that is in the middle of a turn where it is: its move waits for the next apply."""
+        for action in self.actions:
+            if action["action"] != "move" or "result" in action:
+                continue
+            state = self.observation.states.get(f"agent:{action['agent']}") or {}
+            if state.get("running") and state.get("state") == "working":
+                action["result"] = "skipped"
+                action["error"] = "waits until the agent is idle"
+
+    def _settle(self, todo: list[dict[str, t.Any]]) -> None:
+        """Wait until agents that were just started have shown a first state, at most 15 s; none is no failure."""
+        fresh: dict[str, set[str]] = {}
+        for action in todo:
+            if action["kind"] in ("agent", "unit") and action["agent"] and action["action"] in ("create", "repair"):
+                tenant, name = action["agent"].split("/", 1)
+                fresh.setdefault(tenant, set()).add(name)
+        deadline = time.monotonic() + SETTLE_SECONDS
+        for tenant, names in sorted(fresh.items()):
+            try:
+                who = self.layout.account_of(tenant)
+                call_as(who, _wait_for_first_state, who.uid, sorted(names), deadline, timeout=SETTLE_SECONDS + 5)
+            except (AsUserError, KeyError) as error:
+                self.observation.warnings.append(f"tenant {tenant}: {error}")
+
+    # -- bodies -------------------------------------------------------------------------------------------------------
+
+    def _bodies(self) -> dict[str, bytes]:
+        bodies: dict[str, bytes] = self.request.get("bodies") or {}
+        return bodies
+
+    def _needs(self) -> list[str]:
+        """Return digests of contents that have to be written and are not here."""
+        wanted = set()
+        for action in self.actions:
+            digest = self.resources.get(key_of(action), {}).get("sha256")
+            if digest and action["action"] in ("create", "update", "repair"):
+                if not action["diff"] or {"sha256", "type", "present"} & action["diff"].keys():
+                    wanted.add(digest)
+        return sorted(wanted - self._bodies().keys())
+
+    def _add_texts(self) -> None:
+        """Give every file action whose body is here the two texts, for a diff that people read."""
+        for action in self.actions:
+            digest = self.resources.get(key_of(action), {}).get("sha256")
+            if action["kind"] != "file" or digest not in self._bodies() or action.get("stray"):
+                continue
+            after = self._bodies()[digest]
+            if b"\0" not in after[:TEXT_LIMIT]:
+                before = _text_of(self.layout.expand(action["name"]))
+                action["texts"] = [before, after[:TEXT_LIMIT].decode("utf-8", "replace")]
+
+    def _answer(self, applied: bool = False) -> Answer:
+        answer = _answer(self.manifest, self.actions, self.problems)
+        answer.update(
+            applied=applied,
+            generation=self.last["generation"],
+            needs=[] if applied else self._needs(),
+            preflight=preflight(self.layout, self.manifest),
+            warnings=self.observation.warnings + _rootless_warnings(self.layout),
+        )
+        return answer
+
+
+def _answer(manifest: t.Mapping[str, t.Any], actions: list[dict[str, t.Any]], problems: list[dict[str, str]]) -> Answer:
+    for action in actions:
+        action["host"] = manifest["host"]
+    return {
+        "host": manifest["host"],
+        "digest": manifest["digest"],
+        "generation": 0,
+        "applied": False,
+        "differs": differs(actions),
+        "actions": actions,
+        "summary": summary(actions),
+        "needs": [],
+        "preflight": {},
+        "warnings": [],
+        "problems": problems,
+    }
+
+
+def _problem(code: str, message: str, hint: str) -> dict[str, str]:
+    return {"code": code, "message": message, "hint": hint}
+
+
+def _refusals(
+    manifest: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any], observation: Observation
+) -> list[dict[str, str]]:
+    """Return why this manifest must not be applied to this host."""
+    problems = []
+    theirs = str(last.get("product_version", VERSION))
+    if version_key(theirs) > version_key(VERSION) or last.get("format_version", 1) > FORMAT_VERSION:
+        problems.append(
+            _problem(
+                "newer-host-half",
+                f"this host was set up by Watchbill {theirs}, the control half is {VERSION}",
+                "upgrade the control half: pip install --upgrade watchbill",
+            )
+        )
+    for field in ("fleet", "host"):
+        if last.get(field, manifest[field]) != manifest[field]:
+            problems.append(
+                _problem(
+                    f"other-{field}",
+                    f"this machine is {field} {last[field]!r}, not {manifest[field]!r}",
+                    "check the address; to give it up, run the playbook watchbill.fleet.remove with its old file",
+                )
+            )
+    return problems + _foreign_users(manifest, last, observation)
+
+
+def _foreign_users(
+    manifest: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any], observation: Observation
+) -> list[dict[str, str]]:
+    owned = {key_of(resource) for resource in last["resources"]} | set(last.get("claims", []))
+    problems = []
+    for resource in manifest["resources"]:
+        key = key_of(resource)
+        if resource["kind"] == "user" and key not in owned and observation.states.get(key) is not None:
+            problems.append(
+                _problem(
+                    "foreign-user",
+                    f"user {resource['name']} exists and was not made by Watchbill",
+                    "name the tenant differently, or remove that user",
+                )
+            )
+    return problems
+
+
+def _rootless_warnings(layout: Layout) -> list[str]:
+    if layout.mode != "rootless":
+        return []
+    who = layout.account_of("")
+    warnings = ["rootless: nothing protects definitions, schedule and limits from the agents themselves"]
+    if not os.path.exists(f"/var/lib/systemd/linger/{who.name}"):
+        warnings.append(
+            f"linger is off: agents end with the last login of {who.name} (as root: loginctl enable-linger {who.name})"
+        )
+    return warnings
+
+
+def _wait_for_first_state(uid: int, agents: list[str], deadline: float) -> bool:
+    """Return whether every agent left ``starting`` before *deadline* (monotonic seconds). Runs as the tenant."""
+    while True:
+        heartbeats = _tenant.look_at_heartbeats(uid, agents)
+        if all((heartbeat or {}).get("state", "starting") != "starting" for heartbeat in heartbeats.values()):
+            return True
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        # Heartbeats are files that are replaced by rename; the standard library has nothing to be woken by that.
+        select.select([], [], [], min(0.1, left))
+
+
+def _recorder(journal: Journal) -> t.Callable[[dict[str, t.Any]], None]:
+    def record(action: dict[str, t.Any]) -> None:
+        journal.write(
+            "action",
+            **{name: action.get(name) for name in ("kind", "name", "action", "origin", "reason", "result", "error")},
+        )
+
+    return record
+
+
+def _text_of(path: str) -> str:
+    if FileKind.observe(path) is None:
+        return ""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(TEXT_LIMIT).decode("utf-8", "replace")
+    except OSError as error:
+        return f"(cannot be read: {error})"
