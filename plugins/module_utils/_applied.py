@@ -1,6 +1,6 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the last apply left on a host: ``manifest.json`` and the journal. Ownership is recorded before a thing exists."""
+"""What the last apply left on a host: ``manifest.json`` and the journal. Ownership is recorded before things exist."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ class Apply:
         _run("loginctl", "disable-linger", action["tenant"])
         _run("systemctl", "stop", action["name"])
 
-    # -- units of a tenant ----------------------------------------------------------------------------------------------
+    # -- units of a tenant ----------------------------------------------------------------------------------------
 
     def _all_if_generator(self, todo: list[Action]) -> set[str]:
         changed = any("user-generators/" in action["name"] for action in _of(todo, "file"))

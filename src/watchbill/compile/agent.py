@@ -1,0 +1,127 @@
+"""One agent in the manifest of its host: definition, environment, units, session, and the agent itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from watchbill.compile.half import RUNTIMES, canonical, digest, format_environment
+from watchbill.compile.render import render
+
+if TYPE_CHECKING:
+    from watchbill.compile.host import ManifestBuilder
+    from watchbill.fleet import Agent
+
+PATH = "/usr/local/bin:/usr/bin:/bin"
+STAGGER_SECONDS = 0.2
+"""How far apart the sessions of one host start at boot."""
+
+
+def add_agent(builder: ManifestBuilder, agent: Agent, index: int, program_sha256: str) -> None:
+    """Add all resources of *agent*, the *index*-th of its host (from 0)."""
+    reference = f"{agent.tenant}/{agent.name}"
+    owned: dict[str, Any] = {"tenant": agent.tenant, "agent": reference}
+    group = agent.tenant
+    directory = builder.layout.agent_directory(agent.tenant, agent.name)
+    environment = format_environment(agent.env)
+    definition = _definition(builder, agent, index, environment)
+    if builder.rootless:
+        builder.add_directory(f"{builder.layout.agents}/{agent.tenant}", "0700", tenant=agent.tenant)
+    builder.add_directory(directory, "0750", "root", group, **owned)
+    body = canonical(definition) + b"\n"
+    builder.add_file(f"{directory}/definition.json", body, "0640", "root", group, reload="agent", **owned)
+    builder.add_file(f"{directory}/env", environment, "0640", "root", group, reload="agent", **owned)
+    _add_units(builder, agent, directory, owned, program_sha256)
+    builder.add("session", reference, running=agent.enabled, **owned)
+    builder.add(
+        "agent",
+        reference,
+        **owned,
+        team=agent.team,
+        role=agent.role,
+        project=agent.project or "",
+        runtime=agent.runtime,
+        model=agent.model or "",
+        command=list(agent.command or ()),
+        env=dict(agent.env),
+        working_directory=agent.working_directory,
+        policy={**definition["policy"], **definition["heartbeat"]},
+        enabled=agent.enabled,
+        launch=definition["launch_digest"],
+        definition=digest(definition),
+    )
+
+
+def _definition(builder: ManifestBuilder, agent: Agent, index: int, environment: bytes) -> dict[str, Any]:
+    definition: dict[str, Any] = {
+        "format_version": 1,
+        "fleet": builder.fleet.name,
+        "host": builder.host,
+        "tenant": agent.tenant,
+        "name": agent.name,
+        "team": agent.team,
+        "role": agent.role,
+        "project": agent.project,
+        "runtime": agent.runtime,
+        "model": agent.model,
+        "command": list(agent.command or ()),
+        "enabled": agent.enabled,
+        "start_delay": round(index * STAGGER_SECONDS, 3),
+        "heartbeat": {
+            "interval": agent.policy.heartbeat.interval,
+            "healthy_within": agent.policy.heartbeat.healthy_within,
+        },
+        "policy": {"restart": agent.policy.restart, "stuck": agent.policy.stuck},
+    }
+    program = f"{builder.layout.binaries}/watchbill-host"
+    definition["launch"] = {
+        "runtime": agent.runtime,
+        "model": agent.model,
+        "argv": RUNTIMES[agent.runtime].argv({**definition, "program": program}),
+        "working_directory": agent.working_directory,
+        "path": PATH,
+        "term": "xterm-256color",
+        "environment_sha256": digest(environment.decode()),
+    }
+    definition["launch_digest"] = digest(definition["launch"])
+    return definition
+
+
+def _add_units(
+    builder: ManifestBuilder, agent: Agent, directory: str, owned: dict[str, Any], program_sha256: str
+) -> None:
+    """Add the unit files and what the tenant's manager shall make of them.
+
+    In system mode they lie beside the definition and the generator copies them; a rootless manager reads them where
+    it looks anyway, and a link brings the keeper back at boot.
+    """
+    units = f"{directory}/units"
+    if builder.rootless:
+        units = "~/.config/systemd/user"
+    else:
+        builder.add_directory(units, "0750", "root", agent.tenant, **owned)
+    for role in ("agent", "session"):
+        unit = f"watchbill-{role}@{agent.name}.service"
+        body = render(f"watchbill-{role}.service.j2", **_unit_variables(builder, agent))
+        mode = "0640" if not builder.rootless else "0644"
+        sha256 = builder.add_file(f"{units}/{unit}", body, mode, "root", agent.tenant, reload="user", **owned)
+        more: dict[str, Any] = {}
+        if role == "agent":
+            more = {"active": True, "enabled": True, "host_half": program_sha256}
+            if builder.rootless:
+                link = f"{units}/default.target.wants/{unit}"
+                builder.add("file", link, target=f"../{unit}", reload="user", **owned)
+        builder.add("unit", f"{agent.tenant}/{unit}", scope="user", fragment=sha256, **more, **owned)
+
+
+def _unit_variables(builder: ManifestBuilder, agent: Agent) -> dict[str, Any]:
+    home = "%h" if builder.rootless else ""
+    return {
+        "tenant": agent.tenant,
+        "agent": agent.name,
+        "host": builder.host,
+        "slice": "watchbill-" + agent.name.replace("-", "\\x2d") + ".slice",
+        "program": builder.layout.program.replace("~", home, 1) if builder.rootless else builder.layout.program,
+        "configuration": builder.layout.configuration.replace("~", home, 1)
+        if builder.rootless
+        else builder.layout.configuration,
+    }

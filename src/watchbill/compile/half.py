@@ -1,0 +1,20 @@
+"""The host half as the control half sees it: the modules both share, and the directory of the collection around them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible_collections.watchbill.fleet.plugins.module_utils import _layout, _manifest, _runtimes
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper import definition
+
+Layout = _layout.Layout
+RUNTIMES = _runtimes.RUNTIMES
+FORMAT_VERSION = _manifest.FORMAT_VERSION
+VERSION = _manifest.VERSION
+canonical = _manifest.canonical
+digest = _manifest.digest
+format_environment = definition.format_environment
+
+COLLECTION = Path(_manifest.__file__).resolve().parents[2]
+"""Root of the collection, in a checkout, a wheel or a galaxy installation alike."""
+MODULE_UTILS = COLLECTION / "plugins" / "module_utils"

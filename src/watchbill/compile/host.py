@@ -1,0 +1,133 @@
+"""The manifest of one host: every user, directory, file, unit, session and agent that it shall have."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from watchbill.compile import zipapp
+from watchbill.compile.agent import add_agent
+from watchbill.compile.half import FORMAT_VERSION, VERSION, Layout, digest
+from watchbill.compile.render import render
+
+if TYPE_CHECKING:
+    from watchbill.fleet import Fleet
+
+KIND_ORDER = {kind: order for order, kind in enumerate(("user", "directory", "file", "unit", "session", "agent"))}
+UNIT_PATH = ":".join(
+    (
+        # What a tenant can write is left out, so that no mask or drop-in of its own reaches an agent's units.
+        "/run/user/{uid}/systemd/transient",
+        "/run/user/{uid}/systemd/generator.early",
+        "/etc/systemd/user",
+        "/run/user/{uid}/systemd/generator",
+        "/usr/local/lib/systemd/user",
+        "/usr/lib/systemd/user",
+    )
+)
+
+
+@dataclass(frozen=True)
+class CompiledHost:
+    """What one host shall be: the manifest (plain JSON data) and the contents of its files by SHA-256."""
+
+    manifest: dict[str, Any]
+    bodies: dict[str, bytes]
+
+    @property
+    def host(self) -> str:
+        """Name of the host."""
+        return str(self.manifest["host"])
+
+
+@dataclass
+class ManifestBuilder:
+    """Collects resources and bodies of one host."""
+
+    fleet: Fleet
+    host: str
+    layout: Layout
+    resources: list[dict[str, Any]] = field(default_factory=list)
+    bodies: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def rootless(self) -> bool:
+        """Whether the host belongs to one plain user."""
+        return self.layout.mode == "rootless"
+
+    def add(self, kind: str, name: str, **fields: Any) -> None:
+        """Add one resource; fields that are None are left out."""
+        self.resources.append(
+            {"kind": kind, "name": name, **{key: value for key, value in fields.items() if value is not None}}
+        )
+
+    def add_directory(self, path: str, mode: str, owner: str = "root", group: str = "root", **fields: Any) -> None:
+        """Add a directory; a rootless host has no owners to set."""
+        self.add("directory", path, mode=mode, **self._owners(owner, group), **fields)
+
+    def add_file(
+        self, path: str, body: bytes, mode: str, owner: str = "root", group: str = "root", **fields: Any
+    ) -> str:
+        """Add a file with its content; return the SHA-256 of it."""
+        sha256 = hashlib.sha256(body).hexdigest()
+        self.bodies[sha256] = body
+        self.add("file", path, mode=mode, sha256=sha256, size=len(body), **self._owners(owner, group), **fields)
+        return sha256
+
+    def _owners(self, owner: str, group: str) -> dict[str, str]:
+        return {} if self.rootless else {"owner": owner, "group": group}
+
+
+def compile_host(fleet: Fleet, host: str) -> CompiledHost:
+    """Return the manifest of *host* and the bodies of its files. Pure: the same fleet gives the same bytes."""
+    rootless = fleet.hosts[host].rootless
+    builder = ManifestBuilder(fleet, host, Layout.rootless("~", 0) if rootless else Layout.system())
+    program_sha256 = _add_host_half(builder)
+    if not rootless:
+        for tenant in fleet.tenants_on(host):
+            _add_tenant(builder, tenant, fleet.tenants[tenant].uid)
+    for index, agent in enumerate(fleet.agents_on(host)):
+        add_agent(builder, agent, index, program_sha256)
+    manifest: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "product_version": VERSION,
+        "fleet": fleet.name,
+        "host": host,
+        "mode": builder.layout.mode,
+        "host_half": {"version": VERSION, "sha256": program_sha256},
+        "policy": {"prune": fleet.policy.prune, "max_delete": fleet.policy.max_delete},
+        "resources": sorted(builder.resources, key=lambda r: (KIND_ORDER[r["kind"]], r["name"])),
+    }
+    manifest["digest"] = digest(manifest)
+    return CompiledHost(manifest, builder.bodies)
+
+
+def _add_host_half(builder: ManifestBuilder) -> str:
+    layout = builder.layout
+    for path in (layout.configuration, layout.agents, layout.library, layout.state, f"{layout.state}/overrides"):
+        builder.add_directory(path, "0755")
+    program_sha256 = builder.add_file(layout.program, zipapp.build(), "0755")
+    link = "../lib/watchbill/watchbill-host.pyz"
+    builder.add("file", f"{layout.binaries}/watchbill-host", target=link)
+    builder.add_file(layout.tmux_configuration, render("tmux.conf"), "0644")
+    if not builder.rootless:
+        builder.add_file(
+            "/etc/systemd/user-generators/watchbill", render("generator.sh"), "0755", reload="user"
+        )
+    return program_sha256
+
+
+def _add_tenant(builder: ManifestBuilder, tenant: str, uid: int) -> None:
+    home = f"/home/{tenant}"
+    manager = f"user@{uid}.service"
+    unit_path = UNIT_PATH.format(uid=uid)
+    builder.add("user", tenant, tenant=tenant, uid=uid, home=home, shell="/bin/bash")
+    builder.add_directory(home, "0700", tenant, tenant, tenant=tenant)
+    builder.add_directory(f"{builder.layout.agents}/{tenant}", "0750", "root", tenant, tenant=tenant)
+    builder.add_directory(builder.layout.overrides(tenant), "0750", "root", tenant, tenant=tenant)
+    drop_in_directory = f"/etc/systemd/system/{manager}.d"
+    builder.add_directory(drop_in_directory, "0755", tenant=tenant)
+    body = render("user-dropin.conf.j2", unit_path=unit_path)
+    builder.add_file(f"{drop_in_directory}/watchbill.conf", body, "0644", tenant=tenant, reload="system")
+    builder.add("unit", manager, scope="system", tenant=tenant, linger=True, active=True, unit_path=unit_path)
