@@ -1,0 +1,113 @@
+"""The one network of all labs: a bridge with the control machine on it, and the way out through the control machine.
+
+Made by the first lab, removed by the last one, which also puts back the kernel settings that had to be changed. A host firewall
+that drops forwarded packets (Docker's does) keeps machines from the archives: two tables can only agree to let a packet pass.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from pathlib import Path
+
+from watchbill.errors import OperationError
+from watchbill.lab.addresses import CONTROL, NETWORK
+from watchbill.lab.commands import run
+from watchbill.lab.processes import control_boot_id
+from watchbill.lab.record import Store, write_atomically
+
+BRIDGE = "watchbill0"
+TABLE = "watchbill_lab"
+# A fixed one: otherwise the bridge takes the lowest of its ports, and changes it when machines come and go.
+_BRIDGE_MAC = "02:57:42:4c:41:42"
+_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+_INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+# A machine takes about 30 instances of root's share, which all machines and the control machine have in common.
+_INOTIFY_WANTED = 8192
+
+
+def up(store: Store) -> None:
+    """Make the network where it is missing. Raises OperationError if something else uses its addresses. Safe to repeat."""
+    _refuse_overlap()
+    _change_settings(store)
+    if not Path(f"/sys/class/net/{BRIDGE}").exists():
+        run(["ip", "link", "add", BRIDGE, "address", _BRIDGE_MAC, "type", "bridge"])
+    run(["ip", "link", "set", BRIDGE, "addrgenmode", "none", "up"])
+    run(["ip", "address", "replace", f"{CONTROL}/{NETWORK.prefixlen}", "dev", BRIDGE])
+    run(["nft", "-f", "-"], stdin=_rules(_read(store)))
+
+
+def down(store: Store) -> None:
+    """Remove the network and put the kernel settings back. Safe to repeat."""
+    run(["nft", "-f", "-"], stdin=f"table ip {TABLE}\ndelete table ip {TABLE}\n")
+    if Path(f"/sys/class/net/{BRIDGE}").exists():
+        run(["ip", "link", "delete", BRIDGE])
+    _restore_settings(store)
+
+
+def _rules(saved: dict[str, str]) -> str:
+    """Return the nft script: a fresh table in one transaction, whatever was there.
+
+    Where nothing was forwarded before the labs came, nothing but their packets is forwarded now: a lab shall not make a
+    router of somebody's laptop. Nobody out there may begin to talk to a machine.
+    """
+    others = "accept" if saved.get(str(_FORWARD)) == "1" else "drop"
+    return f"""\
+table ip {TABLE}
+delete table ip {TABLE}
+table ip {TABLE} {{
+  chain postrouting {{
+    type nat hook postrouting priority srcnat; policy accept;
+    ip saddr {NETWORK} oifname != "{BRIDGE}" masquerade
+  }}
+  chain forward {{
+    type filter hook forward priority filter; policy {others};
+    iifname "{BRIDGE}" accept
+    oifname "{BRIDGE}" ct state established,related accept
+    oifname "{BRIDGE}" drop
+  }}
+}}
+"""
+
+
+def _refuse_overlap() -> None:
+    routes = json.loads(run(["ip", "-json", "-4", "route", "show", "table", "main"]) or "[]")
+    for route in routes:
+        destination, device = route.get("dst", "default"), route.get("dev")
+        if destination != "default" and device != BRIDGE and ipaddress.IPv4Network(destination).overlaps(NETWORK):
+            raise OperationError(
+                f"the lab's network {NETWORK} is in use here: route {destination} on {device}",
+                f"ip route show; the lab cannot run beside {device}",
+                "network-taken",
+            )
+
+
+def _saved_settings(store: Store) -> Path:
+    return store.root / "settings.json"
+
+
+def _read(store: Store) -> dict[str, str]:
+    """Return the kernel settings from before the labs, by path; empty when there are none from this boot."""
+    try:
+        saved: dict[str, str] = json.loads(_saved_settings(store).read_bytes())
+    except FileNotFoundError:
+        return {}
+    return saved if saved.pop("boot_id") == control_boot_id() else {}
+
+
+def _change_settings(store: Store) -> None:
+    """Remember the settings as they were first, then change them: after a crash in between, they can still be put back."""
+    wanted = {_FORWARD: "1", _INOTIFY: str(max(_INOTIFY_WANTED, int(_INOTIFY.read_text())))}
+    saved = _read(store)
+    before = {str(path): saved.get(str(path), path.read_text().strip()) for path in wanted}
+    write_atomically(_saved_settings(store), {**before, "boot_id": control_boot_id()})
+    for path, value in wanted.items():
+        if path.read_text().strip() != value:
+            path.write_text(value)
+
+
+def _restore_settings(store: Store) -> None:
+    for path, value in _read(store).items():
+        if Path(path).read_text().strip() != value:
+            Path(path).write_text(value)
+    _saved_settings(store).unlink(missing_ok=True)

@@ -1,0 +1,237 @@
+"""What `watchbill lab` does: up, down, status, reboot. Everything here needs root."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from watchbill.errors import OperationError
+from watchbill.lab import addresses, archives, base, network, reach
+from watchbill.lab.commands import require_programs, require_root, run
+from watchbill.lab.machine import Machine
+from watchbill.lab.record import LabRecord, LabTarget, MachineRecord, Store, checked_name, targets
+
+# Called with a host (or "base image", "network") and what happens to it; from several threads.
+Progress = Callable[[str, str], None]
+BOOT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class MachineState:
+    """One line of `lab status`. `mapped_from` is the address in the file where that is another one."""
+
+    fleet: str
+    host: str
+    address: str
+    mapped_from: str | None
+    running: bool
+    answers: bool
+    boots: int
+    started_at: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` shows."""
+        return asdict(self)
+
+
+def quiet(subject: str, step: str) -> None:
+    """A Progress that shows nothing."""
+
+
+def lab_hosts(path: Path) -> tuple[str, dict[str, str]]:
+    """Return the fleet's name and the address of every host of a fleet file."""
+    try:
+        data = yaml.safe_load(path.read_text())
+        name, hosts = data["fleet"]["name"], {host: str(entry["address"]) for host, entry in data["hosts"].items()}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise OperationError(f"{path} has no fleet with hosts: {error!r}", "watchbill validate", "bad-fleet") from error
+    return checked_name("fleet", name), {checked_name("host", host): address for host, address in hosts.items()}
+
+
+def up(
+    path: Path, only: Collection[str] = (), progress: Progress = quiet, store: Store | None = None
+) -> dict[str, LabTarget]:
+    """Boot a machine for every host of the file (or for `only` some) and return how to reach all machines of the lab.
+
+    Running machines are kept. Without `only`, machines of hosts that left the file are removed. Raises OperationError.
+    """
+    require_root()
+    require_programs()
+    fleet, hosts = lab_hosts(path)
+    unknown = sorted(set(only) - hosts.keys())
+    if unknown:
+        raise OperationError(f"{path} has no host {', '.join(unknown)}", f"hosts: {', '.join(hosts)}", "unknown-host")
+    store = store or Store()
+    with store.lock(lambda: progress("lab", "waiting for another lab command")):
+        record = _claim(store, fleet, path, hosts, set(only) or set(hosts), progress)
+        progress("network", "bridge and way out")
+        network.up(store)
+        machines = {host: _machine(store, record, host) for host in sorted(only or hosts)}
+        started = [host for host, machine in machines.items() if _start(store, record, machine, progress)]
+        _write_known_hosts(store, record)
+    reached = targets(fleet, store)
+    with ThreadPoolExecutor(max_workers=max(8, 4 * (os.cpu_count() or 1))) as pool:
+        waits = [pool.submit(_wait, machines[host], reached[host], host in started, progress) for host in machines]
+    for wait in waits:
+        wait.result()
+    return reached
+
+
+def down(fleet: str, progress: Progress = quiet, store: Store | None = None) -> bool:
+    """End and remove a lab, and with the last one the network. Returns False where there was no such lab."""
+    require_root()
+    store = store or Store()
+    with store.lock(lambda: progress("lab", "waiting for another lab command")):
+        directory = store.lab(fleet)
+        existed = directory.exists()
+        if existed:
+            for entry in _directories(directory / "machines"):
+                progress(entry.name, "ending")
+                Machine(entry, fleet, entry.name).stop()
+            store.remove(fleet)
+        if not _directories(store.root / "labs"):
+            network.down(store)
+    return existed
+
+
+def fleets(store: Store | None = None) -> list[str]:
+    """Return the name of every lab there is, also of one that only half came up."""
+    require_root()
+    return [directory.name for directory in _directories((store or Store()).root / "labs")]
+
+
+def status(fleet: str | None = None, store: Store | None = None) -> list[MachineState]:
+    """Return every machine of one lab, or of all."""
+    require_root()
+    store = store or Store()
+    records = store.labs() if fleet is None else [record for record in [store.read(fleet)] if record]
+    return [_state(store, record, machine) for record in records for machine in record.machines.values()]
+
+
+def target(fleet: str, host: str, store: Store | None = None) -> LabTarget:
+    """Return how to reach the machine of one host. Raises OperationError where the lab has none."""
+    require_root()
+    known = targets(fleet, store)
+    if host not in known:
+        raise OperationError(
+            f"the lab of {fleet} has no machine {host}", f"machines: {', '.join(sorted(known))}", "unknown-host"
+        )
+    return known[host]
+
+
+def reboot(fleet: str, host: str, seconds: float = BOOT_SECONDS, store: Store | None = None) -> None:
+    """Let a machine reboot itself and return when it is up again. Raises OperationError."""
+    store = store or Store()
+    goal = target(fleet, host, store)
+    machine = Machine(store.machine(fleet, host), fleet, host)
+    if not machine.status().running:
+        raise OperationError(f"{host} is off", f"watchbill lab up --only {host}", "machine-off")
+    before = reach.ask(goal, reach.BOOT_ID, seconds)
+    if before.returncode != 0:
+        raise OperationError(
+            f"{host} does not answer: {before.stderr.strip()}", "watchbill lab down, then up", "machine-silent"
+        )
+    # sshd may go before it has said how the command ended; the boot id is what counts.
+    reach.ask(goal, "systemctl --no-block reboot", seconds)
+    reach.wait_until_up(goal, seconds, lambda: machine.status().running, other_than=before.stdout.strip())
+
+
+def _claim(
+    store: Store, fleet: str, path: Path, hosts: dict[str, str], wanted: set[str], progress: Progress
+) -> LabRecord:
+    """Write down which machine gets which address and image, before anything is made; machines nobody wants are removed."""
+    old = store.read(fleet) or LabRecord(fleet, str(path.resolve()))
+    whole = wanted == set(hosts)
+    kept = {host: machine for host, machine in old.machines.items() if host in hosts or not whole}
+    for host in old.machines.keys() - kept.keys():
+        progress(host, "left the file: ending")
+        _machine(store, old, host).stop()
+        _machine(store, old, host).remove()
+    held = {
+        machine.address: other.fleet
+        for other in store.labs()
+        if other.fleet != fleet
+        for machine in other.machines.values()
+    }
+    current = {host: machine.address for host, machine in kept.items()}
+    chosen = addresses.assign(fleet, hosts, current, held)
+    suite, sources = archives.control_archives()
+    image = base.ensure(store, suite, sources, lambda line: progress("base image", line))
+    for host in wanted:
+        previous = kept.get(host)
+        kept[host] = MachineRecord(host, chosen[host], hosts[host], previous.base if previous else image)
+        if previous and previous.address != chosen[host]:
+            progress(host, f"address {previous.address} → {chosen[host]}: starting afresh")
+            _machine(store, old, host).stop()
+            _machine(store, old, host).remove()
+            kept[host] = replace(kept[host], base=image)
+    record = replace(old, file=str(path.resolve()), machines=dict(sorted(kept.items())))
+    store.write(record)
+    base.remove_unused(store, {image, *(machine.base for lab in store.labs() for machine in lab.machines.values())})
+    key = store.private_key(fleet)
+    if not key.exists():
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"watchbill lab {fleet}", "-f", str(key)])
+    return record
+
+
+def _start(store: Store, record: LabRecord, machine: Machine, progress: Progress) -> bool:
+    """Start a machine unless it runs; its disk is made where it never was. Returns whether it was started."""
+    if machine.status().running:
+        return False
+    known = record.machines[machine.host]
+    image = store.root / known.base
+    # Also tidies up after a machine that ended by itself, or a control machine that lost power.
+    machine.stop()
+    if machine.host_key() is None:
+        progress(machine.host, "making the disk")
+        public = store.private_key(record.fleet).with_suffix(".pub").read_text()
+        machine.create(image, known.address, public, archives.render(archives.control_archives()[1]))
+    progress(machine.host, "booting")
+    machine.start(image)
+    return True
+
+
+def _wait(machine: Machine, goal: LabTarget, started: bool, progress: Progress) -> None:
+    try:
+        reach.wait_until_up(goal, BOOT_SECONDS, lambda: machine.status().running)
+    except OperationError as error:
+        words = f"{error.message}; its console: {machine.last_words()}"
+        raise OperationError(words, f"see {machine.console}", error.code) from error
+    progress(machine.host, f"up at {goal.address}" if started else f"already up at {goal.address}")
+
+
+def _write_known_hosts(store: Store, record: LabRecord) -> None:
+    lines = [
+        f"{machine.address} {key}\n"
+        for host, machine in record.machines.items()
+        if (key := _machine(store, record, host).host_key())
+    ]
+    path = store.known_hosts(record.fleet)
+    temporary = path.with_name(".known_hosts.new")
+    temporary.write_text("".join(lines))
+    temporary.replace(path)
+
+
+def _machine(store: Store, record: LabRecord, host: str) -> Machine:
+    return Machine(store.machine(record.fleet, host), record.fleet, host)
+
+
+def _state(store: Store, record: LabRecord, known: MachineRecord) -> MachineState:
+    now = _machine(store, record, known.host).status()
+    goal = targets(record.fleet, store)[known.host]
+    mapped = known.file_address if known.mapped else None
+    heard = now.running and reach.answers(goal)
+    return MachineState(record.fleet, known.host, known.address, mapped, now.running, heard, now.boots, now.started_at)
+
+
+def _directories(path: Path) -> list[Path]:
+    with contextlib.suppress(FileNotFoundError):
+        return sorted(entry for entry in path.iterdir() if entry.is_dir())
+    return []
