@@ -1,0 +1,216 @@
+"""The fleet as the rest of Watchbill sees it: everything resolved, expanded and placed, nothing optional left open."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from watchbill.errors import OperationError
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An isolation boundary: one Linux user. `floor` is ``none`` where the fleet needs no orchestrator and enhancer."""
+
+    name: str
+    uid: int
+    floor: str | None = None
+
+
+@dataclass(frozen=True)
+class Connect:
+    """How to reach a host; `become` is None where the file does not say; `jump` is the name of a host."""
+
+    user: str | None = None
+    port: int = 22
+    become: bool | None = None
+    host_key: str | None = None
+    jump: str | None = None
+
+
+@dataclass(frozen=True)
+class Host:
+    """A machine with `slots` places for agents; `address` is ``local`` for the control machine itself."""
+
+    name: str
+    address: str
+    slots: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+    rootless: bool = False
+    cordon: bool = False
+    connect: Connect = Connect()
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """Seconds between two beats, and seconds without an answer after which an agent is stuck."""
+
+    interval: float = 15.0
+    healthy_within: float = 90.0
+
+
+@dataclass(frozen=True)
+class AgentPolicy:
+    """What may be done to one agent, and when."""
+
+    restart: str = "when-idle"
+    stuck: str = "restart"
+    heartbeat: Heartbeat = Heartbeat()
+
+
+@dataclass(frozen=True)
+class Policy(AgentPolicy):
+    """The policy of the fleet. `max_delete` None means no limit; `max_unavailable` is a number or ``"25%"``."""
+
+    prune: str = "ask"
+    max_delete: int | None = None
+    max_unavailable: int | str = 1
+
+
+@dataclass(frozen=True)
+class Team:
+    """People and agents with one mission; the one with the higher priority gets its places first."""
+
+    name: str
+    tenant: str
+    title: str
+    mission: str
+    priority: int
+
+
+@dataclass(frozen=True)
+class Project:
+    """A repository or workspace that a team owns; `path` begins with ``~`` or ``/``."""
+
+    name: str
+    team: str
+    path: str
+    repository: str | None = None
+    branch: str | None = None
+
+
+@dataclass(frozen=True)
+class Role:
+    """What an agent is for, with the runtime and model it has where the roster does not say."""
+
+    name: str
+    runtime: str | None = None
+    model: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The program that is the agent."""
+
+    name: str
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RosterEntry:
+    """One entry of the roster as written; `agents` are the names it stands for, `line` its line in the file."""
+
+    name: str
+    agents: tuple[str, ...]
+    team: str
+    role: str
+    line: int
+    count: int | None = None
+    host: str | None = None
+
+
+@dataclass(frozen=True)
+class Agent:
+    """One agent. `env` is merged from runtime, role, roster entry; `working_directory` begins with ``~`` or ``/``."""
+
+    tenant: str
+    team: str
+    name: str
+    host: str
+    role: str
+    runtime: str
+    model: str | None
+    command: tuple[str, ...] | None
+    project: str | None
+    env: Mapping[str, str]
+    working_directory: str
+    policy: AgentPolicy
+    enabled: bool
+    line: int
+
+    @property
+    def reference(self) -> str:
+        """Return ``tenant/name``, which is unique in the fleet."""
+        return f"{self.tenant}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Everything one fleet.yaml describes; `path` is absolute; `agents` is sorted by tenant and name."""
+
+    path: Path
+    name: str
+    version: int
+    tenants: Mapping[str, Tenant]
+    hosts: Mapping[str, Host]
+    teams: Mapping[str, Team]
+    projects: Mapping[str, Project]
+    roles: Mapping[str, Role]
+    runtimes: Mapping[str, Runtime]
+    policy: Policy
+    roster: Sequence[RosterEntry]
+    agents: Sequence[Agent]
+
+    @cached_property
+    def _agents_by_host(self) -> dict[str, list[Agent]]:
+        grouped: dict[str, list[Agent]] = {name: [] for name in self.hosts}
+        for agent in self.agents:
+            grouped[agent.host].append(agent)
+        return grouped
+
+    @cached_property
+    def _agents_by_reference(self) -> dict[str, list[Agent]]:
+        grouped: dict[str, list[Agent]] = {}
+        for agent in self.agents:
+            grouped.setdefault(agent.name, []).append(agent)
+            grouped[agent.reference] = [agent]
+        return grouped
+
+    def agents_on(self, host: str) -> list[Agent]:
+        """Return the agents of one host, sorted by tenant and name. Raises OperationError for an unknown host."""
+        return list(self._agents_by_host[self.host(host).name])
+
+    def tenants_on(self, host: str) -> list[Tenant]:
+        """Return the tenants with at least one agent on a host, sorted by name."""
+        return [self.tenants[name] for name in sorted({agent.tenant for agent in self.agents_on(host)})]
+
+    def host(self, name: str) -> Host:
+        """Return one host. Raises OperationError, with the nearest name, where there is none."""
+        if name not in self.hosts:
+            known = ", ".join(sorted(self.hosts)) or "none"
+            hint = did_you_mean(name, self.hosts) or f"hosts: {known}"
+            raise OperationError(f'there is no host "{name}" in {self.path.name}', hint, "unknown-host")
+        return self.hosts[name]
+
+    def find(self, agent_ref: str) -> Agent:
+        """Return the agent called ``tenant/name``, or by its bare name where that is unique. Raises OperationError."""
+        found = self._agents_by_reference.get(agent_ref, [])
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = " or ".join(agent.reference for agent in found)
+            message = f'{len(found)} tenants have an agent "{agent_ref}"'
+            raise OperationError(message, f"say which: {names}", "ambiguous-agent")
+        hint = did_you_mean(agent_ref, self._agents_by_reference) or "see all of them with: watchbill ps"
+        raise OperationError(f'there is no agent "{agent_ref}" in {self.path.name}', hint, "unknown-agent")
+
+
+def did_you_mean(word: str, known: Mapping[str, object] | Sequence[str]) -> str:
+    """Return ``did you mean "…"?`` for the nearest known word, or nothing where none is near."""
+    # difflib is quadratic in the length of a word; no known word is that long.
+    near = difflib.get_close_matches(word, known, 1, 0.6) if len(word) <= 64 else []
+    return f'did you mean "{near[0]}"?' if near else ""

@@ -1,0 +1,123 @@
+"""Placement as the file sees it: who asks for which place, and what is said when there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from watchbill.fleet.load import Document
+from watchbill.fleet.model import FleetSpec
+from watchbill.fleet.place import Seat, Seeker, place
+from watchbill.fleet.roster import agent_names, tenant_of
+from watchbill.fleet.translate import Typed
+
+SHOWN = 10
+
+
+def seats(spec: FleetSpec) -> list[Seat]:
+    """Return the hosts as places; a rootless one serves the fleet's only tenant, else the one that is pinned to it."""
+    pinned: dict[str, list[str]] = {}
+    for entry in spec.roster:
+        tenant = tenant_of(spec, entry.team)
+        if entry.host is not None and tenant is not None and tenant not in pinned.setdefault(entry.host, []):
+            pinned[entry.host].append(tenant)
+    only = next(iter(spec.tenants)) if len(spec.tenants) == 1 else ""
+    return [
+        Seat(
+            name,
+            host.slots,
+            host.cordon,
+            (pinned.get(name) or [only])[0] if host.rootless else None,
+        )
+        for name, host in spec.hosts.items()
+    ]
+
+
+def seekers(spec: FleetSpec) -> list[Seeker]:
+    """Return every agent that wants a place. One whose team is not in the file belongs to the tenant ``""``."""
+    return [
+        Seeker(
+            tenant_of(spec, entry.team) or "",
+            name,
+            spec.teams[entry.team].priority if entry.team in spec.teams else 0,
+            entry.host,
+        )
+        for entry in spec.roster
+        if entry.host is None or entry.host in spec.hosts
+        for name in agent_names(entry)
+    ]
+
+
+def check(document: Document, typed: Typed) -> None:
+    """Add a problem for each pin that cannot hold, and for the agents that find no free slot."""
+    spec = typed.spec
+    if not typed.has_all("hosts") or "hosts" not in document.data:
+        return
+    _pins(document, typed)
+    wanted = seekers(spec)
+    lines = {name: index for index, entry in zip(typed.places, spec.roster, strict=True) for name in agent_names(entry)}
+    placed = place(seats(spec), wanted)
+    left = sorted((one for one in wanted if one.key not in placed), key=lambda one: (-one.priority, one.key))
+    seated = [one for one in wanted if one.key in placed]
+    for host in sorted({one.host for one in left if one.host is not None}):
+        out = [one for one in left if one.host == host]
+        total = sum(1 for one in wanted if one.host == host)
+        message = f"{total} agents are pinned to {host}, which has {_slots(spec.hosts[host].slots)}"
+        _no_slot(document, lines, message, out, [one for one in seated if one.host == host])
+    roaming = [one for one in left if one.host is None]
+    if roaming:
+        free = sum(seat.slots for seat in seats(spec) if not seat.cordon)
+        message = f"{_agents(len(wanted))} a place, {_slots(free)} {'is' if free == 1 else 'are'} free ({_hosts(spec)})"
+        _no_slot(document, lines, message, roaming, [one for one in seated if one.host is None])
+
+
+def _no_slot(
+    document: Document, lines: dict[str, int], message: str, left: list[Seeker], seated: Iterable[Seeker]
+) -> None:
+    """Add one no-slot problem, at the first entry that is left out."""
+    lowest = min((one.priority for one in seated), default=None)
+    highest = left[0].priority
+    why = f" (priority {highest} < {lowest})" if lowest is not None and highest < lowest else f" (priority {highest})"
+    names = ", ".join(one.name for one in left[:SHOWN]) + (f" and {len(left) - SHOWN} more" if len(left) > SHOWN else "")
+    hint = f"left out: {names}{why}. Add a host, raise slots, or lower count."
+    path = ("roster", min(lines[one.name] for one in left))
+    document.problems.append(document.problem("no-slot", message, path, hint=hint, excerpt=False))
+
+
+def _pins(document: Document, typed: Typed) -> None:
+    """Check that nobody is pinned to a host that takes no agents, or that serves another tenant."""
+    owners = {seat.host: seat.owner for seat in seats(typed.spec)}
+    for index, entry in zip(typed.places, typed.spec.roster, strict=True):
+        host = typed.spec.hosts.get(entry.host or "")
+        if host is None or entry.host is None:
+            continue
+        path = ("roster", index, "host")
+        if host.cordon:
+            message = f'agent "{entry.name}" is pinned to host "{entry.host}", which is cordoned: it takes no agents'
+            hint = "remove the pin, or the cordon"
+            document.problems.append(document.problem("cordoned-host", message, path, hint=hint))
+        tenant = tenant_of(typed.spec, entry.team)
+        owner = owners[entry.host]
+        if owner is not None and tenant is not None and owner != tenant:
+            message = f'host "{entry.host}" is rootless and serves tenant "{owner}", not "{tenant}"'
+            hint = "a rootless host serves exactly one tenant"
+            document.problems.append(document.problem("rootless-tenants", message, path, hint=hint))
+
+
+def _hosts(spec: FleetSpec) -> str:
+    parts = []
+    for seat in seats(spec):
+        if seat.cordon:
+            parts.append(f"{seat.host} cordoned")
+        elif seat.owner is not None:
+            parts.append(f"{seat.host} {seat.slots} for {seat.owner or 'nobody'}")
+        else:
+            parts.append(f"{seat.host} {seat.slots}")
+    return ", ".join(parts[:SHOWN]) + (f" and {len(parts) - SHOWN} more" if len(parts) > SHOWN else "")
+
+
+def _slots(count: int) -> str:
+    return f"{count} slot" if count == 1 else f"{count} slots"
+
+
+def _agents(count: int) -> str:
+    return f"{count} agent wants" if count == 1 else f"{count} agents want"

@@ -1,0 +1,200 @@
+"""From the raw data of a fleet file to its typed sections; what pydantic finds is said in our words, at its place."""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from watchbill.errors import Problem
+from watchbill.fleet.load import Document, Step
+from watchbill.fleet.model import FleetSpec
+from watchbill.fleet.objects import did_you_mean
+from watchbill.fleet.words import shorten
+
+Path = tuple[Step, ...]
+ENTRY_WORDS = {
+    "tenants": "tenant",
+    "hosts": "host",
+    "teams": "team",
+    "projects": "project",
+    "roles": "role",
+    "runtimes": "runtime",
+    "roster": "roster entry",
+}
+_STAND_INS: dict[str, Any] = {
+    "version": 1,
+    "fleet": {"name": "unnamed"},
+    "tenants": {},
+    "hosts": {},
+    "teams": {},
+    "roster": [],
+}
+_KINDS = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+}
+
+
+@dataclass
+class Typed:
+    """The typed sections without the entries that are `wrong`; `places[i]` is where the i-th roster entry is in the file."""
+
+    spec: FleetSpec
+    places: list[int]
+    wrong: set[Path]
+
+    def has_all(self, *sections: str) -> bool:
+        """Say whether nothing is missing from these sections because it was wrong."""
+        return not any(path[0] in sections for path in self.wrong)
+
+
+def read_typed(document: Document) -> Typed:
+    """Return the typed sections of a document. What is wrong is added to its problems, and left out."""
+    data: dict[str, Any] = dict(document.data)
+    places = list(range(len(data["roster"]))) if isinstance(data.get("roster"), list) else []
+    try:
+        return Typed(FleetSpec.model_validate(data), places, set())
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    taken = {(problem.line, problem.column) for problem in document.problems}
+    wrong: set[Path] = set()
+    for detail in details:
+        path = tuple(step for step in detail["loc"] if step != "[key]")
+        wrong.add(path[:2] if path[0] in ENTRY_WORDS else path[:1])
+        problem = _problem(document, detail, path)
+        if not document.is_broken(path) and (problem.line, problem.column) not in taken:
+            document.problems.append(problem)
+    return _without(data, places, wrong)
+
+
+def _without(data: dict[str, Any], places: list[int], wrong: set[Path]) -> Typed:
+    """Return what is typed when the wrong entries are gone; sections that have to be there are empty then."""
+    for path in (path for path in wrong if len(path) == 1):
+        data.pop(str(path[0]), None)
+    for section in ENTRY_WORDS:
+        entries = data.get(section)
+        if isinstance(entries, dict):
+            data[section] = {name: entry for name, entry in entries.items() if (section, name) not in wrong}
+    if isinstance(data.get("roster"), list):
+        places = [place for place in places if ("roster", place) not in wrong]
+        data["roster"] = [data["roster"][place] for place in places]
+    else:
+        places = []
+    return Typed(FleetSpec.model_validate({**_STAND_INS, **data}), places, wrong)
+
+
+def describe(document: Document, path: Sequence[Step]) -> tuple[str, str]:
+    """Return whom a path is about (``host "desk"``), and what of it (``connect.port``)."""
+    if path and path[0] in ENTRY_WORDS and len(path) >= 2:
+        name: Any = path[1]
+        if path[0] == "roster":
+            entry = document.data["roster"][path[1]]
+            name = entry.get("name", "") if isinstance(entry, dict) else ""
+        shown = f' "{shorten(name)}"' if isinstance(name, str) and name else ""
+        return ENTRY_WORDS[str(path[0])] + shown, _dotted(path[2:])
+    return "the fleet file", _dotted(path)
+
+
+def _dotted(path: Sequence[Step]) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{shorten(step)}" for step in path)
+    return text.removeprefix(".")
+
+
+def _problem(document: Document, detail: ErrorDetails, path: Path) -> Problem:
+    """Return one of pydantic's errors as a problem of ours."""
+    kind = detail["type"]
+    context = detail.get("ctx", {})
+    owner, key = describe(document, path)
+    if kind == "extra_forbidden":
+        whose, _ = describe(document, path[:-1])
+        known = _known_keys(path[:-1])
+        hint = did_you_mean(str(path[-1]), known) or f"known keys: {', '.join(known)}"
+        return document.problem("unknown-key", f'{whose} has no key "{shorten(key)}"', path, hint=hint, at_key=True)
+    if kind == "missing":
+        hint = f"add {path[-1]}: …"
+        return document.problem("missing-key", f'{owner} needs "{key}"', path[:-1], hint=hint, at_key=True)
+    if "message" in context:
+        at_key = "[key]" in detail["loc"]
+        return document.problem(kind, context["message"], path, hint=context.get("hint", ""), at_key=at_key)
+    subject = f'"{key}" of {owner}' if key else owner
+    if kind in _KINDS:
+        return _wrong_type(document, detail, path, subject)
+    if kind == "literal_error":
+        values = re.findall(r"'([^']*)'|(\d+)", str(context["expected"]))
+        known = [word or number for word, number in values]
+        hint = did_you_mean(str(detail["input"]), known)
+        message = f"{subject} must be {' or '.join(known)}"
+        return document.problem("bad-value", message, path, hint=hint)
+    if kind in _LIMITS:
+        code, text = _LIMITS[kind]
+        return document.problem(code, f"{subject} {text.format(**context)}", path)
+    return document.problem("bad-value", f"{subject}: {detail['msg']}", path)
+
+
+_LIMITS = {
+    "greater_than_equal": ("out-of-range", "must be at least {ge}"),
+    "less_than_equal": ("out-of-range", "must be at most {le}"),
+    "string_too_long": ("too-long", "has at most {max_length} characters"),
+    "too_long": ("too-long", "has at most {max_length} entries"),
+    "too_short": ("too-short", "has at least {min_length} entry"),
+}
+
+
+def _wrong_type(document: Document, detail: ErrorDetails, path: Path, subject: str) -> Problem:
+    value = detail["input"]
+    written = document.node(path).text
+    wanted = _KINDS[detail["type"]]
+    hint = ""
+    if wanted == "text" and written is not None:
+        hint = f'quote it: "{shorten(written)}"'
+    elif isinstance(value, str) and wanted in ("a whole number", "true or false"):
+        hint = "write it without quotes" if written is None and _looks_like(wanted, value) else ""
+    elif wanted == "a list":
+        hint = "write [ … ], or one line with a dash for each"
+    what = _kind_of(value)
+    shown = f"{shorten(written)} is {what}" if written is not None else f"this is {what}"
+    return document.problem("wrong-type", f"{subject} must be {wanted}, but {shown}", path, hint=hint)
+
+
+def _looks_like(wanted: str, value: str) -> bool:
+    return value in ("true", "false") if wanted == "true or false" else value.isascii() and value.isdigit()
+
+
+def _kind_of(value: object) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, (int, float)):
+        return "a number"
+    if isinstance(value, str):
+        return "text"
+    return "a list" if isinstance(value, list) else "a mapping"
+
+
+def _known_keys(path: Path) -> list[str]:
+    """Return the keys that the mapping at `path` may have."""
+    kind: Any = FleetSpec
+    for step in path:
+        kind = _inner(kind)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind = kind.model_fields[str(step)].annotation
+        else:
+            kind = get_args(kind)[-1]
+    kind = _inner(kind)
+    return list(kind.model_fields)
+
+
+def _inner(kind: Any) -> Any:
+    """Return the type inside ``X | None``."""
+    if get_origin(kind) in (Union, types.UnionType):
+        return next(option for option in get_args(kind) if option is not type(None))
+    return kind
