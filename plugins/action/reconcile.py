@@ -1,0 +1,116 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Controller half of ``watchbill.fleet.reconcile``: compile the host's manifest, send it, send what it lacks."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.watchbill.fleet.plugins.plugin_utils._control import control_half
+
+control_half()
+
+from watchbill.compile import CompiledHost, compile_host
+from watchbill.compile.half import canonical, digest
+from watchbill.errors import FleetError
+from watchbill.fleet import load_fleet_cached
+
+if t.TYPE_CHECKING:
+    from watchbill.fleet import Fleet
+
+OPTIONS = frozenset(("fleet_file", "observe", "observation", "prune", "remove"))
+# The host may have changed between the look and the apply; then it asks for other bodies, once.
+ATTEMPTS = 2
+
+
+class ActionModule(ActionBase):
+    """Compiles once a host, and calls the module once when nothing differs."""
+
+    _requires_connection = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the module's answer."""
+        super().run(tmp, task_vars)
+        self._variables = task_vars or {}
+        unknown = sorted(self._task.args.keys() - OPTIONS)
+        if unknown:
+            raise AnsibleActionFail(f"unknown option {', '.join(unknown)}; known are {', '.join(sorted(OPTIONS))}")
+        fleet = self._fleet()
+        compiled = self._compiled(fleet)
+        looking = self._boolean("observe") or self._task.check_mode
+        observation = self._task.args.get("observation")
+        answer = observation or self._call(compiled, {"observe": True})
+        if answer.get("failed"):
+            return answer
+        moves = self._moves(fleet, compiled.host, answer)
+        if looking:
+            return self._looked(compiled, answer, moves)
+        for _attempt in range(ATTEMPTS):
+            if not answer["differs"] or answer.get("applied"):
+                break
+            answer = self._call(compiled, {"bodies": self._bodies(compiled, answer), "moves": moves})
+        return answer
+
+    def _looked(self, compiled: CompiledHost, answer: dict[str, t.Any], moves: dict[str, str]) -> dict[str, t.Any]:
+        """Ask once more where the first look could not know of moves, or where texts are wanted for a diff."""
+        bodies = self._bodies(compiled, answer) if self._task.diff and answer["differs"] else {}
+        if moves or bodies:
+            answer = self._call(compiled, {"observe": True, "bodies": bodies, "moves": moves})
+        answer["changed"] = answer.get("differs", False) and not self._boolean("observe")
+        return answer
+
+    def _fleet(self) -> Fleet:
+        path = self._task.args.get("fleet_file") or self._variables.get("watchbill_fleet_file")
+        if not path:
+            raise AnsibleActionFail("no fleet file: use it as inventory (-i fleet.yaml), or set fleet_file")
+        try:
+            return load_fleet_cached(path)
+        except FleetError as error:
+            raise AnsibleActionFail(str(error)) from error
+
+    def _compiled(self, fleet: Fleet) -> CompiledHost:
+        host = self._variables["inventory_hostname"]
+        if host not in fleet.hosts:
+            raise AnsibleActionFail(f"{host} is no host of {fleet.path}")
+        compiled = compile_host(fleet, host)
+        if not self._boolean("remove"):
+            return compiled
+        manifest = {**compiled.manifest, "resources": []}
+        del manifest["digest"]
+        return CompiledHost({**manifest, "digest": digest(manifest)}, {})
+
+    def _boolean(self, option: str) -> bool:
+        value = self._task.args.get(option, False)
+        return value if isinstance(value, bool) else str(value).lower() in ("true", "yes", "on", "1")
+
+    def _moves(self, fleet: Fleet, host: str, answer: dict[str, t.Any]) -> dict[str, str]:
+        """Return the agents that leave this host because the fleet now has them on another one."""
+        if self._boolean("remove"):
+            return {}
+        leaving = {action["agent"] for action in answer["actions"] if action["action"] in ("delete", "move")}
+        places = {f"{agent.tenant}/{agent.name}": agent.host for agent in fleet.agents} if leaving - {None} else {}
+        return {agent: places[agent] for agent in leaving if agent in places and places[agent] != host}
+
+    @staticmethod
+    def _bodies(compiled: CompiledHost, answer: dict[str, t.Any]) -> dict[str, str]:
+        return {
+            name: base64.b64encode(compiled.bodies[name]).decode() for name in answer["needs"] if name in compiled.bodies
+        }
+
+    def _call(self, compiled: CompiledHost, arguments: dict[str, t.Any]) -> dict[str, t.Any]:
+        arguments = {
+            "manifest": canonical(compiled.manifest).decode(),
+            "prune": self._boolean("prune"),
+            "remove": self._boolean("remove"),
+            **arguments,
+        }
+        answer: dict[str, t.Any] = self._execute_module(
+            module_name="watchbill.fleet.reconcile", module_args=arguments, task_vars=self._variables
+        )
+        # It would hold the manifest and the bodies once more, for every callback to see.
+        answer.pop("invocation", None)
+        return answer
