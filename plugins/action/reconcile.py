@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail
@@ -108,9 +109,14 @@ class ActionModule(ActionBase):
             "remove": self._boolean("remove"),
             **arguments,
         }
+        before = time.time()
         answer: dict[str, t.Any] = self._execute_module(
             module_name="watchbill.fleet.reconcile", module_args=arguments, task_vars=self._variables
         )
+        if answer.get("preflight"):
+            # The host's clock was read somewhere between these two moments of ours.
+            ours = (before + time.time()) / 2
+            answer["preflight"]["clock_difference"] = answer["preflight"]["time"] - ours
         # It would hold the manifest and the bodies once more, for every callback to see.
         answer.pop("invocation", None)
         return answer

@@ -24,9 +24,9 @@ class FileKind(Kind):
 
     def differences(self, desired: dict[str, t.Any], observed: dict[str, t.Any]) -> Differences:
         """Return what differs; between a link and a file that is the type alone."""
-        wanted = "link" if "target" in desired else "file"
-        if observed["type"] != wanted:
-            return {"type": [observed["type"], wanted]}
+        wanted, seen = _type_of(desired), _type_of(observed)
+        if seen != wanted:
+            return {"type": [seen, wanted]}
         return super().differences(desired, observed)
 
     def disruption(
@@ -104,6 +104,11 @@ class FileKind(Kind):
             os.unlink(path)
         except FileNotFoundError:
             return
+
+
+def _type_of(resource: t.Mapping[str, t.Any]) -> str:
+    """Return link or file, or other where an observation found something else; a manifest names no type."""
+    return str(resource.get("type") or ("link" if "target" in resource else "file"))
 
 
 def _write_new(desired: t.Mapping[str, t.Any], path: str, body: bytes) -> None:
