@@ -6,41 +6,55 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+
+from watchbill.cli.options import CONTEXT_SETTINGS, DEFAULT_FILE, Command
 
 if TYPE_CHECKING:
     from watchbill.lab.operations import MachineState, Progress
 
 app = typer.Typer(
-    help="Throw-away machines, one for each host of the file, on this machine.\n\n"
-    "Examples:  watchbill lab up -f fleet.yaml   ·   watchbill lab ssh desk 'systemctl status'",
+    rich_markup_mode=None,
+    context_settings=CONTEXT_SETTINGS,
     no_args_is_help=True,
+    help="Throw-away machines that stand in for the hosts of the file. Needs root.",
 )
 
 File = Annotated[
     Path,
-    typer.Option("--file", "-f", envvar="WATCHBILL_FILE", help="The fleet file.", metavar="FILE", show_default=True),
+    typer.Option("-f", "--file", envvar="WATCHBILL_FILE", metavar="FILE", help="The fleet file", show_default=True),
 ]
-Name = Annotated[
-    str | None, typer.Option("--name", metavar="FLEET", help="The lab of this fleet, whatever the file says or is.")
-]
-DEFAULT_FILE = Path("fleet.yaml")
+Name = Annotated[str | None, typer.Option("--name", metavar="FLEET", help="The lab of this fleet, whatever FILE says")]
+Every = Annotated[bool, typer.Option("--all", help="Every lab on this machine")]
+Json = Annotated[bool, typer.Option("--json", envvar="WATCHBILL_JSON", help="JSON instead of text")]
+Host = Annotated[str, typer.Argument(metavar="HOST", help="A host of the file")]
+
+DASH = "–"  # noqa: RUF001 (where there is nothing to show)
+Function = TypeVar("Function", bound=Callable[..., None])
 
 
-@app.command()
+def command(*examples: str, interspersed: bool = True) -> Callable[[Function], Function]:
+    """Make a function a command of the lab whose help begins with `examples`."""
+
+    def register(function: Function) -> Function:
+        function.examples = examples  # type: ignore[attr-defined]  # what Command.format_help reads
+        settings = {**CONTEXT_SETTINGS, "allow_interspersed_args": interspersed}
+        return app.command(cls=Command, context_settings=settings)(function)
+
+    return register
+
+
+@command("watchbill lab up", "watchbill lab up -f fleet.yaml --only desk,attic")
 def up(
-    file: File = DEFAULT_FILE,
-    only: Annotated[str, typer.Option("--only", metavar="H,…", help="Only the machines of these hosts.")] = "",
+    file: File = Path(DEFAULT_FILE),
+    only: Annotated[str, typer.Option("--only", metavar="HOST,…", help="Only the machines of these hosts")] = "",
 ) -> None:
-    """Boot a machine for every host of the file. What runs already is kept.
-
-    Examples:  watchbill lab up   ·   watchbill lab up -f fleet.yaml --only desk,attic
-    """
+    """Boot a machine for every host of the file. What runs already is kept."""
     from watchbill.lab import operations
 
     began = time.monotonic()
@@ -52,20 +66,17 @@ def up(
         print(f"  {host:<{width}}  {targets[host].address}")
     print(f"{_count(shown)} up in {time.monotonic() - began:.1f} s")
     if sys.stdout.isatty() and shown:
-        option = "" if file == DEFAULT_FILE else f" -f {file}"
+        option = "" if str(file) == DEFAULT_FILE else f" -f {file}"
         print(f"Look around: watchbill lab ssh{option} {shown[0]}   ·   throw away: watchbill lab down{option}")
 
 
-@app.command()
+@command("watchbill lab down", "watchbill lab down --all")
 def down(
-    file: File = DEFAULT_FILE,
+    file: File = Path(DEFAULT_FILE),
     name: Name = None,
-    every: Annotated[bool, typer.Option("--all", help="Every lab on this machine.")] = False,
+    every: Every = False,
 ) -> None:
-    """Throw the machines of a lab away, and everything that was made for them.
-
-    Examples:  watchbill lab down   ·   watchbill lab down --all
-    """
+    """Throw the machines of a lab away, and everything that was made for them."""
     from watchbill.lab import operations
 
     fleets = operations.fleets() if every else [_fleet(file, name)]
@@ -77,17 +88,14 @@ def down(
         print("no lab is up")
 
 
-@app.command()
+@command("watchbill lab status", "watchbill lab status --all --json")
 def status(
-    file: File = DEFAULT_FILE,
+    file: File = Path(DEFAULT_FILE),
     name: Name = None,
-    every: Annotated[bool, typer.Option("--all", help="Every lab on this machine.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machines as JSON.")] = False,
+    every: Every = False,
+    as_json: Json = False,
 ) -> None:
-    """Show the machines of a lab: address, whether they run and answer.
-
-    Examples:  watchbill lab status   ·   watchbill lab status --all --json
-    """
+    """Show the machines of a lab: address, whether they run and answer."""
     from watchbill.lab import operations
 
     machines = operations.status(None if every else _fleet(file, name))
@@ -99,19 +107,14 @@ def status(
         print("no machine is up")
 
 
-@app.command(context_settings={"allow_interspersed_args": False})
+@command("watchbill lab ssh desk", "watchbill lab ssh -f fleet.yaml desk 'journalctl -n 20'", interspersed=False)
 def ssh(
-    host: Annotated[str, typer.Argument(metavar="HOST", help="A host of the file.")],
-    command: Annotated[
-        list[str] | None, typer.Argument(metavar="[CMD]", help="A command; without it, a shell.")
-    ] = None,
-    file: File = DEFAULT_FILE,
+    host: Host,
+    command: Annotated[list[str] | None, typer.Argument(metavar="[CMD]", help="A command; without it, a shell")] = None,
+    file: File = Path(DEFAULT_FILE),
     name: Name = None,
 ) -> None:
-    """Open a shell on a machine, or run a command there; ends with its exit status. Options come before HOST.
-
-    Examples:  watchbill lab ssh desk   ·   watchbill lab ssh -f fleet.yaml desk 'journalctl -n 20'
-    """
+    """Open a shell on a machine, or run a command there; ends with its exit status. Options come before HOST."""
     from watchbill.lab import operations, reach
 
     arguments = reach.shell_arguments(operations.target(_fleet(file, name), host), command or [])
@@ -119,16 +122,13 @@ def ssh(
     os.execvp(arguments[0], arguments)  # noqa: S606 (no shell is what we want)
 
 
-@app.command()
+@command("watchbill lab reboot desk", "watchbill lab reboot -f fleet.yaml attic")
 def reboot(
-    host: Annotated[str, typer.Argument(metavar="HOST", help="A host of the file.")],
-    file: File = DEFAULT_FILE,
+    host: Host,
+    file: File = Path(DEFAULT_FILE),
     name: Name = None,
 ) -> None:
-    """Let a machine reboot itself and wait until it is up again.
-
-    Examples:  watchbill lab reboot desk   ·   watchbill lab reboot -f fleet.yaml attic
-    """
+    """Let a machine reboot itself and wait until it is up again."""
     from watchbill.lab import operations
 
     began = time.monotonic()
@@ -141,7 +141,7 @@ def reboot(
 def _fleet(file: Path, name: str | None) -> str:
     from watchbill.lab import operations
 
-    return name or operations.lab_hosts(file)[0]
+    return name or operations.fleet_of(file)
 
 
 def _hosts(text: str) -> list[str]:
@@ -156,7 +156,7 @@ def _table(machines: list[MachineState]) -> None:
     rows = [("HOST", "FLEET", "ADDRESS", "STATE", "UP", "BOOTS", "")]
     for machine in machines:
         state = "up" if machine.answers else "silent" if machine.running else "off"
-        since = "–" if machine.started_at is None else _duration(time.time() - machine.started_at)
+        since = DASH if machine.started_at is None else _duration(time.time() - machine.started_at)
         note = f"{machine.mapped_from} in the file" if machine.mapped_from else ""
         rows.append((machine.host, machine.fleet, machine.address, state, since, str(machine.boots), note))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

@@ -17,9 +17,10 @@ _MAPPED = ipaddress.IPv4Network("10.77.128.0/17")
 def assign(fleet: str, hosts: Mapping[str, str], current: Mapping[str, str], held: Mapping[str, str]) -> dict[str, str]:
     """Return an address of the lab's network for every host.
 
-    `hosts` has the addresses of the file, `current` what this lab's machines have already, `held` says for each address of
-    another lab which fleet it belongs to. A host inside the network keeps its own address; any other is mapped to a free one that
-    depends on fleet and host only, as long as nobody is in the way. Raises OperationError for an address that is taken.
+    `hosts` has the addresses of the file, `current` what this lab's machines have already, `held` says for each address
+    of another lab which fleet it belongs to. A host inside the network keeps its own address; any other is mapped to a
+    free one that depends on fleet and host only, as long as nobody is in the way. Raises OperationError for an address
+    that is taken.
     """
     own = {host: address for host, address in hosts.items() if _in_network(address)}
     taken = dict(held)

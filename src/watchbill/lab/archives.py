@@ -1,7 +1,7 @@
 """The Debian archives this machine installs from: machines of a lab install from the same ones.
 
-Reads both formats of sources.list(5). Third-party archives are left out: debootstrap cannot use them, and a machine of a lab is to
-be plain Debian.
+Reads both formats of sources.list(5). Third-party archives are left out: debootstrap cannot use them, and a machine of
+a lab is to be plain Debian.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _debian_codename(os_release: Path) -> str:
 
 
 def _is_debian(source: Archive, suite: str) -> bool:
-    """Whether this is Debian's own archive (or a mirror of it) for `suite`: others offer `main` of a Debian suite as well."""
+    """Whether this is Debian's own archive or a mirror of it, for `suite`: others offer `main` of a suite too."""
     url = urlsplit(source.uri)
     if url.scheme not in ("http", "https"):
         return False

@@ -55,7 +55,7 @@ def name_of(suite: str) -> str:
 def ensure(store: Store, suite: str, sources: Sequence[archives.Archive], on_line: Callable[[str], None]) -> str:
     """Return the name of the base image, built first where it is missing; `on_line` gets what debootstrap says.
 
-    The caller holds the store's lock. A build that was interrupted leaves a temporary directory that the next one replaces.
+    The caller holds the store's lock. An interrupted build leaves a temporary directory, which the next one replaces.
     """
     name = name_of(suite)
     final = store.root / name

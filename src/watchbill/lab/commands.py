@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 from watchbill.errors import OperationError
 
-# Debian's package of every program the lab needs. `ip`, `nft` and `debootstrap` live in sbin, which a plain user's PATH lacks.
+# Debian's package of every program the lab needs. `ip`, `nft` and `debootstrap` live in sbin, which a plain user's
+# PATH lacks.
 _PACKAGES = {
     "systemd-nspawn": "systemd-container",
     "debootstrap": "debootstrap",
@@ -59,7 +60,7 @@ def run(arguments: Sequence[str], *, stdin: str | None = None, accept: Sequence[
 
 
 def follow(arguments: Sequence[str], on_line: Callable[[str], None]) -> None:
-    """Run a program and call `on_line` with each line as it comes. Raises OperationError, with the last lines, on failure."""
+    """Run a program and call `on_line` with each line as it comes. Raises OperationError with the last lines."""
     last: list[str] = []
     with subprocess.Popen(
         arguments,

@@ -1,4 +1,4 @@
-"""What one machine has of its own: files written once into the upper layer of its disk, before it boots for the first time.
+"""What one machine has of its own: files written into the upper layer of its disk before it boots for the first time.
 
 Only ever into a new, empty layer: later the machine's root could have put symbolic links there that lead out of it.
 """
@@ -18,7 +18,8 @@ from watchbill.lab.addresses import CONTROL, NETWORK
 _LOCAL_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 # The settings of apt that decide whether this machine reaches the archives; everything else is a matter of taste.
 _APT_SETTINGS = re.compile(
-    r'Acquire::(?:https?::(?:Proxy|Timeout|Verify-Peer|Pipeline-Depth)(?:::[^ ]+)?|Check-Valid-Until|Check-Date|Retries|ForceIPv[46]) ".*";'
+    r"Acquire::(?:https?::(?:Proxy|Timeout|Verify-Peer|Pipeline-Depth)(?:::[^ ]+)?"
+    r'|Check-Valid-Until|Check-Date|Retries|ForceIPv[46]) ".*";'
 )
 
 
@@ -71,8 +72,8 @@ def prepare(upper: Path, base: Path, host: str, address: str, authorized_key: st
 def resolver(candidates: tuple[str, ...] = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")) -> str:
     """Return a resolv.conf with the name servers of this machine that another machine can reach too.
 
-    A stub on a loopback address is of no use to others; then systemd-resolved's list of real servers is. Short limits, so that a
-    name server out of reach costs a machine two seconds a name and not ten.
+    A stub on a loopback address is of no use to others; then systemd-resolved's list of real servers is. Short limits,
+    so that a name server out of reach costs a machine two seconds a name and not ten.
     """
     for candidate in candidates:
         path = Path(candidate)
@@ -85,7 +86,7 @@ def resolver(candidates: tuple[str, ...] = ("/etc/resolv.conf", "/run/systemd/re
 
 
 def apt_settings(dump: str, environment: dict[str, str]) -> str:
-    """Return the apt.conf of a machine from `apt-config dump` of this one: proxies and what else it takes to reach the archives."""
+    """Return a machine's apt.conf out of `apt-config dump` here: proxies and what else it takes to reach archives."""
     lines = [line for line in dump.splitlines() if _APT_SETTINGS.fullmatch(line)]
     for scheme in ("http", "https"):
         proxy = environment.get(f"{scheme}_proxy", "")

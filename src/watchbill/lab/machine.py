@@ -19,12 +19,11 @@ from watchbill.lab.record import write_atomically
 
 # systemd-nspawn's filter does not know these yet on Debian 12; agents' sandboxes need them.
 _LANDLOCK = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"
-_NSPAWN_STATE = Path("/run/systemd/nspawn")
 
 
 @dataclass(frozen=True)
 class MachineStatus:
-    """What the supervisor of a machine last said. `boots` counts since the last `up`, `started_at` is seconds since 1970."""
+    """What a machine's supervisor last said. `boots` counts since the last `up`; `started_at`: seconds since 1970."""
 
     running: bool
     boots: int = 0
@@ -45,7 +44,7 @@ class Machine:
         self._supervisor = directory / "supervisor.json"
 
     def create(self, base: Path, address: str, authorized_key: str, sources: str) -> None:
-        """Make the machine's disk, new; keeps its public host key in `host_key.pub`. The last file written makes it complete."""
+        """Make the machine's disk, new. Its public host key, `host_key.pub`, comes last and says that all is there."""
         self.remove()
         for name in ("work", "root"):
             (self.directory / name).mkdir(parents=True)
@@ -95,9 +94,6 @@ class Machine:
             raise OperationError(f"{self.host}: supervisor {process.pid} does not end", code="machine-stays")
         self._supervisor.unlink(missing_ok=True)
         cgroups.remove(self._cgroup())
-        # A machine that was killed cannot tidy up after itself.
-        for name in ("propagate", "unix-export"):
-            shutil.rmtree(_NSPAWN_STATE / name / self.identity, ignore_errors=True)
 
     def remove(self) -> None:
         """Remove the machine's directory. It must have ended."""

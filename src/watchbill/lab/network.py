@@ -1,7 +1,8 @@
 """The one network of all labs: a bridge with the control machine on it, and the way out through the control machine.
 
-Made by the first lab, removed by the last one, which also puts back the kernel settings that had to be changed. A host firewall
-that drops forwarded packets (Docker's does) keeps machines from the archives: two tables can only agree to let a packet pass.
+Made by the first lab, removed by the last one, which also puts back the kernel settings that had to be changed. A
+firewall here that drops forwarded packets (Docker's does) keeps machines from the archives: a packet passes only if all
+tables let it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _INOTIFY_WANTED = 8192
 
 
 def up(store: Store) -> None:
-    """Make the network where it is missing. Raises OperationError if something else uses its addresses. Safe to repeat."""
+    """Make the network where it is missing. Raises OperationError when others use its addresses. Safe to repeat."""
     _refuse_overlap()
     _change_settings(store)
     if not Path(f"/sys/class/net/{BRIDGE}").exists():
@@ -96,7 +97,7 @@ def _read(store: Store) -> dict[str, str]:
 
 
 def _change_settings(store: Store) -> None:
-    """Remember the settings as they were first, then change them: after a crash in between, they can still be put back."""
+    """Remember the settings as they were first, then change them: so a crash in between loses nothing."""
     wanted = {_FORWARD: "1", _INOTIFY: str(max(_INOTIFY_WANTED, int(_INOTIFY.read_text())))}
     saved = _read(store)
     before = {str(path): saved.get(str(path), path.read_text().strip()) for path in wanted}

@@ -10,13 +10,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from watchbill.errors import OperationError
+from watchbill.errors import FleetError, OperationError
+from watchbill.fleet import load_fleet
 from watchbill.lab import addresses, archives, base, network, reach
 from watchbill.lab.commands import require_programs, require_root, run
 from watchbill.lab.machine import Machine
-from watchbill.lab.record import LabRecord, LabTarget, MachineRecord, Store, checked_name, targets
+from watchbill.lab.record import LabRecord, LabTarget, MachineRecord, Store, targets
 
 # Called with a host (or "base image", "network") and what happens to it; from several threads.
 Progress = Callable[[str, str], None]
@@ -46,13 +45,24 @@ def quiet(subject: str, step: str) -> None:
 
 
 def lab_hosts(path: Path) -> tuple[str, dict[str, str]]:
-    """Return the fleet's name and the address of every host of a fleet file."""
+    """Return the fleet's name and the address of every host of a fleet file. Raises FleetError."""
+    fleet = load_fleet(path)
+    return fleet.name, {name: host.address for name, host in fleet.hosts.items()}
+
+
+def fleet_of(path: Path, store: Store | None = None) -> str:
+    """Return the name of the fleet in a file. Raises FleetError, unless a lab was booted from just this file.
+
+    So a lab can be looked at and thrown away while somebody is in the middle of editing its file.
+    """
+    require_root()
     try:
-        data = yaml.safe_load(path.read_text())
-        name, hosts = data["fleet"]["name"], {host: str(entry["address"]) for host, entry in data["hosts"].items()}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise OperationError(f"{path} has no fleet with hosts: {error!r}", "watchbill validate", "bad-fleet") from error
-    return checked_name("fleet", name), {checked_name("host", host): address for host, address in hosts.items()}
+        return load_fleet(path).name
+    except FleetError:
+        for record in (store or Store()).labs():
+            if record.file == str(path.resolve()):
+                return record.fleet
+        raise
 
 
 def up(
@@ -146,7 +156,7 @@ def reboot(fleet: str, host: str, seconds: float = BOOT_SECONDS, store: Store | 
 def _claim(
     store: Store, fleet: str, path: Path, hosts: dict[str, str], wanted: set[str], progress: Progress
 ) -> LabRecord:
-    """Write down which machine gets which address and image, before anything is made; machines nobody wants are removed."""
+    """Write down which machine gets which address and image; machines of hosts that left the file are removed."""
     old = store.read(fleet) or LabRecord(fleet, str(path.resolve()))
     whole = wanted == set(hosts)
     kept = {host: machine for host, machine in old.machines.items() if host in hosts or not whole}

@@ -19,7 +19,7 @@ _CONNECT_SECONDS = 5
 
 
 def ssh_arguments(target: LabTarget, *options: str) -> list[str]:
-    """Return the ssh command up to and including the machine; nothing of the caller's own ssh configuration takes part."""
+    """Return the ssh command up to and including the machine; the caller's own ssh configuration takes no part."""
     settings = {
         "UserKnownHostsFile": target.known_hosts,
         "GlobalKnownHostsFile": "/dev/null",
@@ -72,7 +72,8 @@ def wait_until_up(target: LabTarget, seconds: float, alive: Callable[[], bool], 
         if not alive():
             raise OperationError(f"{target.host} ended before it answered", code="machine-ended")
         if not answers(target):
-            # A refusal comes at once, so the next attempt waits a moment; there is no event to wait for across the network.
+            # A refusal comes at once, so the next attempt waits a moment; there is no event to wait for across the
+            # network.
             time.sleep(0.05)
             continue
         with contextlib.suppress(OperationError):

@@ -86,7 +86,7 @@ class Store:
         return self.lab(fleet) / "known_hosts"
 
     def read(self, fleet: str) -> LabRecord | None:
-        """Return the record of a lab, or None where no such lab is up. Raises OperationError where it cannot be read."""
+        """Return the record of a lab, or None where it is not up. Raises OperationError where it cannot be read."""
         path = self.lab(fleet) / "lab.json"
         try:
             data = json.loads(path.read_bytes())

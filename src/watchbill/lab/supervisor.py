@@ -1,10 +1,11 @@
 """Keeps one machine: mounts its disk, starts it, starts it again whenever it rebooted, ends with it.
 
-Runs detached, as `unshare --mount … python3 -I -S supervisor.py SPECIFICATION`: the disk is mounted in the supervisor's own mount
-namespace and is gone when the supervisor is, however it ends. Standard library only, and little of it: there is one per machine.
+Runs detached, as `unshare --mount … python3 -I -S supervisor.py SPECIFICATION`: the disk is mounted in the supervisor's
+own mount namespace and is gone when the supervisor is, however it ends. Standard library only, and little of it: there
+is one per machine.
 
-SIGTERM ends the machine at once. When the machine powers off, the supervisor ends. The specification is a JSON object with `mount`
-and `machine` (two commands), `cgroup` (a name, or null) and `status` (a file that says what runs).
+SIGTERM ends the machine at once. When the machine powers off, the supervisor ends. The specification is a JSON object
+with `mount` and `machine` (two commands), `cgroup` (a name, or null) and `status` (a file that says what runs).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def main(specification: Path) -> int:
         nonlocal ending
         ending = True
         if child is not None:
-            child.kill()
+            kill(child)
 
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     signal.signal(signal.SIGTERM, end)
@@ -55,13 +56,25 @@ def main(specification: Path) -> int:
     return status
 
 
+def kill(nspawn: subprocess.Popen[bytes]) -> None:
+    """End a machine at once: by its first process, so that systemd-nspawn lives on to remove what it left in /run."""
+    try:
+        children = Path(f"/proc/{nspawn.pid}/task/{nspawn.pid}/children").read_text().split()
+    except FileNotFoundError:
+        return
+    for pid in children:
+        os.kill(int(pid), signal.SIGKILL)
+    if not children:
+        nspawn.kill()
+
+
 def cgroup_directories(name: str) -> list[Path]:
     """Return where a cgroup of this name is in every hierarchy that systemd uses to track processes."""
     return [Path(root) / name for root in _CGROUP_HIERARCHIES if (Path(root) / "cgroup.procs").is_file()]
 
 
 def enter_cgroup(name: str) -> None:
-    """Move this process into a cgroup of its own. Two machines in one would see, count and stop each other's services."""
+    """Move this process into a cgroup of its own. Two machines in one would see and stop each other's services."""
     for directory in cgroup_directories(name):
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "cgroup.procs").write_text(str(os.getpid()))
