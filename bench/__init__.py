@@ -1,0 +1,1 @@
+"""Benchmarks: what a rollout without changes costs, and what a keeper costs while nothing happens."""

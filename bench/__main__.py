@@ -1,0 +1,170 @@
+"""make bench: boot the machines, roll out, measure, print the table, write the JSON.
+
+Usage: python -m bench [--rounds N] [--keep]
+Exit codes: 0 every promise holds, 1 one does not or something failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import watchbill
+from bench.calls import Calls, counting, read_calls
+from bench.contenders import (
+    FLEET,
+    HERE,
+    PROGRAMS,
+    PROJECT,
+    Contender,
+    contenders,
+    install_pyinfra,
+    variables,
+    write_pyinfra_hosts,
+)
+from bench.keepers import at_rest
+from bench.report import Findings, as_json, promises, table
+from bench.run import ContenderFailedError, Cost, measure
+from watchbill.lab import LabTarget, targets
+from watchbill.lab.reach import ask
+
+RESULTS = PROJECT / "bench-results"
+HEALTHY_WITHIN_SECONDS = 120
+LOOP_TENANTS = {"stock": 20051, "infra": 20052}
+
+
+def main() -> int:
+    """Run the benchmarks; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each contender runs (default 5)")
+    parser.add_argument("--keep", action="store_true", help="leave the machines up")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="watchbill-bench-") as directory:
+        home = Path(directory)
+        try:
+            with machines(variables(home), options.keep) as found:
+                return bench(found, home, options.rounds)
+        except (ContenderFailedError, subprocess.CalledProcessError) as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
+
+
+def say(text: str) -> None:
+    """Print one line of progress."""
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def watchbill_command(arguments: tuple[str, ...], environment: Mapping[str, str]) -> str:
+    """Return what a watchbill command prints. Raises CalledProcessError."""
+    command = [str(PROGRAMS / "watchbill"), *arguments]
+    return subprocess.run(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+
+
+@contextmanager
+def machines(environment: Mapping[str, str], keep: bool) -> Iterator[dict[str, LabTarget]]:
+    """Boot the machines of the fleet and yield how to reach them; stop them at the end."""
+    say("booting four machines")
+    watchbill_command(("lab", "up", "-f", str(FLEET)), environment)
+    try:
+        yield targets("bench")
+    finally:
+        if not keep:
+            watchbill_command(("lab", "down", "-f", str(FLEET)), environment)
+
+
+def bench(found: Mapping[str, LabTarget], home: Path, rounds: int) -> int:
+    """Measure everything; print and write it; return the exit code."""
+    environment = variables(home)
+    say("rolling out 100 agents")
+    watchbill_command(("apply", "-f", str(FLEET), "--yes"), environment)
+    wait_until_healthy(environment)
+    say("looking at keepers at rest")
+    idle = at_rest(found)
+    install_pyinfra(home / "pyinfra-install.log")
+    write_pyinfra_hosts(found, home)
+    make_loop_tenants(found)
+    competing = contenders(home)
+    for contender in competing:
+        say(f"first run of {contender.name}, not measured")
+        measure(contender.arguments, environment, HERE, home / f"{contender.name}-first.log")
+    calls = {contender.name: count(contender, environment, home) for contender in competing if contender.counted}
+    costs: dict[str, list[Cost]] = {contender.name: [] for contender in competing}
+    for number in range(rounds):
+        for contender in competing:
+            cost = measure(contender.arguments, environment, HERE, home / f"{contender.name}-{number}.log")
+            costs[contender.name].append(cost)
+            say(f"round {number + 1} of {rounds}: {contender.name} {cost.wall:.2f} s")
+    findings = Findings(competing, costs, calls, idle)
+    print(table(findings))
+    write_results(findings, rounds)
+    return 0 if all(promise.holds for promise in promises(findings)) else 1
+
+
+def wait_until_healthy(environment: Mapping[str, str]) -> None:
+    """Return when every agent has answered. Raises ContenderFailedError when some do not in time."""
+    deadline = time.monotonic() + HEALTHY_WITHIN_SECONDS
+    while True:
+        agents = json.loads(watchbill_command(("ps", "-f", str(FLEET), "--json"), environment))
+        waiting = [agent["name"] for agent in agents if agent["healthy"] is not True]
+        if not waiting:
+            return
+        if time.monotonic() > deadline:
+            raise ContenderFailedError(f"not healthy within {HEALTHY_WITHIN_SECONDS} s: {', '.join(waiting)}")
+
+
+def make_loop_tenants(found: Mapping[str, LabTarget]) -> None:
+    """Give the two other ways their users, so that their first run finds a user manager to talk to."""
+    for tenant, uid in LOOP_TENANTS.items():
+        command = (
+            f"id {tenant} >/dev/null 2>&1 || useradd -m -s /bin/bash -u {uid} {tenant};"
+            f" loginctl enable-linger {tenant} && systemctl start user@{uid}.service"
+        )
+        for target in found.values():
+            done = ask(target, command, 30)
+            if done.returncode != 0:
+                raise ContenderFailedError(f"{target.host}: {done.stderr}")
+
+
+def count(contender: Contender, environment: Mapping[str, str], home: Path) -> Calls:
+    """Return the calls of one run, which must change nothing: only that is what the rounds may measure."""
+    log = home / f"{contender.name}-calls.jsonl"
+    measure(contender.arguments, counting(environment, log), HERE, home / f"{contender.name}-counted.log")
+    calls = read_calls(log)
+    changing = [host for host, changed in calls.changed.items() if changed]
+    if changing:
+        raise ContenderFailedError(f"{contender.name} changed something in its second run on {', '.join(changing)}")
+    return calls
+
+
+def write_results(findings: Findings, rounds: int) -> None:
+    """Write the JSON beside earlier ones, named by the time."""
+    about: dict[str, Any] = {
+        "watchbill": watchbill.__version__,
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "rounds": rounds,
+        "machines": len(findings.idle),
+        "agents": sum(len(idle.pss_kib) for idle in findings.idle.values()),
+        "processors": os.cpu_count(),
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{about['at'].replace(':', '')}.json"
+    path.write_text(json.dumps(as_json(findings, about), indent=2) + "\n")
+    say(f"written to {path.relative_to(PROJECT)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
