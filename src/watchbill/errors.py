@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 EXCERPT_WIDTH = 88
-# What a terminal or a log reader would act on instead of showing: C0 and C1 controls, line separators, and the marks that reorder
-# text (bidi), so that a hostile fleet.yaml cannot forge or hide output.
+# What a terminal or a log reader would act on instead of showing: C0 and C1 controls, line separators, the marks that
+# reorder text (bidi) and what is never visible, so that a hostile fleet.yaml cannot forge or hide output.
 _CONTROLS = (*range(0x00, 0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
-_REORDERING = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
+_REORDERING = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_INVISIBLE = (0x200B, 0x2060, 0xFEFF, *range(0xE0000, 0xE0080))
 _SURROGATES = range(0xD800, 0xE000)
-UNSHOWABLE = frozenset(chr(code) for code in (*_CONTROLS, *_REORDERING, *_SURROGATES))
+UNSHOWABLE = frozenset(chr(code) for code in (*_CONTROLS, *_REORDERING, *_INVISIBLE, *_SURROGATES))
 _ESCAPES = str.maketrans({c: f"\\x{ord(c):02x}" if ord(c) < 0x100 else f"\\u{ord(c):04x}" for c in UNSHOWABLE})
 
 
@@ -23,7 +24,10 @@ def visible(text: str) -> str:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, and where: `line` and `column` count from 1, `excerpt` is that line, `width` what to underline."""
+    """One thing that is wrong, and where.
+
+    `line` and `column` count from 1; `excerpt` is the text of that line and `width` how many characters to underline.
+    """
 
     code: str
     message: str
@@ -48,8 +52,12 @@ class Problem:
         if self.excerpt is not None and self.line is not None:
             shown, offset, width = _window(self.excerpt, (self.column or 1) - 1, self.width)
             number = f"{self.line:>5}"
+            margin = " " * len(number)
+            beside = offset + width + len(hint) < EXCERPT_WIDTH
             lines.append(f"{number} | {shown}".rstrip())
-            lines.append(f"{' ' * len(number)} | {' ' * offset}{'^' * width} {hint}".rstrip())
+            lines.append(f"{margin} | {' ' * offset}{'^' * width} {hint if beside else ''}".rstrip())
+            if not beside:
+                lines.append(f"{margin} | {hint}")
         elif hint:
             lines.append(f"   {hint}")
         return "\n".join(lines)
@@ -67,7 +75,7 @@ class Problem:
 
 
 def _window(text: str, start: int, width: int) -> tuple[str, int, int]:
-    """Return the part of a line around `start` that fits a terminal, where the caret begins in it, and how long it is."""
+    """Return the part of a line around `start` that fits a terminal, and where in it and how long the caret is."""
     start = min(start, len(text))
     width = max(1, min(width, len(text) - start))
     first = 0

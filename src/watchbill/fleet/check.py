@@ -178,7 +178,7 @@ def _roster(document: Document, typed: Typed) -> None:
     for place, entry in zip(typed.places, spec.roster, strict=True):
         path: Path = ("roster", place)
         runtime = runtime_of(spec, entry)
-        if runtime is None and entry.role not in {str(path[1]) for path in typed.wrong if path[0] == "roles"}:
+        if runtime is None and typed.has_all("roles", "defaults"):
             message = f'agent "{entry.name}" has no runtime'
             hint = f"add runtime: {' or '.join(KNOWN_RUNTIMES)}; here, to its role or to defaults"
             document.problems.append(document.problem("missing-key", message, path, hint=hint))
@@ -249,8 +249,8 @@ def _heartbeat(document: Document, sources: list[PolicySource], reported: set[Pa
             if getattr(source.policy.heartbeat, key) is not None:
                 if path not in reported:
                     reported.add(path)
-                    shown = f"healthy_within {beat.healthy_within:g}s is less than {MIN_INTERVALS} × interval"
-                    message = f"{shown} {beat.interval:g}s: one late beat would make an agent stuck"
+                    shown = f"healthy_within {beat.healthy_within:g}s is less than {MIN_INTERVALS} times the interval"
+                    message = f"{shown} {beat.interval:g}s: a few late beats would make an agent stuck"
                     hint = f"at least {MIN_INTERVALS * beat.interval:g}s, or a shorter interval"
                     document.problems.append(document.problem("tight-heartbeat", message, path, hint=hint))
                 return

@@ -126,7 +126,7 @@ class ConnectSpec(Section):
     """How to reach a host, where plain ssh to its address is not enough."""
 
     user: Annotated[str, AfterValidator(_checked(words.login))] | None = None
-    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
     become: bool | None = None
     host_key: Annotated[str, AfterValidator(_checked(words.host_key))] | None = None
     jump: Name | None = None

@@ -22,10 +22,10 @@ class Tenant:
 
 @dataclass(frozen=True)
 class Connect:
-    """How to reach a host; `become` is None where the file does not say; `jump` is the name of a host."""
+    """How to reach a host. None: the file does not say, and ssh's own configuration decides. `jump` names a host."""
 
     user: str | None = None
-    port: int = 22
+    port: int | None = None
     become: bool | None = None
     host_key: str | None = None
     jump: str | None = None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from watchbill.fleet.load import Document
 from watchbill.fleet.model import FleetSpec
-from watchbill.fleet.place import Seat, Seeker, place
+from watchbill.fleet.place import AgentKey, Seat, Seeker, place
 from watchbill.fleet.roster import agent_names, tenant_of
 from watchbill.fleet.translate import Typed
 
@@ -54,7 +54,11 @@ def check(document: Document, typed: Typed) -> None:
         return
     _pins(document, typed)
     wanted = seekers(spec)
-    lines = {name: index for index, entry in zip(typed.places, spec.roster, strict=True) for name in agent_names(entry)}
+    entries = {
+        (tenant_of(spec, entry.team) or "", name): index
+        for index, entry in zip(typed.places, spec.roster, strict=True)
+        for name in agent_names(entry)
+    }
     placed = place(seats(spec), wanted)
     left = sorted((one for one in wanted if one.key not in placed), key=lambda one: (-one.priority, one.key))
     seated = [one for one in wanted if one.key in placed]
@@ -62,24 +66,23 @@ def check(document: Document, typed: Typed) -> None:
         out = [one for one in left if one.host == host]
         total = sum(1 for one in wanted if one.host == host)
         message = f"{total} agents are pinned to {host}, which has {_slots(spec.hosts[host].slots)}"
-        _no_slot(document, lines, message, out, [one for one in seated if one.host == host])
+        _no_slot(document, entries, message, out, [one for one in seated if one.host == host])
     roaming = [one for one in left if one.host is None]
     if roaming:
         free = sum(seat.slots for seat in seats(spec) if not seat.cordon)
         message = f"{_agents(len(wanted))} a place, {_slots(free)} {'is' if free == 1 else 'are'} free ({_hosts(spec)})"
-        _no_slot(document, lines, message, roaming, [one for one in seated if one.host is None])
+        _no_slot(document, entries, message, roaming, [one for one in seated if one.host is None])
 
 
 def _no_slot(
-    document: Document, lines: dict[str, int], message: str, left: list[Seeker], seated: Iterable[Seeker]
+    document: Document, entries: dict[AgentKey, int], message: str, left: list[Seeker], seated: Iterable[Seeker]
 ) -> None:
     """Add one no-slot problem, at the first entry that is left out."""
     lowest = min((one.priority for one in seated), default=None)
     highest = left[0].priority
     why = f" (priority {highest} < {lowest})" if lowest is not None and highest < lowest else f" (priority {highest})"
-    names = ", ".join(one.name for one in left[:SHOWN]) + (f" and {len(left) - SHOWN} more" if len(left) > SHOWN else "")
-    hint = f"left out: {names}{why}. Add a host, raise slots, or lower count."
-    path = ("roster", min(lines[one.name] for one in left))
+    hint = f"left out: {_listed([one.name for one in left])}{why}. Add a host, raise slots, or lower count."
+    path = ("roster", min(entries[one.key] for one in left))
     document.problems.append(document.problem("no-slot", message, path, hint=hint, excerpt=False))
 
 
@@ -112,7 +115,11 @@ def _hosts(spec: FleetSpec) -> str:
             parts.append(f"{seat.host} {seat.slots} for {seat.owner or 'nobody'}")
         else:
             parts.append(f"{seat.host} {seat.slots}")
-    return ", ".join(parts[:SHOWN]) + (f" and {len(parts) - SHOWN} more" if len(parts) > SHOWN else "")
+    return _listed(parts)
+
+
+def _listed(words: list[str]) -> str:
+    return ", ".join(words[:SHOWN]) + (f" and {len(words) - SHOWN} more" if len(words) > SHOWN else "")
 
 
 def _slots(count: int) -> str:

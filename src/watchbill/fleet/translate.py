@@ -47,7 +47,7 @@ _KINDS = {
 
 @dataclass
 class Typed:
-    """The typed sections without the entries that are `wrong`; `places[i]` is where the i-th roster entry is in the file."""
+    """The typed sections without the entries that are `wrong`; `places[i]` is the index in the file of entry i."""
 
     spec: FleetSpec
     places: list[int]
