@@ -1,0 +1,145 @@
+"""The program: its options, its commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from watchbill import __version__
+from watchbill.cli import change, look
+from watchbill.cli.options import CONTEXT_SETTINGS, File, Json, Lab, Limit, Options, options_of, write_examples
+from watchbill.cli.output import print_error, unexpected
+from watchbill.errors import OperationError, WatchbillError
+
+INTERRUPTED = 130
+SECTIONS = {
+    "Look": ("validate", "render", "plan", "drift", "ps", "show", "logs"),
+    "Change": ("apply", "start", "stop", "restart", "attach"),
+    "Try": ("lab",),
+}
+# Groups of commands that are imported when somebody uses them: name → module with a typer `app`, and the line in the
+# help.
+LATER = {"lab": ("watchbill.cli.lab", "Throw-away machines that stand in for the hosts of the file")}
+
+
+class Program(TyperGroup):
+    """All commands, by what they are for. Those in LATER cost nothing until they are used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands in the order of the help."""
+        return [name for names in SECTIONS.values() for name in names]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command by its name, or None."""
+        if cmd_name in LATER and cmd_name not in self.commands:
+            module = importlib.import_module(LATER[cmd_name][0])
+            self.add_command(typer.main.get_command(module.app), cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write examples, usage, text, options and the commands."""
+        self.help = write_examples(formatter, self.help or "")
+        super().format_help(ctx, formatter)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands with one line each, without importing those in LATER."""
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, self._line(name)) for name in names])
+
+    def _line(self, name: str) -> str:
+        return LATER[name][1] if name in LATER else self.commands[name].get_short_help_str(80)
+
+
+app = typer.Typer(
+    name="watchbill",
+    cls=Program,
+    context_settings=CONTEXT_SETTINGS,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    invoke_without_command=True,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"watchbill {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    context: typer.Context,
+    file: File = None,
+    limit: Limit = None,
+    lab: Lab = False,
+    as_json: Json = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """A fleet of always-on AI agents out of one fleet.yaml.
+
+    Examples:  watchbill validate   ·   watchbill --lab plan
+
+    Exit codes: 0 done (plan, drift: nothing differs), 1 error, 2 plan or drift found a difference.
+    """
+    context.obj = options_of(file, limit, lab, as_json)
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(1)
+    if context.invoked_subcommand in LATER:
+        _hand_on(context.obj)
+
+
+def _hand_on(options: Options) -> None:
+    """Give the options before a command of a group in LATER to it: it knows the variables that they can also be set
+    by.
+    """
+    if options.file is not None:
+        os.environ["WATCHBILL_FILE"] = str(options.file)
+    if options.as_json:
+        os.environ["WATCHBILL_JSON"] = "1"
+
+
+look.register(app)
+change.register(app)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code.
+
+    Errors are printed here and nowhere else; none shows a traceback.
+    """
+    as_json = "--json" in _until_double_dash(arguments)
+    try:
+        code = app(args=list(arguments), standalone_mode=False, prog_name="watchbill")
+        return code if isinstance(code, int) else 0
+    except WatchbillError as error:
+        print_error(error, as_json=as_json)
+    except typer.TyperException as error:
+        print_error(_usage_error(error), as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        with contextlib.suppress(OSError):
+            print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a mistake of ours is one line, too
+        print_error(unexpected(error), as_json=as_json)
+    return 1
+
+
+def _usage_error(error: typer.TyperException) -> OperationError:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "watchbill"
+    return OperationError(" ".join(error.format_message().split()), f"see: {path} --help", "usage")
+
+
+def _until_double_dash(arguments: Sequence[str]) -> Sequence[str]:
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments

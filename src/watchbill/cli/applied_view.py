@@ -1,0 +1,89 @@
+"""What an apply did: rows as in the plan, failures with their reason, and one last line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from watchbill.cli.output import cell
+from watchbill.cli.plan_view import print_host_notes, print_rows, rows_of, waiting_line
+from watchbill.ops.validate import counted
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from watchbill.fleet import Fleet
+    from watchbill.ops.apply import Applied
+    from watchbill.ops.plan import HostState
+
+
+def print_applied(console: Console, applied: Applied, fleet: Fleet, *, again: str, details: bool = False) -> None:
+    """Print the result of an apply. `again` is the command that does the same once more."""
+    done = rows_of(applied.done)
+    print_rows(console, done, fleet, details=details)
+    if done:
+        console.print()
+    for action in applied.failed:
+        console.print(
+            cell(
+                f"{action.host}: failed: {action.action} {action.kind} {action.name}: {action.error or action.reason}",
+                "red",
+            )
+        )
+    print_host_notes(console, applied.hosts)
+    for action in applied.actions:
+        if action.result == "skipped" and action.error and action.differs:
+            console.print(cell(f"{action.host}: {action.agent or action.name}: {action.error}", "yellow"))
+    waiting = rows_of(applied.waiting)
+    if waiting:
+        console.print(cell(waiting_line(waiting), "yellow"))
+    kept = rows_of(applied.kept)
+    if kept:
+        names = ", ".join(f"{row.subject} on {row.host}" for row in kept[:5])
+        more = f" and {len(kept) - 5} more" if len(kept) > 5 else ""
+        console.print(
+            cell(f"{counted(len(kept), 'deletion')} left alone: {names}{more}. To delete: {again} --prune", "yellow")
+        )
+    if applied.complete:
+        console.print(cell(_last_line(applied, len(done), len(waiting)), "green"))
+    else:
+        _print_what_is_true(console, applied, again)
+
+
+def _last_line(applied: Applied, done: int, waiting: int) -> str:
+    parts = [f"Done: {counted(done, 'change')}"]
+    if waiting:
+        parts[0] += f", {waiting} waiting"
+    if not done:
+        parts.append(f"{counted(applied.agents, 'agent')} on {counted(len(applied.hosts), 'host')} as planned")
+    return " · ".join([*parts, _generations(applied.hosts), f"{applied.seconds:.1f} s"])
+
+
+def _generations(hosts: tuple[HostState, ...]) -> str:
+    known = {host.generation for host in hosts if host.generation is not None}
+    if len(known) == 1:
+        return f"generation {known.pop()}"
+    few = ", ".join(f"{host.host} {host.generation}" for host in hosts[:4])
+    return f"generations {few}" + (", …" if len(hosts) > 4 else "")
+
+
+def _print_what_is_true(console: Console, applied: Applied, again: str) -> None:
+    """Say where each host is now, and what to do."""
+    good = [host for host in applied.hosts if host.complete and not any(a.result == "failed" for a in host.actions)]
+    bad = [host for host in applied.hosts if host not in good]
+    if good:
+        console.print(cell(f"As planned: {', '.join(host.host for host in good)} · {_generations(tuple(good))}"))
+    for host in bad:
+        console.print(cell(f"{host.host}: {_what_is_true(host)}"))
+    ended = "Interrupted" if applied.interrupted else "Not done"
+    where = f"{len(bad)} of {counted(len(applied.hosts), 'host')}"
+    limit = f" --limit {','.join(host.host for host in bad)}" if bad and "--limit" not in again else ""
+    console.print(cell(f"{ended} on {where}. Next, once that is mended: {again}{limit}", "red"))
+
+
+def _what_is_true(host: HostState) -> str:
+    """Return how far an apply came on one host."""
+    if host.state == "unknown":
+        return "unknown, because it could not be asked"
+    done = sum(action.result == "done" for action in host.actions)
+    changed = f"{counted(done, 'object')} changed" if done else "nothing was changed"
+    return changed if host.generation is None else f"{changed}, generation {host.generation}"

@@ -1,0 +1,193 @@
+"""What every command takes: which fleet file, which hosts, the lab or the real machines, text or JSON."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+
+import typer
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from watchbill.ops.target import Target
+
+DEFAULT_FILE = "fleet.yaml"
+CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_NO = frozenset({"", "0", "false", "no", "off"})
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options that every command takes, wherever on the command line they were given."""
+
+    file: Path | None = None
+    limit: tuple[str, ...] = ()
+    lab: bool = False
+    as_json: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The fleet file: as given, or $WATCHBILL_FILE, or fleet.yaml right here."""
+        return self.file or Path(os.environ.get("WATCHBILL_FILE") or DEFAULT_FILE)
+
+    @property
+    def in_lab(self) -> bool:
+        """Whether the stand-ins of the lab are meant."""
+        return self.lab or os.environ.get("WATCHBILL_LAB", "").lower() not in _NO
+
+    def target(self) -> Target:
+        """Load the fleet and pick its hosts. Raises FleetError or OperationError."""
+        from watchbill.ops.target import load_target
+
+        return load_target(self.path, limit=self.limit, lab=self.in_lab)
+
+    def again(self, command: str) -> str:
+        """Return the command line of another command about the same fleet and hosts, to be shown as what helps."""
+        import shlex
+
+        words = ["watchbill", *(["--lab"] if self.lab else []), command]
+        if self.file is not None:
+            words += ["-f", shlex.quote(str(self.file))]
+        if self.limit:
+            words += ["--limit", shlex.quote(",".join(self.limit))]
+        return " ".join(words)
+
+
+def complete_host(context: typer.Context, incomplete: str) -> list[str]:
+    """Return what may follow in a comma-separated list of hosts."""
+    done, comma, _ = incomplete.rpartition(",")
+    return [f"{done}{comma}{host}" for host in _known(context, lambda fleet: list(fleet.hosts))]
+
+
+def complete_agent(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the agents of the fleet; bare names as well once somebody began one."""
+    return _known(
+        context,
+        lambda fleet: (
+            [f"{agent.tenant}/{agent.name}" for agent in fleet.agents if incomplete in agent.name or "/" in incomplete]
+            + [agent.name for agent in fleet.agents]
+        ),
+    )
+
+
+def complete_team(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the teams of the fleet."""
+    return _known(context, lambda fleet: [team for team in fleet.teams if team.startswith(incomplete)])
+
+
+def _known(context: typer.Context, names: Callable[[Any], list[str]]) -> list[str]:
+    """Return names out of the fleet file, and none when it cannot be read: completion never complains."""
+    from watchbill.errors import WatchbillError
+    from watchbill.fleet import load_fleet
+
+    given = context.params.get("file") or (context.parent.params.get("file") if context.parent else None)
+    try:
+        return names(load_fleet(Options(given).path))
+    except (WatchbillError, OSError):
+        return []
+
+
+File = Annotated[
+    Path | None,
+    typer.Option("-f", "--file", metavar="FILE", help="The fleet file [default: $WATCHBILL_FILE or ./fleet.yaml]"),
+]
+Limit = Annotated[
+    str | None,
+    typer.Option("--limit", metavar="HOST,…", help="Only these hosts", autocompletion=complete_host),
+]
+Lab = Annotated[
+    bool, typer.Option("--lab", help="The stand-ins of the lab instead of the machines [or WATCHBILL_LAB=1]")
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of text")]
+
+_SHARED: dict[str, tuple[Any, Any]] = {
+    "file": (File, None),
+    "limit": (Limit, None),
+    "lab": (Lab, False),
+    "as_json": (Json, False),
+}
+
+
+def options_of(
+    file: Path | None, limit: str | None, lab: bool, as_json: bool, before: Options | None = None
+) -> Options:
+    """Return the options given with a command, completed by those given `before` it."""
+    hosts = tuple(host.strip() for host in (limit or "").split(",") if host.strip())
+    given = Options(file, hosts, lab, as_json)
+    if before is None:
+        return given
+    return replace(
+        given,
+        file=given.file or before.file,
+        limit=given.limit or before.limit,
+        lab=given.lab or before.lab,
+        as_json=given.as_json or before.as_json,
+    )
+
+
+class Command(TyperCommand):
+    """A command whose help starts with examples that work: the paragraph of its text that begins with ``Examples:``."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write examples, usage, text, options."""
+        self.help = write_examples(formatter, self.help or "")
+        super().format_help(ctx, formatter)
+
+
+def write_examples(formatter: Any, text: str) -> str:
+    """Write the examples in a help text, one a line, as they can be typed; return the text without them."""
+    examples, rest = split_examples(text)
+    if examples:
+        formatter.write("Examples:\n" + "".join(f"  {example}\n" for example in examples) + "\n")
+    return rest
+
+
+def split_examples(text: str) -> tuple[list[str], str]:
+    """Return the examples in a help text (``Examples:  one   ·   two``) and the text without them."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    examples = [paragraph for paragraph in paragraphs if paragraph.startswith("Examples:")]
+    words = " ".join(" ".join(examples).removeprefix("Examples:").split())
+    return [part.strip() for part in words.split("·") if part.strip()], "\n\n".join(
+        p for p in paragraphs if p not in examples
+    )
+
+
+def command(app: typer.Typer) -> Callable[[Function], Function]:
+    """Make a function ``name(options, …)`` a command of `app` that takes the shared options beside its own.
+
+    The function returns its exit code (None is 0).
+    """
+
+    def register(function: Function) -> Function:
+        own = list(inspect.signature(function).parameters.values())[1:]
+        hints = get_type_hints(function, include_extras=True)
+
+        def run(context: typer.Context, **given: Any) -> Any:
+            shared = {name: given.pop(name) for name in _SHARED}
+            return function(options_of(**shared, before=context.obj), **given)
+
+        parameters = [
+            inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
+            *(
+                parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
+                for parameter in own
+            ),
+            *(
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+                for name, (annotation, default) in _SHARED.items()
+            ),
+        ]
+        name = function.__name__.rstrip("_")
+        run.__name__, run.__doc__, run.__module__ = name, function.__doc__, function.__module__
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        app.command(name, cls=Command, context_settings=CONTEXT_SETTINGS)(run)
+        return function
+
+    return register

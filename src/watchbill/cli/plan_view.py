@@ -1,0 +1,277 @@
+"""A plan as a person wants to read it: one sentence, one row for each agent or object, and what to do next."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from watchbill.cli.output import cell
+from watchbill.errors import visible
+from watchbill.ops.actions import Action
+from watchbill.ops.validate import counted
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from watchbill.fleet import Fleet
+    from watchbill.ops.plan import HostState, Plan
+
+MARKS = {"create": "+", "update": "~", "restart": "~", "repair": "!", "delete": "-", "move": "→", "pending": "…"}
+STYLES = {"create": "green", "repair": "red", "delete": "red", "pending": "yellow"}
+# Which of an agent's actions gives its row the name: the one that means most.
+_RANK = ("delete", "move", "create", "restart", "update", "repair", "pending")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Several actions that one person would call one difference: those of an agent, of a tenant's set-up, of a host's
+    set-up.
+    """
+
+    host: str
+    subject: str
+    actions: tuple[Action, ...]
+
+    @property
+    def main(self) -> Action:
+        """The action that says most about the row."""
+        return min(self.actions, key=lambda action: (_RANK.index(action.action), action.kind != "agent"))
+
+    @property
+    def origin(self) -> str:
+        """``change`` or ``drift``."""
+        return self.main.origin
+
+
+def rows_of(actions: Iterable[Action]) -> list[Row]:
+    """Return the rows of a plan, in the order of the hosts.
+
+    Each drift has its own row, because each is somebody's surprise.
+    """
+    groups: dict[tuple[str, ...], list[Action]] = {}
+    for action in actions:
+        groups.setdefault(_group(action), []).append(action)
+    return [Row(group[0].host, _subject(group), tuple(group)) for _, group in sorted(groups.items())]
+
+
+def _group(action: Action) -> tuple[str, ...]:
+    place = (action.host, "2" + action.agent if action.agent else "1" + action.tenant if action.tenant else "0")
+    if action.origin == "drift" and action.differs:
+        return (*place, "drift", action.kind, action.name)
+    if action.agent:
+        return (*place, "pending" if not action.differs else "change")
+    if action.action in ("create", "delete"):
+        return (*place, action.action)
+    return (*place, "change", action.kind, action.name)
+
+
+def _subject(actions: Sequence[Action]) -> str:
+    first = actions[0]
+    return first.agent or (f"tenant {first.tenant}" if first.tenant else "host")
+
+
+def first_line(plan: Plan, rows: Sequence[Row]) -> str:
+    """Return the sentence that a plan begins with: nothing differs, or how many rows of which sort."""
+    asked = [host for host in plan.hosts if host.state != "unknown"]
+    differing = [row for row in rows if row.main.differs]
+    if plan.complete and not differing:
+        everything = f"{counted(len(plan.hosts), 'host')}, {counted(plan.agents, 'agent')}"
+        if plan.only_drift:
+            return f"No drift. {everything}, nothing changed behind your back."
+        return f"No changes. {everything}, all as planned."
+    parts = (
+        [_counts(differing)]
+        if differing
+        else ["Nothing differs on the hosts that answered"]
+        if asked
+        else ["Nothing is known"]
+    )
+    parts.append(f"{len(asked)} of {counted(len(plan.hosts), 'host')} asked")
+    if differing and not plan.only_drift:
+        parts.append(_deletions(differing))
+    return " · ".join(parts)
+
+
+def _counts(rows: Sequence[Row]) -> str:
+    kinds = Counter(_sort(row) for row in rows)
+    words = {"change": "change", "drift": "drift", "move": "move", "deletion": "deletion"}
+    parts = []
+    for kind, word in words.items():
+        number = kinds[kind]
+        if number:
+            parts.append(f"{number} drift" if kind == "drift" else counted(number, word))
+    return ", ".join(parts)
+
+
+def _sort(row: Row) -> str:
+    if row.main.action in ("move",):
+        return "move"
+    if row.main.action == "delete":
+        return "deletion"
+    return row.origin
+
+
+def _deletions(rows: Sequence[Row]) -> str:
+    gone = [row for row in rows if row.main.action == "delete"]
+    asking = sum(any(action.needs_prune for action in row.actions) for row in gone)
+    if asking:
+        return f"{counted(asking, 'deletion')} need{'s' if asking == 1 else ''} --prune"
+    return f"{counted(len(gone), 'deletion')} without asking (policy.prune: auto)" if gone else "nothing is deleted"
+
+
+def print_rows(console: Console, rows: Sequence[Row], fleet: Fleet, *, details: bool = False) -> None:
+    """Print one line for each row, and with `details` every action in it."""
+    from rich.table import Table
+
+    if not rows:
+        return
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for wrap in (False, False, False, True, False):
+        table.add_column(no_wrap=not wrap, overflow="fold")
+    for row in rows:
+        main = row.main
+        style = STYLES.get(main.action, "")
+        mark = f"{MARKS[main.action]} {_verb(row, fleet)}"
+        table.add_row(
+            cell(f"  {row.host}"),
+            cell(row.subject),
+            cell(mark, style),
+            cell(_detail(row)),
+            cell(_origin(row, fleet), "dim"),
+        )
+        if details:
+            for action in row.actions:
+                _add_details(table, action)
+    console.print(table)
+
+
+def _verb(row: Row, fleet: Fleet) -> str:
+    main = row.main
+    if main.action in ("update", "restart") and any(action.disruption == "restart" for action in row.actions):
+        policy = next((agent.policy.restart for agent in fleet.agents if agent.reference == main.agent), "when-idle")
+        return {"now": "restart now", "when-idle": "restart when idle"}.get(policy, f"restart ({policy})")
+    return {"update": "live" if main.disruption == "live" else "update", "pending": "waits"}.get(
+        main.action, main.action
+    )
+
+
+def _detail(row: Row) -> str:
+    """Return what differs: an agent's own words, or which objects."""
+    main = row.main
+    if main.origin == "drift" and main.differs:
+        return f"{_object(main)} {main.reason}"
+    if main.kind == "agent":
+        return main.reason
+    if len(row.actions) == 1:
+        return f"{_object(main)}: {main.reason}" if main.reason else _object(main)
+    kinds = Counter(action.kind for action in row.actions)
+    plural = {"directory": "directories"}
+    words = (
+        f"{number} {plural.get(kind, kind + 's')}" if number > 1 else f"1 {kind}" for kind, number in kinds.items()
+    )
+    return ", ".join(words)
+
+
+def _object(action: Action) -> str:
+    return action.name if action.kind in ("file", "directory") else f"{action.kind} {action.name}"
+
+
+def _origin(row: Row, fleet: Fleet) -> str:
+    if not row.main.differs:
+        return ""
+    if row.origin == "drift":
+        return "drift"
+    line = next((agent.line for agent in fleet.agents if agent.reference == row.main.agent), None)
+    return f"change {fleet.path.name}:{line}" if line is not None else "change"
+
+
+def _add_details(table: object, action: Action) -> None:
+    from rich.table import Table
+
+    if not isinstance(table, Table):
+        raise TypeError("details go into a table")
+    table.add_row(
+        "",
+        "",
+        cell(f"  {MARKS[action.action]}"),
+        cell(f"{_object(action)}: {action.reason or action.action}", "dim"),
+        "",
+    )
+    if action.texts is not None:
+        before, after = (text.splitlines() for text in action.texts)
+        lines = list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
+    else:
+        lines = [
+            f"{name}: {_value(pair[0])} → {_value(pair[1])}"
+            for name, pair in sorted(action.diff.items())
+            if _is_pair(pair)
+        ]
+    for line in lines:
+        table.add_row(
+            "",
+            "",
+            "",
+            cell("  " + line, "green" if line.startswith("+") else "red" if line.startswith("-") else "dim"),
+            "",
+        )
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2
+
+
+def _value(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return text if len(text) <= 200 else text[:199] + "…"
+
+
+def print_host_notes(console: Console, hosts: Iterable[HostState]) -> None:
+    """Print what keeps a host from being known or changed, and what it warns about."""
+    for host in hosts:
+        if host.state == "unknown":
+            console.print(cell(f"  {host.host}  ? unknown  {host.reason}", "dim"))
+        elif host.state == "failed":
+            place = f' in "{host.phase}"' if host.phase else ""
+            console.print(cell(f"  {host.host}: failed{place}: {host.reason}", "red"))
+        for problem in host.problems:
+            console.print(cell(f"  error[{problem.code}]: {problem.message}", "red"))
+            if problem.hint:
+                console.print(cell(f"     {problem.hint}"))
+        for warning in host.warnings:
+            console.print(cell(f"  {host.host}: {warning}", "yellow"))
+
+
+def waiting_line(rows: Sequence[Row]) -> str:
+    """Return the sentence about restarts that wait, or an empty string."""
+    names = [row.subject for row in rows if not row.main.differs]
+    if not names:
+        return ""
+    shown = ", ".join(visible(name) for name in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"{counted(len(names), 'restart')} wait{'s' if len(names) == 1 else ''} for the right moment: {shown}"
+
+
+def print_plan(console: Console, plan: Plan, fleet: Fleet, *, details: bool = False) -> None:
+    """Print a plan whole, but for what to do next."""
+    rows = rows_of(plan.actions)
+    differing = [row for row in rows if row.main.differs]
+    console.print(cell(first_line(plan, rows), "green" if plan.exit_code == 0 else ""))
+    if differing:
+        console.print()
+        print_rows(console, differing, fleet, details=details)
+    if not plan.complete or any(host.warnings for host in plan.hosts):
+        console.print()
+        print_host_notes(console, plan.hosts)
+    waiting = waiting_line(rows)
+    if waiting:
+        console.print(cell(waiting, "yellow"))
+    if plan.changes_beside_drift:
+        console.print(
+            cell(
+                f"{counted(plan.changes_beside_drift, 'change')} asked for in the file: watchbill plan shows them",
+                "dim",
+            )
+        )

@@ -1,0 +1,129 @@
+"""Differences between what a host is and what it shall be, as a host answered them.
+
+An answer comes from another machine: its words are taken for text and its verbs for what they are, nothing more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+VERBS = ("create", "update", "delete", "move", "restart", "repair", "pending")
+ORIGINS = ("change", "drift")
+DISRUPTIONS = ("none", "live", "restart", "replace", "delete")
+RESULTS = ("done", "failed", "skipped")
+
+
+@dataclass(frozen=True)
+class Action:
+    """One difference and what is, or was, done about it.
+
+    `diff` maps a field to [from, to]; `texts` has a file's contents before and after where they were asked for.
+    `result` and `error` are None until an apply tried it.
+    """
+
+    host: str
+    kind: str
+    name: str
+    tenant: str | None
+    agent: str | None
+    action: str
+    disruption: str
+    origin: str
+    reason: str
+    diff: Mapping[str, Any] = field(default_factory=dict)
+    needs_prune: bool = False
+    result: str | None = None
+    error: str | None = None
+    texts: tuple[str, str] | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Whether this is a difference: a restart that waits for its time is none."""
+        return self.action != "pending"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``plan --json`` lists."""
+        texts = {} if self.texts is None else {"texts": list(self.texts)}
+        return {
+            "host": self.host,
+            "kind": self.kind,
+            "name": self.name,
+            "tenant": self.tenant,
+            "agent": self.agent,
+            "action": self.action,
+            "disruption": self.disruption,
+            "origin": self.origin,
+            "reason": self.reason,
+            "diff": dict(self.diff),
+            "needs_prune": self.needs_prune,
+            "result": self.result,
+            "error": self.error,
+        } | texts
+
+
+def read_action(host: str, data: Any) -> Action:
+    """Return an action out of the answer of `host`. Raises ValueError for something that is none."""
+    if not isinstance(data, Mapping):
+        raise ValueError("an action is not an object")  # noqa: TRY004 - what a host says is data, not a type
+    diff = data.get("diff")
+    return Action(
+        host=host,
+        kind=_text(data, "kind"),
+        name=_text(data, "name"),
+        tenant=_text_or_none(data, "tenant"),
+        agent=_text_or_none(data, "agent"),
+        action=_one_of(data, "action", VERBS),
+        disruption=_one_of(data, "disruption", DISRUPTIONS),
+        origin=_one_of(data, "origin", ORIGINS),
+        reason=_text_or_none(data, "reason") or "",
+        diff=dict(diff) if isinstance(diff, Mapping) else {},
+        needs_prune=data.get("needs_prune") is True,
+        result=None if data.get("result") is None else _one_of(data, "result", RESULTS),
+        error=_text_or_none(data, "error"),
+        texts=_texts(data.get("texts")),
+    )
+
+
+def summarize(actions: Iterable[Action]) -> dict[str, int]:
+    """Return how many actions there are by verb and, without those that only wait, by origin."""
+    verbs: Counter[str] = Counter()
+    origins: Counter[str] = Counter()
+    pruned = 0
+    for action in actions:
+        verbs[action.action] += 1
+        if action.differs:
+            origins[action.origin] += 1
+            pruned += action.needs_prune
+    return (
+        {verb: verbs[verb] for verb in VERBS}
+        | {origin: origins[origin] for origin in ORIGINS}
+        | {"needs_prune": pruned}
+    )
+
+
+def _texts(value: Any) -> tuple[str, str] | None:
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(text, str) for text in value):
+        return value[0], value[1]
+    return None
+
+
+def _text(data: Mapping[str, Any], key: str) -> str:
+    value = data.get(key)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"an action has no {key}")
+    return value
+
+
+def _text_or_none(data: Mapping[str, Any], key: str) -> str | None:
+    value = data.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _one_of(data: Mapping[str, Any], key: str, known: tuple[str, ...]) -> str:
+    value = data.get(key)
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"an action has the unknown {key} {value!r}")
+    return value

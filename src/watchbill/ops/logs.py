@@ -1,0 +1,57 @@
+"""What happened to an agent, as its keeper wrote it down."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
+
+from watchbill.ops.remote import HostError, check, command_line, run
+from watchbill.ops.status import find_agent
+
+if TYPE_CHECKING:
+    from watchbill.ops.target import Target
+
+MOST_LINES = 100_000
+# A line that is longer than this is handed on in pieces: a host cannot fill our memory with one.
+LONGEST_LINE = 65_536
+
+
+def logs(target: Target, reference: str, *, lines: int = 50, as_json: bool = False) -> list[str]:
+    """Return the last `lines` lines of an agent's log, oldest first.
+
+    Raises OperationError when its host cannot be asked.
+    """
+    agent = find_agent(target, reference)
+    reply = run(agent.host, command_line(target, agent.host, _arguments(agent.tenant, agent.name, lines, as_json)))
+    check(agent.host, reply)
+    return reply.output.decode(errors="replace").splitlines()
+
+
+@contextmanager
+def following(target: Target, reference: str, *, lines: int = 50, as_json: bool = False) -> Iterator[Iterator[str]]:
+    """Yield an iterator over the last `lines` lines of an agent's log and then over each new one, for as long as it is
+    wanted.
+    """
+    agent = find_agent(target, reference)
+    arguments = [*_arguments(agent.tenant, agent.name, lines, as_json), "--follow"]
+    process = subprocess.Popen(
+        command_line(target, agent.host, arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    try:
+        if process.stdout is None:
+            raise HostError(agent.host, "gives no output")
+        yield _lines(process.stdout)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _lines(pipe: IO[bytes]) -> Iterator[str]:
+    while line := pipe.readline(LONGEST_LINE):
+        yield line.decode(errors="replace").rstrip("\n")
+
+
+def _arguments(tenant: str, name: str, lines: int, as_json: bool) -> list[str]:
+    return ["logs", f"{tenant}/{name}", "-n", str(min(lines, MOST_LINES)), *(["--json"] if as_json else [])]

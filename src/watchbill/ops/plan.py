@@ -1,0 +1,199 @@
+"""What differs between the fleet and its hosts, and what an apply made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from watchbill.errors import Problem
+from watchbill.ops.actions import Action, read_action, summarize
+
+if TYPE_CHECKING:
+    from watchbill.ops.target import Target
+    from watchbill.runner import OnEvent, PlaybookResult
+
+FORMAT_VERSION = 1
+# More than any honest host has to say; what is beyond is not read.
+MOST_ACTIONS = 100_000
+
+
+@dataclass(frozen=True)
+class HostState:
+    """What one host answered.
+
+    `state` is ``asked`` (it answered), ``unknown`` (it could not be asked) or ``failed`` (it was asked and something
+    went wrong); for the last two `reason` says why and `phase` names the task. `applied` says that an apply ran there;
+    `generation` counts its applies.
+    """
+
+    host: str
+    state: str
+    reason: str | None = None
+    phase: str | None = None
+    digest: str | None = None
+    generation: int | None = None
+    applied: bool = False
+    actions: tuple[Action, ...] = ()
+    warnings: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the host answered and nothing stands in the way."""
+        return self.state == "asked" and not self.problems
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``plan --json`` lists under ``hosts``."""
+        return {
+            "host": self.host,
+            "state": self.state,
+            "reason": self.reason,
+            "digest": self.digest,
+            "generation": self.generation,
+            "applied": self.applied,
+            "warnings": list(self.warnings),
+            "problems": [problem.to_json() for problem in self.problems],
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All differences of a fleet, by host. `agents` is how many agents the hosts that were looked at shall have."""
+
+    fleet: str
+    hosts: tuple[HostState, ...]
+    agents: int
+    only_drift: bool = False
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """Return the actions of all hosts; for `drift` only those that nobody asked for."""
+        every = (action for host in self.hosts for action in host.actions)
+        return tuple(action for action in every if not self.only_drift or (action.origin == "drift" and action.differs))
+
+    @property
+    def changes_beside_drift(self) -> int:
+        """How many differences `drift` leaves out because somebody asked for them."""
+        return sum(a.origin == "change" and a.differs for h in self.hosts for a in h.actions) if self.only_drift else 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether every host answered and nothing stands in the way."""
+        return all(host.complete for host in self.hosts)
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything but a waiting restart is to be done."""
+        return any(action.differs for action in self.actions)
+
+    @property
+    def exit_code(self) -> int:
+        """0 nothing differs, 1 some host could not be asked or refuses, 2 something differs."""
+        return 1 if not self.complete else 2 if self.differs else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``plan --json`` and ``drift --json`` print."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "fleet": self.fleet,
+            "complete": self.complete,
+            "summary": summarize(self.actions) | host_counts(self.hosts),
+            "hosts": [host.to_json() for host in self.hosts],
+            "actions": [action.to_json() for action in self.actions],
+        }
+
+
+def host_counts(hosts: tuple[HostState, ...]) -> dict[str, int]:
+    """Return how many hosts there are and how many answered."""
+    return {"hosts": len(hosts), "hosts_asked": sum(host.state != "unknown" for host in hosts)}
+
+
+def plan(target: Target, *, diff: bool = False, on_event: OnEvent | None = None) -> Plan:
+    """Look at every host of the target, change nothing, and return what differs.
+
+    `diff` asks for the contents of files as well.
+    """
+    return _observed(target, diff=diff, on_event=on_event, only_drift=False)
+
+
+def drift(target: Target, *, diff: bool = False, on_event: OnEvent | None = None) -> Plan:
+    """As `plan`, but only the differences that nobody asked for."""
+    return _observed(target, diff=diff, on_event=on_event, only_drift=True)
+
+
+def _observed(target: Target, *, diff: bool, on_event: OnEvent | None, only_drift: bool) -> Plan:
+    from watchbill.runner import run_playbook
+
+    result = run_playbook(
+        "observe",
+        target.path,
+        hosts=target.hosts,
+        limited=target.limited,
+        lab=target.lab,
+        diff=diff,
+        on_event=on_event,
+    )
+    states = host_states(target, result)
+    return Plan(target.fleet.name, states, len(target.agents()), only_drift)
+
+
+def host_states(target: Target, result: PlaybookResult) -> tuple[HostState, ...]:
+    """Return what each host of the target came to, in the order of their names."""
+    return tuple(_host_state(host, result) for host in target.hosts)
+
+
+def _host_state(host: str, result: PlaybookResult) -> HostState:
+    """Return the state of one host: its last answer, and what ended the play for it."""
+    answers = result.answers.get(host)
+    state, reason, phase = "asked", None, None
+    if host in result.unreachable:
+        state, reason = "unknown", result.unreachable[host].message
+    elif host in result.failed:
+        failed = result.failed[host]
+        state, reason, phase = "failed", failed.message, failed.task
+    elif not answers:
+        state, reason = "unknown", "interrupted" if result.interrupted else _last_line(result.output)
+    elif result.interrupted:
+        state, reason = "failed", "interrupted"
+    if not answers:
+        return HostState(host, state, reason, phase)
+    try:
+        return _read_answer(host, answers[-1], state, reason, phase)
+    except ValueError as error:
+        return HostState(host, "unknown", f"its answer makes no sense: {error}", phase)
+
+
+def _read_answer(host: str, answer: Mapping[str, Any], state: str, reason: str | None, phase: str | None) -> HostState:
+    actions = answer.get("actions")
+    if not isinstance(actions, list) or len(actions) > MOST_ACTIONS:
+        raise ValueError("it has no list of actions, or too long a one")
+    digest, generation = answer.get("digest"), answer.get("generation")
+    return HostState(
+        host=host,
+        state=state,
+        reason=reason,
+        phase=phase,
+        digest=digest if isinstance(digest, str) else None,
+        generation=generation if isinstance(generation, int) else None,
+        applied=answer.get("applied") is True,
+        actions=tuple(read_action(host, action) for action in actions),
+        warnings=tuple(str(warning) for warning in answer.get("warnings") or ()),
+        problems=tuple(_problem(host, problem) for problem in answer.get("problems") or ()),
+    )
+
+
+def _problem(host: str, data: Any) -> Problem:
+    """Return what a host objects to: it says so in an object like ours, or in a sentence."""
+    if isinstance(data, Mapping):
+        return Problem(
+            str(data.get("code") or "refused"),
+            f"{host}: {data.get('message') or 'refused'}",
+            str(data.get("hint") or ""),
+        )
+    return Problem("refused", f"{host}: {data}")
+
+
+def _last_line(output: str) -> str:
+    lines = output.splitlines()
+    return f"was not asked: {lines[-1]}" if lines else "was not asked"
