@@ -24,8 +24,6 @@ def add_agent(builder: ManifestBuilder, agent: Agent, index: int, program_sha256
     directory = builder.layout.agent_directory(agent.tenant, agent.name)
     environment = format_environment(agent.env)
     definition = _definition(builder, agent, index, environment)
-    if builder.rootless:
-        builder.add_directory(f"{builder.layout.agents}/{agent.tenant}", "0700", tenant=agent.tenant)
     builder.add_directory(directory, "0750", "root", group, **owned)
     body = canonical(definition) + b"\n"
     builder.add_file(f"{directory}/definition.json", body, "0640", "root", group, reload="agent", **owned)

@@ -84,9 +84,10 @@ def compile_host(fleet: Fleet, host: str) -> CompiledHost:
     rootless = fleet.hosts[host].rootless
     builder = ManifestBuilder(fleet, host, Layout.rootless("~", 0) if rootless else Layout.system())
     program_sha256 = _add_host_half(builder)
-    if not rootless:
-        for tenant in fleet.tenants_on(host):
-            _add_tenant(builder, tenant, fleet.tenants[tenant].uid)
+    for tenant in fleet.tenants_on(host):
+        _add_tenant_directories(builder, tenant.name)
+        if not rootless:
+            _add_account(builder, tenant.name, tenant.uid)
     for index, agent in enumerate(fleet.agents_on(host)):
         add_agent(builder, agent, index, program_sha256)
     manifest: dict[str, Any] = {
@@ -118,14 +119,17 @@ def _add_host_half(builder: ManifestBuilder) -> str:
     return program_sha256
 
 
-def _add_tenant(builder: ManifestBuilder, tenant: str, uid: int) -> None:
+def _add_tenant_directories(builder: ManifestBuilder, tenant: str) -> None:
+    for path in (f"{builder.layout.agents}/{tenant}", builder.layout.overrides(tenant)):
+        builder.add_directory(path, "0750", "root", tenant, tenant=tenant)
+
+
+def _add_account(builder: ManifestBuilder, tenant: str, uid: int) -> None:
     home = f"/home/{tenant}"
     manager = f"user@{uid}.service"
     unit_path = UNIT_PATH.format(uid=uid)
     builder.add("user", tenant, tenant=tenant, uid=uid, home=home, shell="/bin/bash")
     builder.add_directory(home, "0700", tenant, tenant, tenant=tenant)
-    builder.add_directory(f"{builder.layout.agents}/{tenant}", "0750", "root", tenant, tenant=tenant)
-    builder.add_directory(builder.layout.overrides(tenant), "0750", "root", tenant, tenant=tenant)
     drop_in_directory = f"/etc/systemd/system/{manager}.d"
     builder.add_directory(drop_in_directory, "0755", tenant=tenant)
     body = render("user-dropin.conf.j2", unit_path=unit_path)
