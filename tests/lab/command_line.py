@@ -1,0 +1,45 @@
+"""The command line as its users run it, against a lab."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+WATCHBILL = [sys.executable, "-m", "watchbill"]
+
+
+def watchbill(
+    fleet: Path, *arguments: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `watchbill --lab … -f FLEET` without a terminal and return how it ended."""
+    return subprocess.run(
+        [*WATCHBILL, "--lab", *arguments, "-f", str(fleet)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=os.environ | (environment or {}),
+    )
+
+
+def answer(fleet: Path, *arguments: str, status: int = 0, environment: dict[str, str] | None = None) -> Any:
+    """Run a command with --json, check its exit status, return what it printed."""
+    done = watchbill(fleet, *arguments, "--json", environment=environment)
+    assert done.returncode == status, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return json.loads(done.stdout)
+
+
+def eventually(holds: Callable[[], bool], seconds: float, what: str) -> float:
+    """Wait until something holds on a machine; return after how many seconds it did. Fails after *seconds*."""
+    started = time.monotonic()
+    while not holds():
+        assert time.monotonic() - started < seconds, f"{what}: not within {seconds} s"
+        time.sleep(0.25)
+    return time.monotonic() - started
