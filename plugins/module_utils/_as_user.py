@@ -8,15 +8,16 @@ import json
 import os
 import select
 import signal
-import stat
 import subprocess
 import time
 import typing as t
 
 from ._layout import Account, Layout
+from ._plain_files import read_regular_file
+
+__all__ = ["AsUserError", "call_as", "read_regular_file", "run_as", "systemctl_user"]
 
 ANSWER_LIMIT = 8 * 1024 * 1024
-FILE_LIMIT = 1024 * 1024
 
 
 class AsUserError(Exception):
@@ -96,7 +97,7 @@ def _read_all(reader: int, timeout: float) -> bytes:
 
 
 def run_as(
-    who: Account, arguments: t.Sequence[str], timeout: float = 60.0, variables: t.Optional[dict[str, str]] = None
+    who: Account, arguments: t.Sequence[str], timeout: float = 60.0, variables: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as *who*, with XDG_RUNTIME_DIR set and nothing of our own environment.
 
@@ -145,27 +146,3 @@ def systemctl_user(who: Account, *arguments: str, timeout: float = 60.0) -> str:
         words = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
         raise AsUserError("systemctl --user {} as {}: {}".format(" ".join(arguments[:2]), who.name, words))
     return done.stdout
-
-
-def read_regular_file(path: str, limit: int = FILE_LIMIT) -> bytes:
-    """Return the bytes of a regular file, never through a symbolic link, never blocking on a FIFO.
-
-    :raises OSError: it is missing, a link, or not regular.
-    :raises ValueError: it is larger than *limit* bytes.
-    """
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(f"{path} is not a regular file")
-        chunks: list[bytes] = []
-        size = 0
-        while True:
-            chunk = os.read(handle, 65536)
-            if not chunk:
-                return b"".join(chunks)
-            size += len(chunk)
-            if size > limit:
-                raise ValueError(f"{path} is larger than {limit} bytes")
-            chunks.append(chunk)
-    finally:
-        os.close(handle)

@@ -53,7 +53,7 @@ class Layout:
         return cls("system")
 
     @classmethod
-    def rootless(cls, home: t.Optional[str] = None, uid: t.Optional[int] = None) -> Layout:
+    def rootless(cls, home: str | None = None, uid: int | None = None) -> Layout:
         """Return the layout of one user's own Watchbill (by default of the user who asks)."""
         own_uid = os.getuid() if uid is None else uid
         return cls("rootless", home or pwd.getpwuid(own_uid).pw_dir, own_uid)
