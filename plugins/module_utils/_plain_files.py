@@ -1,0 +1,54 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Files that somebody else may have had in hand: read them with a cap and without following, replace them in one step."""
+
+from __future__ import annotations
+
+import os
+import stat
+import typing as t
+
+FILE_LIMIT = 1024 * 1024
+
+
+def read_regular_file(path: str, limit: int = FILE_LIMIT) -> bytes:
+    """Return the bytes of a regular file, never through a symbolic link, never blocking on a FIFO.
+
+    :raises OSError: it is missing, a link, or not regular.
+    :raises ValueError: it is larger than *limit* bytes.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(f"{path} is not a regular file")
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            chunk = os.read(handle, 65536)
+            if not chunk:
+                return b"".join(chunks)
+            size += len(chunk)
+            if size > limit:
+                raise ValueError(f"{path} is larger than {limit} bytes")
+            chunks.append(chunk)
+    finally:
+        os.close(handle)
+
+
+def replace_file(path: str, content: bytes, mode: int = 0o600, group: t.Optional[int] = None) -> None:
+    """Write *content* beside *path* and move it there, so that a reader sees the old or the new file, never a half.
+
+    :param group: gid that the file gets, where that is not our own.
+    :raises OSError: the directory is missing or full.
+    """
+    temporary = f"{path}.new"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        if group is not None:
+            os.fchown(handle, -1, group)
+        os.fchmod(handle, mode)
+        while content:
+            content = content[os.write(handle, content) :]
+    finally:
+        os.close(handle)
+    os.rename(temporary, path)
