@@ -11,9 +11,9 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.watchbill.fleet.plugins.plugin_utils._control import control_half
+from ansible_collections.watchbill.fleet.plugins.plugin_utils._control import import_control
 
-control_half()
+import_control("watchbill")
 
 from watchbill.compile import CompiledHost, compile_host
 from watchbill.compile.half import canonical, digest
