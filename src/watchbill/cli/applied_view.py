@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from watchbill.cli.output import cell
 from watchbill.cli.plan_view import print_host_notes, print_rows, rows_of, waiting_line
+from watchbill.cli.table import say
 from watchbill.ops.validate import counted
 
 if TYPE_CHECKING:
@@ -23,36 +23,33 @@ def print_applied(console: Console, applied: Applied, fleet: Fleet, *, again: st
     if done:
         console.print()
     for action in applied.failed:
-        console.print(
-            cell(
-                f"{action.host}: failed: {action.action} {action.kind} {action.name}: {action.error or action.reason}",
-                "red",
-            )
+        say(
+            console,
+            f"{action.host}: failed: {action.action} {action.kind} {action.name}: {action.error or action.reason}",
+            "red",
         )
     print_host_notes(console, applied.hosts)
     for action in applied.actions:
         if action.result == "skipped" and action.error and action.differs:
-            console.print(cell(f"{action.host}: {action.agent or action.name}: {action.error}", "yellow"))
+            say(console, f"{action.host}: {action.agent or action.name}: {action.error}", "yellow")
     waiting = rows_of(applied.waiting)
     if waiting:
-        console.print(cell(waiting_line(waiting), "yellow"))
+        say(console, waiting_line(waiting), "yellow")
     kept = rows_of(applied.kept)
     if kept:
         names = ", ".join(f"{row.subject} on {row.host}" for row in kept[:5])
         more = f" and {len(kept) - 5} more" if len(kept) > 5 else ""
-        console.print(
-            cell(f"{counted(len(kept), 'deletion')} left alone: {names}{more}. To delete: {again} --prune", "yellow")
+        say(
+            console, f"{counted(len(kept), 'deletion')} left alone: {names}{more}. To delete: {again} --prune", "yellow"
         )
     if applied.complete:
-        console.print(cell(_last_line(applied, len(done), len(waiting)), "green"))
+        say(console, _last_line(applied, len(done), len(waiting)), "green")
     else:
         _print_what_is_true(console, applied, again)
 
 
 def _last_line(applied: Applied, done: int, waiting: int) -> str:
-    parts = [f"Done: {counted(done, 'change')}"]
-    if waiting:
-        parts[0] += f", {waiting} waiting"
+    parts = [f"Done: {done} changed" + (f", {waiting} waiting" if waiting else "") + ", 0 failed"]
     if not done:
         parts.append(f"{counted(applied.agents, 'agent')} on {counted(len(applied.hosts), 'host')} as planned")
     return " · ".join([*parts, _generations(applied.hosts), f"{applied.seconds:.1f} s"])
@@ -71,13 +68,13 @@ def _print_what_is_true(console: Console, applied: Applied, again: str) -> None:
     good = [host for host in applied.hosts if host.complete and not any(a.result == "failed" for a in host.actions)]
     bad = [host for host in applied.hosts if host not in good]
     if good:
-        console.print(cell(f"As planned: {', '.join(host.host for host in good)} · {_generations(tuple(good))}"))
+        say(console, f"As planned: {', '.join(host.host for host in good)} · {_generations(tuple(good))}")
     for host in bad:
-        console.print(cell(f"{host.host}: {_what_is_true(host)}"))
+        say(console, f"{host.host}: {_what_is_true(host)}")
     ended = "Interrupted" if applied.interrupted else "Not done"
     where = f"{len(bad)} of {counted(len(applied.hosts), 'host')}"
     limit = f" --limit {','.join(host.host for host in bad)}" if bad and "--limit" not in again else ""
-    console.print(cell(f"{ended} on {where}. Next, once that is mended: {again}{limit}", "red"))
+    say(console, f"{ended} on {where}. Next, once that is mended: {again}{limit}", "red")
 
 
 def _what_is_true(host: HostState) -> str:

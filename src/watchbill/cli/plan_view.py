@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from watchbill.cli.output import cell
+from watchbill.cli.table import print_table, say
 from watchbill.errors import visible
 from watchbill.ops.actions import Action
 from watchbill.ops.validate import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from watchbill.fleet import Fleet
     from watchbill.ops.plan import HostState, Plan
@@ -125,28 +127,21 @@ def _deletions(rows: Sequence[Row]) -> str:
 
 def print_rows(console: Console, rows: Sequence[Row], fleet: Fleet, *, details: bool = False) -> None:
     """Print one line for each row, and with `details` every action in it."""
-    from rich.table import Table
-
-    if not rows:
+    cells = [_cells(row, fleet) for row in rows]
+    if not details:
+        print_table(console, cells, "  ")
         return
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for wrap in (False, False, False, True, False):
-        table.add_column(no_wrap=not wrap, overflow="fold")
-    for row in rows:
-        main = row.main
-        style = STYLES.get(main.action, "")
-        mark = f"{MARKS[main.action]} {_verb(row, fleet)}"
-        table.add_row(
-            cell(f"  {row.host}"),
-            cell(row.subject),
-            cell(mark, style),
-            cell(_detail(row)),
-            cell(_origin(row, fleet), "dim"),
-        )
-        if details:
-            for action in row.actions:
-                _add_details(table, action)
-    console.print(table)
+    for row, line in zip(rows, cells, strict=True):
+        print_table(console, [line], "  ")
+        for action in row.actions:
+            _print_details(console, action)
+
+
+def _cells(row: Row, fleet: Fleet) -> list[Text]:
+    main = row.main
+    mark = cell(f"{MARKS[main.action]} {_verb(row, fleet)}", STYLES.get(main.action, ""))
+    origin = cell(_origin(row, fleet), "dim")
+    return [cell(row.host), cell(row.subject), mark, origin, cell(_detail(row))]
 
 
 def _verb(row: Row, fleet: Fleet) -> str:
@@ -189,35 +184,19 @@ def _origin(row: Row, fleet: Fleet) -> str:
     return f"change {fleet.path.name}:{line}" if line is not None else "change"
 
 
-def _add_details(table: object, action: Action) -> None:
-    from rich.table import Table
-
-    if not isinstance(table, Table):
-        raise TypeError("details go into a table")
-    table.add_row(
-        "",
-        "",
-        cell(f"  {MARKS[action.action]}"),
-        cell(f"{_object(action)}: {action.reason or action.action}", "dim"),
-        "",
-    )
+def _print_details(console: Console, action: Action) -> None:
+    """Print one action with every field, or every line of a file, that differs."""
+    head = f"{MARKS[action.action]} {_object(action)}: {action.reason or action.action}"
+    say(console, f"      {head}", "dim")
     if action.texts is not None:
         before, after = (text.splitlines() for text in action.texts)
         lines = list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
     else:
-        lines = [
-            f"{name}: {_value(pair[0])} → {_value(pair[1])}"
-            for name, pair in sorted(action.diff.items())
-            if _is_pair(pair)
-        ]
+        pairs = ((name, pair) for name, pair in sorted(action.diff.items()) if _is_pair(pair))
+        lines = [f"{name}: {_value(pair[0])} → {_value(pair[1])}" for name, pair in pairs]
     for line in lines:
-        table.add_row(
-            "",
-            "",
-            "",
-            cell("  " + line, "green" if line.startswith("+") else "red" if line.startswith("-") else "dim"),
-            "",
-        )
+        style = {"+": "green", "-": "red"}.get(line[:1], "dim")
+        say(console, f"        {line}", style)
 
 
 def _is_pair(value: object) -> bool:
@@ -233,16 +212,16 @@ def print_host_notes(console: Console, hosts: Iterable[HostState]) -> None:
     """Print what keeps a host from being known or changed, and what it warns about."""
     for host in hosts:
         if host.state == "unknown":
-            console.print(cell(f"  {host.host}  ? unknown  {host.reason}", "dim"))
+            say(console, f"  {host.host}  ? unknown  {host.reason}", "dim")
         elif host.state == "failed":
             place = f' in "{host.phase}"' if host.phase else ""
-            console.print(cell(f"  {host.host}: failed{place}: {host.reason}", "red"))
+            say(console, f"  {host.host}: failed{place}: {host.reason}", "red")
         for problem in host.problems:
-            console.print(cell(f"  error[{problem.code}]: {problem.message}", "red"))
+            say(console, f"  error[{problem.code}]: {problem.message}", "red")
             if problem.hint:
-                console.print(cell(f"     {problem.hint}"))
+                say(console, f"     {problem.hint}")
         for warning in host.warnings:
-            console.print(cell(f"  {host.host}: {warning}", "yellow"))
+            say(console, f"  {host.host}: {warning}", "yellow")
 
 
 def waiting_line(rows: Sequence[Row]) -> str:
@@ -258,7 +237,7 @@ def print_plan(console: Console, plan: Plan, fleet: Fleet, *, details: bool = Fa
     """Print a plan whole, but for what to do next."""
     rows = rows_of(plan.actions)
     differing = [row for row in rows if row.main.differs]
-    console.print(cell(first_line(plan, rows), "green" if plan.exit_code == 0 else ""))
+    say(console, first_line(plan, rows), "green" if plan.exit_code == 0 else "")
     if differing:
         console.print()
         print_rows(console, differing, fleet, details=details)
@@ -267,11 +246,10 @@ def print_plan(console: Console, plan: Plan, fleet: Fleet, *, details: bool = Fa
         print_host_notes(console, plan.hosts)
     waiting = waiting_line(rows)
     if waiting:
-        console.print(cell(waiting, "yellow"))
+        say(console, waiting, "yellow")
     if plan.changes_beside_drift:
-        console.print(
-            cell(
-                f"{counted(plan.changes_beside_drift, 'change')} asked for in the file: watchbill plan shows them",
-                "dim",
-            )
+        say(
+            console,
+            f"{counted(plan.changes_beside_drift, 'change')} asked for in the file: watchbill plan shows them",
+            "dim",
         )

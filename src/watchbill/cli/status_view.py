@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from watchbill.cli.output import cell
+from watchbill.cli.table import print_table, say
 from watchbill.ops.validate import counted
 
 if TYPE_CHECKING:
@@ -31,37 +32,25 @@ _SIGNS = {
 
 def print_status(console: Console, status: Status) -> None:
     """Print one row for each agent, then the counts and the hosts that could not be asked."""
-    from rich.table import Table
-
+    rows = [[cell(title) for title in ("AGENT", "HOST", "ROLE", "RUNTIME", "STATE", "BEAT", "")]]
+    for agent in status.agents:
+        sign, style = _SIGNS.get(agent.state, ("?", "dim"))
+        names = [cell(name) for name in (agent.reference, agent.host, agent.role, agent.runtime)]
+        rows.append([*names, cell(f"{sign} {agent.state}", style), cell(_age(agent)), cell(_note(agent))])
     if status.agents:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
-        for title in ("AGENT", "HOST", "ROLE", "RUNTIME", "STATE", "BEAT"):
-            table.add_column(title, no_wrap=True, overflow="fold")
-        table.add_column("", overflow="fold")
-        for agent in status.agents:
-            sign, style = _SIGNS.get(agent.state, ("?", "dim"))
-            row = (agent.reference, agent.host, agent.role, agent.runtime)
-            table.add_row(
-                *(cell(value) for value in row),
-                cell(f"{sign} {agent.state}", style),
-                cell(_age(agent)),
-                cell(_note(agent)),
-            )
-        console.print(table)
-    console.print(cell(_counts(status)))
+        print_table(console, rows)
+    say(console, _counts(status))
     for host, reason in sorted(status.unknown.items()):
-        console.print(cell(f"{host}: unknown: {reason}", "red"))
+        say(console, f"{host}: unknown: {reason}", "red")
     if status.not_applied:
-        console.print(cell(f"nothing is applied yet on {', '.join(status.not_applied)}: watchbill apply", "yellow"))
+        say(console, f"nothing is applied yet on {', '.join(status.not_applied)}: watchbill apply", "yellow")
 
 
 def print_details(console: Console, details: AgentDetails) -> None:
     """Print everything about one agent."""
-    from rich.table import Table
-
     agent, status = details.agent, details.status
     sign, style = _SIGNS.get(status.state, ("?", "dim"))
-    console.print(cell(f"{status.reference} on {status.host}: {sign} {status.state}", style))
+    say(console, f"{status.reference} on {status.host}: {sign} {status.state}", style)
     facts: dict[str, Any] = {
         "healthy": status.healthy,
         "beat": _age(status),
@@ -83,13 +72,8 @@ def print_details(console: Console, details: AgentDetails) -> None:
         "model": agent.model,
         **details.definition(),
     }
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in [*facts.items(), *details.paths.items()]:
-        if value not in (None, {}, []):
-            table.add_row(cell(f"  {name.replace('_', ' ')}", "dim"), cell(_words(value)))
-    console.print(table)
+    known = [(name, value) for name, value in [*facts.items(), *details.paths.items()] if value not in (None, {}, [])]
+    print_table(console, [[cell(name.replace("_", " "), "dim"), cell(_words(value))] for name, value in known], "  ")
 
 
 def _words(value: Any) -> str:

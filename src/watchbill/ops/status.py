@@ -46,6 +46,8 @@ class AgentStatus:
     pending_restart: bool | None = None
     evidence: Any = None
     keeper: str | None = None
+    session_pid: int | None = None
+    keeper_pid: int | None = None
     in_fleet: bool = True
     note: str | None = None
 
@@ -231,6 +233,8 @@ def _known(host: str, entry: Mapping[str, Any], agent: Agent | None) -> AgentSta
         pending_restart=_typed(entry, "pending_restart", bool),
         evidence=entry.get("evidence"),
         keeper=_typed(entry, "keeper", str),
+        session_pid=_typed(entry, "session_pid", int),
+        keeper_pid=_typed(entry, "keeper_pid", int),
         in_fleet=agent is not None,
         note=_typed(entry, "note", str) if agent else "not in the file",
     )

@@ -57,7 +57,7 @@ def validate(path: Path) -> Validation:
 def validation_of(fleet: Fleet) -> Validation:
     """Return the numbers of a loaded fleet, which is valid by being loaded."""
     return Validation(
-        file=str(fleet.path),
+        file=shown_path(fleet.path),
         fleet=fleet.name,
         hosts=len(fleet.hosts),
         tenants=len(fleet.tenants),
@@ -65,6 +65,12 @@ def validation_of(fleet: Fleet) -> Validation:
         agents=len(fleet.agents),
         slots=sum(host.slots for host in fleet.hosts.values() if not host.cordon),
     )
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as people call it from here: relative where it is below the current directory."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def counted(number: int, noun: str) -> str:

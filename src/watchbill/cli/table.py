@@ -1,0 +1,67 @@
+"""Sentences and rows, for a terminal and for grep: no name is ever cut or broken, long lines go on in the next."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from watchbill.cli.output import WIDTH, cell
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+GAP = "  "
+_LEAST_NOTE = 24
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print a sentence; what goes on in a second line is set in a little deeper than the first."""
+    indent = text[: len(text) - len(text.lstrip())]
+    first, *others = _wrapped(text.strip(), min(console.width, WIDTH) - len(indent) - len(GAP))
+    for line in (indent + first, *(indent + GAP + other for other in others)):
+        console.print(cell(line, style), soft_wrap=True)
+
+
+def print_table(console: Console, rows: Sequence[Sequence[Text]], indent: str = "") -> None:
+    """Print rows of the same length. All columns but the last line up; the last has the rest, or lines of its own."""
+    widths = [max(row[column].cell_len for row in rows) for column in range(len(rows[0]) - 1)] if rows else []
+    limit = min(console.width, WIDTH)
+    room = limit - len(indent) - sum(width + len(GAP) for width in widths)
+    for row in rows:
+        print_line(console, row, widths, indent, room, limit)
+
+
+def print_line(
+    console: Console, row: Sequence[Text], widths: Sequence[int], indent: str, room: int, limit: int
+) -> None:
+    """Print one row: its columns padded to `widths`, its last cell in `room` or below, at most `limit` wide."""
+    from rich.text import Text
+
+    line = Text(indent)
+    for text, width in zip(row, widths, strict=False):
+        line.append_text(text)
+        line.append(" " * (width - text.cell_len) + GAP)
+    note = row[-1]
+    if note.cell_len <= room:
+        line.append_text(note)
+        below = []
+    else:
+        hang = " " * (len(indent) + 4) if room < _LEAST_NOTE or _longest_word(note.plain) > room else ""
+        lines = _wrapped(note.plain, limit - len(hang) if hang else room)
+        if not hang:
+            line.append(lines.pop(0), note.style)
+            hang = " " * (limit - room)
+        below = [Text(hang).append(words, note.style) for words in lines]
+    line.rstrip()
+    for printed in (line, *below):
+        console.print(printed, soft_wrap=True)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _longest_word(text: str) -> int:
+    return max(map(len, text.split()), default=0)
