@@ -118,7 +118,10 @@ class InventoryModule(BaseInventoryPlugin):
 
 def _variables(connect: t.Any, connection: t.Any) -> dict[str, t.Any]:
     """Return Ansible's connection variables of one host."""
-    variables: dict[str, t.Any] = {"ansible_become": connection.become}
+    variables: dict[str, t.Any] = {}
+    # It would beat `become` of the user's own plays, which may well go from root to a tenant; so root has none.
+    if connection.become or connection.user != "root":
+        variables["ansible_become"] = connection.become
     if connection.local:
         return {**variables, "ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     # ansible_ssh_args come first on the command line, and ssh takes the first value of an option: no ansible.cfg can
