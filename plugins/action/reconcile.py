@@ -10,7 +10,6 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.watchbill.fleet.plugins.plugin_utils._control import import_control
 
 import_control("watchbill")
@@ -98,9 +97,8 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _bodies(compiled: CompiledHost, answer: dict[str, t.Any]) -> dict[str, str]:
-        return {
-            name: base64.b64encode(compiled.bodies[name]).decode() for name in answer["needs"] if name in compiled.bodies
-        }
+        bodies = compiled.bodies
+        return {name: base64.b64encode(bodies[name]).decode() for name in answer["needs"] if name in bodies}
 
     def _call(self, compiled: CompiledHost, arguments: dict[str, t.Any]) -> dict[str, t.Any]:
         arguments = {

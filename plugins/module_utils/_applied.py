@@ -32,8 +32,8 @@ def read_applied(layout: Layout) -> dict[str, t.Any]:
             value = json.load(stream)
     except FileNotFoundError:
         return {"format_version": FORMAT_VERSION, "generation": 0, "digest": None, "resources": [], "claims": []}
-    if not isinstance(value, dict) or not isinstance(value.get("resources"), list):
-        raise ValueError(f"{layout.manifest} is no manifest")
+    if not (isinstance(value, dict) and isinstance(value.get("resources"), list)):
+        raise ValueError(f"{layout.manifest} is no manifest")  # noqa: TRY004 -- about content, not about a type
     return value
 
 
@@ -47,6 +47,14 @@ def write_applied(layout: Layout, value: dict[str, t.Any]) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(temporary, layout.manifest)
+
+
+def forget_applied(layout: Layout) -> None:
+    """Remove the last applied state of a host that Watchbill has left; journal and backups stay where they are."""
+    os.unlink(layout.manifest)
+    with contextlib.suppress(OSError):
+        # Not empty: somebody keeps something of theirs there.
+        os.rmdir(layout.configuration)
 
 
 class Journal:

@@ -246,9 +246,7 @@ def _unit(action: Action) -> str:
 
 
 def _run(*arguments: str) -> None:
-    subprocess.run(
-        arguments, check=True, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=120
-    )
+    subprocess.run(arguments, check=True, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=120)
 
 
 def _words(error: Exception) -> str:

@@ -80,7 +80,7 @@ def _state(
     return _session_state(layout, resource["tenant"], agent, view, kind)
 
 
-# -- tenants ------------------------------------------------------------------------------------------------------------
+# -- tenants ---------------------------------------------------------------------------------------------------------
 
 
 def _tenants(layout: Layout, resources: t.Iterable[dict[str, t.Any]]) -> dict[str, TenantView]:
@@ -182,7 +182,7 @@ def _session_state(layout: Layout, tenant: str, agent: str, view: TenantView, ki
     }
 
 
-# -- user managers --------------------------------------------------------------------------------------------------------
+# -- user managers ---------------------------------------------------------------------------------------------------
 
 
 def _managers(resources: list[dict[str, t.Any]], tenants: dict[str, TenantView]) -> dict[str, State]:
@@ -218,7 +218,7 @@ def _environment_of(pid: str) -> str | None:
     return None
 
 
-# -- what does not belong here -----------------------------------------------------------------------------------------
+# -- what does not belong here ---------------------------------------------------------------------------------------
 
 
 def _strays(
@@ -251,7 +251,7 @@ def _foreign_definitions(directory: str, ours: set[str]) -> list[dict[str, str]]
     return found
 
 
-# -- the host itself -------------------------------------------------------------------------------------------------------
+# -- the host itself -------------------------------------------------------------------------------------------------
 
 
 def output_of(*arguments: str) -> str:

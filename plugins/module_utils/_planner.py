@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What has to happen on one host: a pure function on plain data, three-way.
 
-``desired`` is what the fleet says, ``observed`` what the host is, ``last`` what the last apply left behind. A difference
-that the file asks for is a *change*; one that nobody asked for is *drift*. Nothing here looks at a host or a clock.
+``desired`` is what the fleet says, ``observed`` what the host is, ``last`` what the last apply left behind. What the
+file asks for is a *change*; a difference that nobody asked for is *drift*. Nothing here looks at a host or a clock.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import time
 import typing as t
 
 from . import _tenant
-from ._applied import Journal, lock, read_applied, utc_now, write_applied
+from ._applied import Journal, forget_applied, lock, read_applied, utc_now, write_applied
 from ._apply import Apply, enable_own_linger
 from ._as_user import AsUserError, call_as
 from ._layout import Layout
@@ -130,6 +130,8 @@ class _Reconciliation:
             }
             write_applied(self.layout, self.last)
             journal.write("end", failed=len(failed))
+            if self.request.get("remove") and not self.last["resources"]:
+                forget_applied(self.layout)
         finally:
             journal.close()
         self._settle(todo)
@@ -196,9 +198,9 @@ class _Reconciliation:
         wanted = set()
         for action in self.actions:
             digest = self.resources.get(key_of(action), {}).get("sha256")
-            if digest and action["action"] in ("create", "update", "repair"):
-                if not action["diff"] or {"sha256", "type", "present"} & action["diff"].keys():
-                    wanted.add(digest)
+            written = not action["diff"] or {"sha256", "type", "present"} & action["diff"].keys()
+            if digest and written and action["action"] in ("create", "update", "repair"):
+                wanted.add(digest)
         return sorted(wanted - self._bodies().keys())
 
     def _add_texts(self) -> None:

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What only the tenant can write, looked at as the tenant: heartbeats, generated units, foreign things on our names.
 
-Everything here runs in a child that has dropped to the tenant (see ``_as_user.call_as``) and hands back plain data. What
-a tenant wrote is data from a stranger: sizes are capped, types are checked by whoever uses it.
+Everything here runs in a child that has dropped to the tenant (see ``_as_user.call_as``) and hands back plain data.
+What a tenant wrote is data from a stranger: sizes are capped, types are checked by whoever uses it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ SYSTEM_UNIT_DIRECTORIES = [
 
 
 def strays_in(directories: t.Iterable[str]) -> list[dict[str, str]]:
-    """Return everything named ``watchbill-*`` (units, masks, drop-ins, links to them) in unit directories, at most 1000.
+    """Return everything named ``watchbill-*`` (units, masks, drop-ins, links) in unit directories, at most 1000.
 
     Names are returned whatever they contain; nothing is opened.
     """
@@ -70,7 +70,7 @@ def strays_in(directories: t.Iterable[str]) -> list[dict[str, str]]:
     for directory in directories:
         for entry in _entries(directory):
             path = f"{directory}/{entry}"
-            if entry.startswith(PREFIX) or entry.startswith("watchbill.slice"):
+            if entry.startswith((PREFIX, "watchbill.slice")):
                 found.extend(_members(path))
             elif entry.endswith(LINK_DIRECTORIES):
                 found.extend(

@@ -127,7 +127,6 @@ import json
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.watchbill.fleet.plugins.module_utils._applied import Busy
 from ansible_collections.watchbill.fleet.plugins.module_utils._reconcile import reconcile
 
@@ -172,8 +171,8 @@ def _exit(module: AnsibleModule, answer: dict[str, t.Any], apply: bool) -> None:
         module.fail_json(msg="; ".join(p["message"] for p in answer["problems"]), changed=False, **answer)
     if failed:
         first = failed[0]
-        words = f'{len(failed)} of {len(answer["actions"])} actions failed, first {first["kind"]} {first["name"]}'
-        module.fail_json(msg=f'{words}: {first["error"]}', changed=True, **answer)
+        words = f"{len(failed)} of {len(answer['actions'])} actions failed, first {first['kind']} {first['name']}"
+        module.fail_json(msg=f"{words}: {first['error']}", changed=True, **answer)
     if apply:
         changed = any(action.get("result") == "done" for action in answer["actions"])
     else:
@@ -185,7 +184,7 @@ def _diffs(actions: list[dict[str, t.Any]]) -> list[dict[str, str]]:
     """Return Ansible's form of a diff for each action; texts are taken out of the actions."""
     diffs = []
     for action in actions:
-        header = f'{action["kind"]} {action["name"]} ({action["action"]}, {action["origin"]})'
+        header = f"{action['kind']} {action['name']} ({action['action']}, {action['origin']})"
         texts = action.pop("texts", None)
         if texts:
             diffs.append({"before_header": header, "after_header": header, "before": texts[0], "after": texts[1]})
@@ -194,7 +193,7 @@ def _diffs(actions: list[dict[str, t.Any]]) -> list[dict[str, str]]:
             after = "".join(f"{field}: {pair[1]}\n" for field, pair in sorted(action["diff"].items()))
             diffs.append({"before_header": header, "after_header": header, "before": before, "after": after})
         else:
-            diffs.append({"prepared": f'{header}: {action["reason"]}\n'})
+            diffs.append({"prepared": f"{header}: {action['reason']}\n"})
     return diffs
 
 

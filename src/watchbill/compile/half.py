@@ -1,4 +1,4 @@
-"""The host half as the control half sees it: the modules both share, and the directory of the collection around them."""
+"""The host half as the control half sees it: the modules both share, and the collection around them."""
 
 from __future__ import annotations
 

@@ -15,16 +15,10 @@ if TYPE_CHECKING:
     from watchbill.fleet import Fleet
 
 KIND_ORDER = {kind: order for order, kind in enumerate(("user", "directory", "file", "unit", "session", "agent"))}
-UNIT_PATH = ":".join(
-    (
-        # What a tenant can write is left out, so that no mask or drop-in of its own reaches an agent's units.
-        "/run/user/{uid}/systemd/transient",
-        "/run/user/{uid}/systemd/generator.early",
-        "/etc/systemd/user",
-        "/run/user/{uid}/systemd/generator",
-        "/usr/local/lib/systemd/user",
-        "/usr/lib/systemd/user",
-    )
+# What a tenant can write is left out, so that no mask or drop-in of its own reaches an agent's units.
+UNIT_PATH = (
+    "/run/user/{uid}/systemd/transient:/run/user/{uid}/systemd/generator.early:/etc/systemd/user:"
+    "/run/user/{uid}/systemd/generator:/usr/local/lib/systemd/user:/usr/lib/systemd/user"
 )
 
 
@@ -113,9 +107,7 @@ def _add_host_half(builder: ManifestBuilder) -> str:
     builder.add("file", f"{layout.binaries}/watchbill-host", target=link)
     builder.add_file(layout.tmux_configuration, render("tmux.conf"), "0644")
     if not builder.rootless:
-        builder.add_file(
-            "/etc/systemd/user-generators/watchbill", render("generator.sh"), "0755", reload="user"
-        )
+        builder.add_file("/etc/systemd/user-generators/watchbill", render("generator.sh"), "0755", reload="user")
     return program_sha256
 
 
@@ -128,7 +120,7 @@ def _add_account(builder: ManifestBuilder, tenant: str, uid: int) -> None:
     home = f"/home/{tenant}"
     manager = f"user@{uid}.service"
     unit_path = UNIT_PATH.format(uid=uid)
-    builder.add("user", tenant, tenant=tenant, uid=uid, home=home, shell="/bin/bash")
+    builder.add("user", tenant, tenant=tenant, uid=uid, home=home, shell="/bin/bash")  # noqa: S604 -- a login shell
     builder.add_directory(home, "0700", tenant, tenant, tenant=tenant)
     drop_in_directory = f"/etc/systemd/system/{manager}.d"
     builder.add_directory(drop_in_directory, "0755", tenant=tenant)

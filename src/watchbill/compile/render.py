@@ -1,4 +1,4 @@
-"""Templates of ``roles/agents``, rendered strictly: an unknown variable or a value that could break a line is an error."""
+"""Templates of ``roles/agents``, rendered strictly: an unknown variable is an error, and so is a broken line."""
 
 from __future__ import annotations
 

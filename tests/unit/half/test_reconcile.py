@@ -1,0 +1,183 @@
+"""One request, one answer: refusals, bodies, ownership before creation, what a failed apply leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.watchbill.fleet.plugins.module_utils import _applied, _reconcile
+from ansible_collections.watchbill.fleet.plugins.module_utils._applied import Busy, lock, read_applied
+from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
+from ansible_collections.watchbill.fleet.plugins.module_utils._manifest import VERSION, digest
+from ansible_collections.watchbill.fleet.plugins.module_utils._resources._file import FileKind
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout.rootless(str(tmp_path), os.getuid())
+
+
+def file(name: str, body: bytes) -> dict[str, Any]:
+    return {"kind": "file", "name": f"~/{name}", "mode": "0644", "sha256": hashlib.sha256(body).hexdigest()}
+
+
+def request(*resources: dict[str, Any], **more: Any) -> dict[str, Any]:
+    manifest: dict[str, Any] = {
+        "format_version": 1,
+        "product_version": VERSION,
+        "fleet": "studio",
+        "host": "desk",
+        "mode": "rootless",
+        "host_half": {"version": VERSION, "sha256": "0" * 64},
+        "policy": {"prune": "ask", "max_delete": None},
+        "resources": list(resources),
+    }
+    manifest["policy"].update(more.pop("policy", {}))
+    manifest.update(more.pop("manifest", {}))
+    manifest["digest"] = digest(manifest)
+    return {"manifest": manifest, **more}
+
+
+def apply(layout: Layout, *resources: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return _reconcile._Reconciliation(layout, request(*resources, **more)).change()
+
+
+def look(layout: Layout, *resources: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return _reconcile._Reconciliation(layout, request(*resources, **more)).look()
+
+
+def bodies(*contents: bytes) -> dict[str, bytes]:
+    return {hashlib.sha256(content).hexdigest(): content for content in contents}
+
+
+def test_looking_writes_nothing(layout: Layout, tmp_path: Path) -> None:
+    answer = look(layout, file("a", b"A"))
+    assert answer["summary"]["create"] == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_apply_without_the_bodies_asks_for_them_and_changes_nothing(layout: Layout, tmp_path: Path) -> None:
+    answer = apply(layout, file("a", b"A"))
+    assert answer["needs"] == [hashlib.sha256(b"A").hexdigest()]
+    assert answer["applied"] is False
+    assert not (tmp_path / "a").exists()
+
+
+def test_second_apply_finds_nothing_and_keeps_the_generation(layout: Layout) -> None:
+    assert apply(layout, file("a", b"A"), bodies=bodies(b"A"))["generation"] == 1
+    again = apply(layout, file("a", b"A"))
+    assert (again["differs"], again["generation"]) == (False, 1)
+
+
+def test_ownership_is_on_disk_before_the_thing_exists(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    def write_and_look(*arguments: Any) -> None:
+        seen.append(read_applied(layout)["claims"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FileKind, "write", staticmethod(write_and_look))
+    with pytest.raises(KeyboardInterrupt):
+        apply(layout, file("a", b"A"), bodies=bodies(b"A"))
+    assert seen == [["file:~/a"]]
+    assert read_applied(layout)["claims"] == ["file:~/a"]
+
+
+def test_failed_action_is_reported_the_rest_is_done_and_the_next_plan_shows_it(layout: Layout, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "work").write_text("in the way")
+    answer = apply(layout, file("a", b"A"), file("b", b"B"), bodies=bodies(b"A", b"B"))
+    results = {action["name"]: action["result"] for action in answer["actions"]}
+    assert results == {"~/a": "failed", "~/b": "done"}
+    assert read_applied(layout)["digest"] is None
+    assert [action["name"] for action in look(layout, file("a", b"A"), file("b", b"B"))["actions"]] == ["~/a"]
+
+
+def test_deletion_waits_for_prune_and_stays_owned(layout: Layout, tmp_path: Path) -> None:
+    apply(layout, file("a", b"A"), bodies=bodies(b"A"))
+    kept = apply(layout)
+    assert [action["result"] for action in kept["actions"]] == ["skipped"]
+    assert (tmp_path / "a").exists()
+    apply(layout, file("b", b"B"), bodies=bodies(b"B"))
+    pruned = apply(layout, file("b", b"B"), prune=True)
+    assert [(action["name"], action["result"]) for action in pruned["actions"]] == [("~/a", "done")]
+    assert not (tmp_path / "a").exists()
+
+
+def test_more_deletions_than_allowed_are_refused_whole(layout: Layout, tmp_path: Path) -> None:
+    apply(layout, file("a", b"A"), file("b", b"B"), bodies=bodies(b"A", b"B"))
+    refused = apply(layout, prune=True, policy={"max_delete": 1})
+    assert [problem["code"] for problem in refused["problems"]] == ["too-many-deletions"]
+    assert (tmp_path / "a").exists()
+    assert (tmp_path / "b").exists()
+    assert apply(layout, prune=True, policy={"max_delete": 2})["applied"] is True
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"fleet": "other"}, "other-fleet"),
+        ({"host": "attic"}, "other-host"),
+    ],
+)
+def test_machine_of_another_fleet_or_host_is_refused(layout: Layout, changes: dict[str, str], code: str) -> None:
+    apply(layout, file("a", b"A"), bodies=bodies(b"A"))
+    refused = apply(layout, file("a", b"B"), bodies=bodies(b"B"), manifest=changes)
+    assert [problem["code"] for problem in refused["problems"]] == [code]
+    assert Path(layout.expand("~/a")).read_bytes() == b"A"
+
+
+def test_newer_host_half_is_not_written_over(layout: Layout) -> None:
+    apply(layout, file("a", b"A"), bodies=bodies(b"A"))
+    applied = json.loads(Path(layout.manifest).read_text())
+    Path(layout.manifest).write_text(json.dumps({**applied, "product_version": "99.0.0"}))
+    refused = apply(layout, file("a", b"B"), bodies=bodies(b"B"))
+    assert [problem["code"] for problem in refused["problems"]] == ["newer-host-half"]
+    assert "99.0.0" in refused["problems"][0]["message"]
+    assert Path(layout.expand("~/a")).read_bytes() == b"A"
+
+
+def test_unreadable_state_is_an_error_and_not_a_fresh_start(layout: Layout) -> None:
+    os.makedirs(layout.configuration)
+    Path(layout.manifest).write_text("{}")
+    with pytest.raises(ValueError, match="is no manifest"):
+        look(layout, file("a", b"A"))
+
+
+def test_journal_says_what_was_begun_done_and_ended(layout: Layout) -> None:
+    apply(layout, file("a", b"A"), bodies=bodies(b"A"))
+    lines = [json.loads(line) for line in Path(layout.journal).read_text().splitlines()]
+    assert [(line["event"], line.get("name"), line.get("result")) for line in lines] == [
+        ("begin", None, None),
+        ("action", "~/a", "done"),
+        ("end", None, None),
+    ]
+
+
+def test_removal_leaves_journal_and_backup_and_the_next_fleet_may_come(layout: Layout, tmp_path: Path) -> None:
+    apply(layout, file("a", b"A"), bodies=bodies(b"A"))
+    assert apply(layout, prune=True, remove=True)["applied"] is True
+    assert not Path(layout.configuration).exists()
+    assert not (tmp_path / "a").exists()
+    assert Path(layout.journal).exists()
+    other = apply(layout, file("a", b"A"), bodies=bodies(b"A"), manifest={"fleet": "other"})
+    assert other["problems"] == []
+
+
+def test_texts_for_a_diff_are_only_made_when_asked_for(layout: Layout) -> None:
+    apply(layout, file("a", b"old\n"), bodies=bodies(b"old\n"))
+    answer = look(layout, file("a", b"new\n"), bodies=bodies(b"new\n"), diff=True)
+    assert answer["actions"][0]["texts"] == ["old\n", "new\n"]
+    assert "texts" not in look(layout, file("a", b"new\n"), bodies=bodies(b"new\n"))["actions"][0]
+
+
+def test_two_applies_do_not_run_at_the_same_time(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_applied, "LOCK_SECONDS", 0.0)
+    with lock(layout), pytest.raises(Busy, match=f"process {os.getpid()}"), lock(layout):
+        pytest.fail("a second apply got in")
