@@ -1,6 +1,6 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Kind ``directory``: a directory with an owner and a mode, in places that only root (or the rootless user) can write."""
+"""Kind ``directory``: a directory with an owner and a mode, where only root (or the rootless user) can write."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Kind:
 def short(value: t.Any) -> str:
     """Return a value as at most 40 characters of one line; digests are cut to their first 12 digits."""
     if value is None:
-        return "–"
+        return "–"  # noqa: RUF001 -- the sign for "none" in tables
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
