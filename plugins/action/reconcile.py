@@ -22,7 +22,7 @@ from watchbill.fleet import load_fleet_cached
 if t.TYPE_CHECKING:
     from watchbill.fleet import Fleet
 
-OPTIONS = frozenset(("fleet_file", "observe", "observation", "prune", "remove"))
+OPTIONS = frozenset(("fleet_file", "observe", "observation", "prune", "release", "remove"))
 # The host may have changed between the look and the apply; then it asks for other bodies, once.
 ATTEMPTS = 2
 
@@ -52,7 +52,8 @@ class ActionModule(ActionBase):
         for _attempt in range(ATTEMPTS):
             if not answer["differs"] or answer.get("applied"):
                 break
-            answer = self._call(compiled, {"bodies": self._bodies(compiled, answer), "moves": moves})
+            arguments = {"bodies": self._bodies(compiled, answer), "moves": moves, "hold": self._hold(answer)}
+            answer = self._call(compiled, arguments)
         return answer
 
     def _looked(self, compiled: CompiledHost, answer: dict[str, t.Any], moves: dict[str, str]) -> dict[str, t.Any]:
@@ -95,6 +96,18 @@ class ActionModule(ActionBase):
         places = {f"{agent.tenant}/{agent.name}": agent.host for agent in fleet.agents} if leaving - {None} else {}
         return {agent: places[agent] for agent in leaving if agent in places and places[agent] != host}
 
+    def _hold(self, answer: dict[str, t.Any]) -> dict[str, str]:
+        """Return the agents that are new here and still on a host that was to release them."""
+        new = {action["agent"] for action in answer["actions"] if action["action"] == "create"} - {None}
+        held: dict[str, str] = {}
+        if not new:
+            return held
+        for host, variables in self._variables["hostvars"].items():
+            for action in (variables.get("watchbill_released") or {}).get("actions", []):
+                if action["agent"] in new and action["action"] == "move" and action.get("result") != "done":
+                    held[action["agent"]] = f"waits until {host} has let it go"
+        return held
+
     @staticmethod
     def _bodies(compiled: CompiledHost, answer: dict[str, t.Any]) -> dict[str, str]:
         bodies = compiled.bodies
@@ -104,6 +117,7 @@ class ActionModule(ActionBase):
         arguments = {
             "manifest": canonical(compiled.manifest).decode(),
             "prune": self._boolean("prune"),
+            "release": self._boolean("release"),
             "remove": self._boolean("remove"),
             **arguments,
         }

@@ -99,6 +99,7 @@ class _Reconciliation:
             if action["action"] == "pending" or (action["needs_prune"] and not allowed):
                 action["result"] = "skipped"
         self._hold_moves_of_busy_agents()
+        self._hold_arrivals()
         if all("result" in action for action in self.actions):
             return self._answer(applied=True)
         self._carry_out()
@@ -149,7 +150,7 @@ class _Reconciliation:
             if action["action"] in ("delete", "move"):
                 if action["result"] == "done":
                     now.pop(key, None)
-            elif action["result"] == "failed":
+            elif action["result"] != "done" and action["action"] != "pending":
                 now.pop(key, None)
                 if key in before:
                     now[key] = before[key]
@@ -171,6 +172,18 @@ class _Reconciliation:
             if state.get("running") and state.get("state") == "working":
                 action["result"] = "skipped"
                 action["error"] = "waits until the agent is idle"
+
+    def _hold_arrivals(self) -> None:
+        """Leave out what is not this step's business, and agents that another host has not let go yet."""
+        hold = self.request.get("hold") or {}
+        for action in self.actions:
+            if "result" in action:
+                continue
+            if self.request.get("release") and action["action"] != "move":
+                action["result"] = "skipped"
+            elif action["agent"] in hold:
+                action["result"] = "skipped"
+                action["error"] = hold[action["agent"]]
 
     def _settle(self, todo: list[dict[str, t.Any]]) -> None:
         """Wait until agents that were just started have shown a first state, at most 15 s; none is no failure."""

@@ -34,6 +34,10 @@ options:
     description: Take everything of Watchbill off the host, as if it had left the fleet. Needs O(prune=true).
     type: bool
     default: false
+  release:
+    description: Carry out only the first half of moves, so that an agent has left before another host starts it.
+    type: bool
+    default: false
   manifest:
     description: What the host shall be.
     type: json
@@ -43,6 +47,10 @@ options:
     default: {}
   moves:
     description: Agents that the fleet now places on another host.
+    type: dict
+    default: {}
+  hold:
+    description: Agents that another host has not let go yet, with the reason.
     type: dict
     default: {}
 author: [Watchbill contributors (@watchbill)]
@@ -142,7 +150,9 @@ def main() -> None:
             "remove": {"type": "bool", "default": False},
             "manifest": {"type": "json"},
             "bodies": {"type": "dict", "default": {}},
+            "release": {"type": "bool", "default": False},
             "moves": {"type": "dict", "default": {}},
+            "hold": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
@@ -155,7 +165,9 @@ def main() -> None:
                 "apply": apply,
                 "prune": module.params["prune"],
                 "remove": module.params["remove"],
+                "release": module.params["release"],
                 "moves": module.params["moves"],
+                "hold": module.params["hold"],
                 "diff": module._diff,
             }
         )

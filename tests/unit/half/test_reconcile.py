@@ -110,6 +110,24 @@ def test_deletion_waits_for_prune_and_stays_owned(layout: Layout, tmp_path: Path
     assert not (tmp_path / "a").exists()
 
 
+def test_release_carries_out_moves_and_nothing_else(layout: Layout, tmp_path: Path) -> None:
+    moving = {**file("a", b"A"), "tenant": "studio", "agent": "studio/coder0"}
+    apply(layout, moving, bodies=bodies(b"A"))
+    answer = apply(layout, file("b", b"B"), bodies=bodies(b"B"), release=True, moves={"studio/coder0": "attic"})
+    assert {action["name"]: action["result"] for action in answer["actions"]} == {"~/a": "done", "~/b": "skipped"}
+    assert not (tmp_path / "b").exists()
+    # What was left out is not forgotten: it is still new to this host.
+    assert look(layout, file("b", b"B"))["summary"]["create"] == 1
+
+
+def test_agent_that_another_host_has_not_let_go_is_not_started_here(layout: Layout, tmp_path: Path) -> None:
+    coming = {**file("a", b"A"), "tenant": "studio", "agent": "studio/coder0"}
+    hold = {"studio/coder0": "waits until desk has let it go"}
+    held = apply(layout, coming, file("b", b"B"), bodies=bodies(b"A", b"B"), hold=hold)
+    assert {action["name"]: action["result"] for action in held["actions"]} == {"~/a": "skipped", "~/b": "done"}
+    assert apply(layout, coming, file("b", b"B"), bodies=bodies(b"A"))["actions"][0]["result"] == "done"
+
+
 def test_more_deletions_than_allowed_are_refused_whole(layout: Layout, tmp_path: Path) -> None:
     apply(layout, file("a", b"A"), file("b", b"B"), bodies=bodies(b"A", b"B"))
     refused = apply(layout, prune=True, policy={"max_delete": 1})
