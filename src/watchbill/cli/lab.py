@@ -6,10 +6,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings=CONTEXT_SETTINGS,
     no_args_is_help=True,
+    add_completion=False,
     help="Throw-away machines that stand in for the hosts of the file. Needs root.",
 )
 
@@ -35,26 +36,17 @@ Json = Annotated[bool, typer.Option("--json", envvar="WATCHBILL_JSON", help="JSO
 Host = Annotated[str, typer.Argument(metavar="HOST", help="A host of the file")]
 
 DASH = "–"  # noqa: RUF001 (where there is nothing to show)
-Function = TypeVar("Function", bound=Callable[..., None])
 
 
-def command(*examples: str, interspersed: bool = True) -> Callable[[Function], Function]:
-    """Make a function a command of the lab whose help begins with `examples`."""
-
-    def register(function: Function) -> Function:
-        function.examples = examples  # type: ignore[attr-defined]  # what Command.format_help reads
-        settings = {**CONTEXT_SETTINGS, "allow_interspersed_args": interspersed}
-        return app.command(cls=Command, context_settings=settings)(function)
-
-    return register
-
-
-@command("watchbill lab up", "watchbill lab up -f fleet.yaml --only desk,attic")
+@app.command(cls=Command)
 def up(
     file: File = Path(DEFAULT_FILE),
     only: Annotated[str, typer.Option("--only", metavar="HOST,…", help="Only the machines of these hosts")] = "",
 ) -> None:
-    """Boot a machine for every host of the file. What runs already is kept."""
+    """Boot a machine for every host of the file. What runs already is kept.
+
+    Examples:  watchbill lab up   ·   watchbill lab up -f fleet.yaml --only desk,attic
+    """
     from watchbill.lab import operations
 
     began = time.monotonic()
@@ -70,13 +62,16 @@ def up(
         print(f"Look around: watchbill lab ssh{option} {shown[0]}   ·   throw away: watchbill lab down{option}")
 
 
-@command("watchbill lab down", "watchbill lab down --all")
+@app.command(cls=Command)
 def down(
     file: File = Path(DEFAULT_FILE),
     name: Name = None,
     every: Every = False,
 ) -> None:
-    """Throw the machines of a lab away, and everything that was made for them."""
+    """Throw the machines of a lab away, and everything that was made for them.
+
+    Examples:  watchbill lab down   ·   watchbill lab down --all
+    """
     from watchbill.lab import operations
 
     fleets = operations.fleets() if every else [_fleet(file, name)]
@@ -88,14 +83,17 @@ def down(
         print("no lab is up")
 
 
-@command("watchbill lab status", "watchbill lab status --all --json")
+@app.command(cls=Command)
 def status(
     file: File = Path(DEFAULT_FILE),
     name: Name = None,
     every: Every = False,
     as_json: Json = False,
 ) -> None:
-    """Show the machines of a lab: address, whether they run and answer."""
+    """Show the machines of a lab: address, whether they run and answer.
+
+    Examples:  watchbill lab status   ·   watchbill lab status --all --json
+    """
     from watchbill.lab import operations
 
     machines = operations.status(None if every else _fleet(file, name))
@@ -107,14 +105,17 @@ def status(
         print("no machine is up")
 
 
-@command("watchbill lab ssh desk", "watchbill lab ssh -f fleet.yaml desk 'journalctl -n 20'", interspersed=False)
+@app.command(cls=Command, context_settings={"allow_interspersed_args": False})
 def ssh(
     host: Host,
     command: Annotated[list[str] | None, typer.Argument(metavar="[CMD]", help="A command; without it, a shell")] = None,
     file: File = Path(DEFAULT_FILE),
     name: Name = None,
 ) -> None:
-    """Open a shell on a machine, or run a command there; ends with its exit status. Options come before HOST."""
+    """Open a shell on a machine, or run a command there; ends with its exit status. Options come before HOST.
+
+    Examples:  watchbill lab ssh desk   ·   watchbill lab ssh -f fleet.yaml desk 'journalctl -n 20'
+    """
     from watchbill.lab import operations, reach
 
     arguments = reach.shell_arguments(operations.target(_fleet(file, name), host), command or [])
@@ -122,13 +123,16 @@ def ssh(
     os.execvp(arguments[0], arguments)  # noqa: S606 (no shell is what we want)
 
 
-@command("watchbill lab reboot desk", "watchbill lab reboot -f fleet.yaml attic")
+@app.command(cls=Command)
 def reboot(
     host: Host,
     file: File = Path(DEFAULT_FILE),
     name: Name = None,
 ) -> None:
-    """Let a machine reboot itself and wait until it is up again."""
+    """Let a machine reboot itself and wait until it is up again.
+
+    Examples:  watchbill lab reboot desk   ·   watchbill lab reboot -f fleet.yaml attic
+    """
     from watchbill.lab import operations
 
     began = time.monotonic()

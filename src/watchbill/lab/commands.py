@@ -42,17 +42,15 @@ def require_programs() -> None:
         raise OperationError(f"the lab needs {', '.join(missing)}", f"apt-get install -y {packages}", "missing-program")
 
 
-def run(arguments: Sequence[str], *, stdin: str | None = None, accept: Sequence[int] = (0,)) -> str:
-    """Run a program to its end and return its standard output. Raises OperationError on a status not in `accept`."""
-    result = subprocess.run(
-        arguments,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PATH": PATH, "LC_ALL": "C"},
-    )
-    if result.returncode not in accept:
+def run(arguments: Sequence[str], *, stdin: str | None = None) -> str:
+    """Run a program to its end and return its standard output. Raises OperationError when it fails or is missing."""
+    try:
+        result = subprocess.run(
+            arguments, input=stdin, capture_output=True, text=True, check=False, env=_environment(), errors="replace"
+        )
+    except FileNotFoundError as error:
+        raise OperationError(f"there is no {arguments[0]} here", code="missing-program") from error
+    if result.returncode != 0:
         said = (result.stderr.strip() or result.stdout.strip()).splitlines()
         reason = said[-1] if said else f"status {result.returncode}"
         raise OperationError(f"{' '.join(arguments[:4])} failed: {reason}", code="command-failed")
@@ -69,10 +67,14 @@ def follow(arguments: Sequence[str], on_line: Callable[[str], None]) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env={**os.environ, "PATH": PATH, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+        env={**_environment(), "DEBIAN_FRONTEND": "noninteractive"},
     ) as process:
         for line in process.stdout or ():
             last = [*last[-4:], line.strip()]
             on_line(line.strip())
     if process.returncode != 0:
         raise OperationError(f"{arguments[0]} failed: {' | '.join(last)}", code="command-failed")
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PATH": PATH, "LC_ALL": "C"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import socket
 from pathlib import Path
 
 from watchbill.errors import OperationError
@@ -21,8 +22,8 @@ BRIDGE = "watchbill0"
 TABLE = "watchbill_lab"
 # A fixed one: otherwise the bridge takes the lowest of its ports, and changes it when machines come and go.
 _BRIDGE_MAC = "02:57:42:4c:41:42"
-_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
-_INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 # A machine takes about 30 instances of root's share, which all machines and the control machine have in common.
 _INOTIFY_WANTED = 8192
 
@@ -30,29 +31,29 @@ _INOTIFY_WANTED = 8192
 def up(store: Store) -> None:
     """Make the network where it is missing. Raises OperationError when others use its addresses. Safe to repeat."""
     _refuse_overlap()
-    _change_settings(store)
-    if not Path(f"/sys/class/net/{BRIDGE}").exists():
+    change_settings(store)
+    if not _bridge_exists():
         run(["ip", "link", "add", BRIDGE, "address", _BRIDGE_MAC, "type", "bridge"])
     run(["ip", "link", "set", BRIDGE, "addrgenmode", "none", "up"])
     run(["ip", "address", "replace", f"{CONTROL}/{NETWORK.prefixlen}", "dev", BRIDGE])
-    run(["nft", "-f", "-"], stdin=_rules(_read(store)))
+    run(["nft", "-f", "-"], stdin=rules(_read(store)))
 
 
 def down(store: Store) -> None:
     """Remove the network and put the kernel settings back. Safe to repeat."""
     run(["nft", "-f", "-"], stdin=f"table ip {TABLE}\ndelete table ip {TABLE}\n")
-    if Path(f"/sys/class/net/{BRIDGE}").exists():
+    if _bridge_exists():
         run(["ip", "link", "delete", BRIDGE])
-    _restore_settings(store)
+    restore_settings(store)
 
 
-def _rules(saved: dict[str, str]) -> str:
+def rules(saved: dict[str, str]) -> str:
     """Return the nft script: a fresh table in one transaction, whatever was there.
 
     Where nothing was forwarded before the labs came, nothing but their packets is forwarded now: a lab shall not make a
     router of somebody's laptop. Nobody out there may begin to talk to a machine.
     """
-    others = "accept" if saved.get(str(_FORWARD)) == "1" else "drop"
+    others = "accept" if saved.get(str(FORWARD)) == "1" else "drop"
     return f"""\
 table ip {TABLE}
 delete table ip {TABLE}
@@ -69,6 +70,13 @@ table ip {TABLE} {{
   }}
 }}
 """
+
+
+def _bridge_exists() -> bool:
+    try:
+        return socket.if_nametoindex(BRIDGE) > 0
+    except OSError:
+        return False
 
 
 def _refuse_overlap() -> None:
@@ -96,9 +104,9 @@ def _read(store: Store) -> dict[str, str]:
     return saved if saved.pop("boot_id") == control_boot_id() else {}
 
 
-def _change_settings(store: Store) -> None:
+def change_settings(store: Store) -> None:
     """Remember the settings as they were first, then change them: so a crash in between loses nothing."""
-    wanted = {_FORWARD: "1", _INOTIFY: str(max(_INOTIFY_WANTED, int(_INOTIFY.read_text())))}
+    wanted = {FORWARD: "1", INOTIFY: str(max(_INOTIFY_WANTED, int(INOTIFY.read_text())))}
     saved = _read(store)
     before = {str(path): saved.get(str(path), path.read_text().strip()) for path in wanted}
     write_atomically(_saved_settings(store), {**before, "boot_id": control_boot_id()})
@@ -107,7 +115,8 @@ def _change_settings(store: Store) -> None:
             path.write_text(value)
 
 
-def _restore_settings(store: Store) -> None:
+def restore_settings(store: Store) -> None:
+    """Put the kernel settings back to what they were before the first lab of this boot."""
     for path, value in _read(store).items():
         if Path(path).read_text().strip() != value:
             Path(path).write_text(value)

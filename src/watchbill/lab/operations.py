@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -70,7 +71,7 @@ def up(
 ) -> dict[str, LabTarget]:
     """Boot a machine for every host of the file (or for `only` some) and return how to reach all machines of the lab.
 
-    Running machines are kept. Without `only`, machines of hosts that left the file are removed. Raises OperationError.
+    Running machines are kept; machines of hosts that left the file are removed. Raises FleetError, OperationError.
     """
     require_root()
     require_programs()
@@ -80,17 +81,13 @@ def up(
         raise OperationError(f"{path} has no host {', '.join(unknown)}", f"hosts: {', '.join(hosts)}", "unknown-host")
     store = store or Store()
     with store.lock(lambda: progress("lab", "waiting for another lab command")):
-        record = _claim(store, fleet, path, hosts, set(only) or set(hosts), progress)
-        progress("network", "bridge and way out")
-        network.up(store)
-        machines = {host: _machine(store, record, host) for host in sorted(only or hosts)}
-        started = [host for host, machine in machines.items() if _start(store, record, machine, progress)]
+        record = _claim(store, LabRecord(fleet, str(path.resolve())), hosts, set(only or hosts), progress)
+        machines = [_machine(store, record, host) for host in sorted(only or hosts)]
+        for machine in machines:
+            _start(store, record, machine, progress)
         _write_known_hosts(store, record)
     reached = targets(fleet, store)
-    with ThreadPoolExecutor(max_workers=max(8, 4 * (os.cpu_count() or 1))) as pool:
-        waits = [pool.submit(_wait, machines[host], reached[host], host in started, progress) for host in machines]
-    for wait in waits:
-        wait.result()
+    _wait_for_all([(machine, reached[machine.host]) for machine in machines], progress)
     return reached
 
 
@@ -148,53 +145,58 @@ def reboot(fleet: str, host: str, seconds: float = BOOT_SECONDS, store: Store | 
         raise OperationError(
             f"{host} does not answer: {before.stderr.strip()}", "watchbill lab down, then up", "machine-silent"
         )
-    # sshd may go before it has said how the command ended; the boot id is what counts.
-    reach.ask(goal, "systemctl --no-block reboot", seconds)
+    with contextlib.suppress(OperationError):
+        # sshd may go before it has said how the command ended; the boot id is what counts.
+        reach.ask(goal, "systemctl --no-block reboot", seconds)
     reach.wait_until_up(goal, seconds, lambda: machine.status().running, other_than=before.stdout.strip())
 
 
-def _claim(
-    store: Store, fleet: str, path: Path, hosts: dict[str, str], wanted: set[str], progress: Progress
-) -> LabRecord:
-    """Write down which machine gets which address and image; machines of hosts that left the file are removed."""
-    old = store.read(fleet) or LabRecord(fleet, str(path.resolve()))
-    whole = wanted == set(hosts)
-    kept = {host: machine for host, machine in old.machines.items() if host in hosts or not whole}
-    for host in old.machines.keys() - kept.keys():
-        progress(host, "left the file: ending")
-        _machine(store, old, host).stop()
-        _machine(store, old, host).remove()
+def _claim(store: Store, lab: LabRecord, hosts: dict[str, str], wanted: set[str], progress: Progress) -> LabRecord:
+    """Return the record of a lab, written down, with image, network and key made; whatever may be refused comes first.
+
+    A machine that is not what the file says (its host left, or has another address) is removed.
+    """
+    old = store.read(lab.fleet) or lab
     held = {
         machine.address: other.fleet
         for other in store.labs()
-        if other.fleet != fleet
+        if other.fleet != lab.fleet
         for machine in other.machines.values()
     }
-    current = {host: machine.address for host, machine in kept.items()}
-    chosen = addresses.assign(fleet, hosts, current, held)
+    current = {host: machine.address for host, machine in old.machines.items()}
+    needed = {host: address for host, address in hosts.items() if host in wanted or host in current}
+    chosen = addresses.assign(lab.fleet, needed, current, held)
     suite, sources = archives.control_archives()
     image = base.ensure(store, suite, sources, lambda line: progress("base image", line))
-    for host in wanted:
-        previous = kept.get(host)
-        kept[host] = MachineRecord(host, chosen[host], hosts[host], previous.base if previous else image)
-        if previous and previous.address != chosen[host]:
-            progress(host, f"address {previous.address} → {chosen[host]}: starting afresh")
-            _machine(store, old, host).stop()
-            _machine(store, old, host).remove()
-            kept[host] = replace(kept[host], base=image)
-    record = replace(old, file=str(path.resolve()), machines=dict(sorted(kept.items())))
+    network.up(store)
+    for host in sorted(host for host in current if current[host] != chosen.get(host)):
+        progress(host, "is not what the file says: removing")
+        _machine(store, old, host).stop()
+        _machine(store, old, host).remove()
+    machines = {
+        host: MachineRecord(host, chosen[host], hosts[host], _image_of(old, host, chosen[host]) or image)
+        for host in sorted(chosen)
+        if host in wanted or current.get(host) == chosen[host]
+    }
+    record = replace(lab, machines=machines)
     store.write(record)
     base.remove_unused(store, {image, *(machine.base for lab in store.labs() for machine in lab.machines.values())})
-    key = store.private_key(fleet)
+    key = store.private_key(lab.fleet)
     if not key.exists():
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"watchbill lab {fleet}", "-f", str(key)])
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"watchbill lab {lab.fleet}", "-f", str(key)])
     return record
 
 
-def _start(store: Store, record: LabRecord, machine: Machine, progress: Progress) -> bool:
-    """Start a machine unless it runs; its disk is made where it never was. Returns whether it was started."""
+def _image_of(record: LabRecord, host: str, address: str) -> str | None:
+    """Return the image below the disk of a machine that stays: it cannot get another one."""
+    machine = record.machines.get(host)
+    return machine.base if machine and machine.address == address else None
+
+
+def _start(store: Store, record: LabRecord, machine: Machine, progress: Progress) -> None:
+    """Start a machine unless it runs; its disk is made where it never was."""
     if machine.status().running:
-        return False
+        return
     known = record.machines[machine.host]
     image = store.root / known.base
     # Also tidies up after a machine that ended by itself, or a control machine that lost power.
@@ -205,16 +207,30 @@ def _start(store: Store, record: LabRecord, machine: Machine, progress: Progress
         machine.create(image, known.address, public, archives.render(archives.control_archives()[1]))
     progress(machine.host, "booting")
     machine.start(image)
-    return True
 
 
-def _wait(machine: Machine, goal: LabTarget, started: bool, progress: Progress) -> None:
-    try:
-        reach.wait_until_up(goal, BOOT_SECONDS, lambda: machine.status().running)
-    except OperationError as error:
-        words = f"{error.message}; its console: {machine.last_words()}"
-        raise OperationError(words, f"see {machine.console}", error.code) from error
-    progress(machine.host, f"up at {goal.address}" if started else f"already up at {goal.address}")
+def _wait_for_all(machines: Collection[tuple[Machine, LabTarget]], progress: Progress) -> None:
+    """Wait until every machine is up. Raises OperationError, after all have had their time, with those that are not."""
+    given_up = threading.Event()
+
+    def wait(machine: Machine, goal: LabTarget) -> str | None:
+        try:
+            reach.wait_until_up(goal, BOOT_SECONDS, lambda: machine.status().running and not given_up.is_set())
+        except OperationError as error:
+            return f"{error.message} (its console: {machine.last_words()})"
+        progress(machine.host, f"up at {goal.address}")
+        return None
+
+    with ThreadPoolExecutor(max_workers=max(8, 4 * (os.cpu_count() or 1))) as pool:
+        try:
+            failures = [failure for failure in pool.map(lambda pair: wait(*pair), machines) if failure]
+        except KeyboardInterrupt:
+            given_up.set()
+            raise
+    if failures:
+        raise OperationError(
+            "; ".join(failures), "watchbill lab status, then lab up again or lab down", "machine-silent"
+        )
 
 
 def _write_known_hosts(store: Store, record: LabRecord) -> None:

@@ -16,6 +16,9 @@ from watchbill.lab.record import LabTarget
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 _ATTEMPT_SECONDS = 0.25
 _CONNECT_SECONDS = 5
+_ANSWER_SECONDS = 10
+# A machine that vanished does not say goodbye: without these, ssh would wait for hours.
+_NOTICE_DEATH = ("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=5")
 
 
 def ssh_arguments(target: LabTarget, *options: str) -> list[str]:
@@ -39,7 +42,7 @@ def ask(target: LabTarget, command: str, seconds: float) -> subprocess.Completed
     """Run a command on a machine and return how it ended. Raises OperationError when it takes longer than `seconds`."""
     try:
         return subprocess.run(
-            [*ssh_arguments(target), command],
+            [*ssh_arguments(target, *_NOTICE_DEATH), command],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -78,7 +81,7 @@ def wait_until_up(target: LabTarget, seconds: float, alive: Callable[[], bool], 
             continue
         with contextlib.suppress(OperationError):
             # systemd says when the boot is over, degraded or not: before that, logins of tenants may still be refused.
-            answer = ask(target, f"{BOOT_ID}; systemctl is-system-running --wait", deadline - time.monotonic() + 1)
+            answer = ask(target, f"{BOOT_ID}; systemctl is-system-running --wait", _ANSWER_SECONDS)
             boot_id, _, state = answer.stdout.strip().partition("\n")
             if state in ("running", "degraded") and boot_id != other_than:
                 return boot_id
