@@ -13,7 +13,7 @@ CALLBACKS = Path(__file__).parent / "callback"
 
 @dataclass(frozen=True)
 class Calls:
-    """Counts of one run. Keys of the mappings are hosts, `modules` has one count for each (host, module)."""
+    """Counts of one run: `modules` by (host, module), `commands` by address, `changed` by host."""
 
     tasks: int
     modules: Mapping[tuple[str, str], int]

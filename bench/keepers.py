@@ -12,6 +12,7 @@ from watchbill.lab import LabTarget
 from watchbill.lab.reach import ssh_arguments
 
 WINDOW_SECONDS = 30
+ATTEMPTS = 3
 
 # Runs on the machine, in one process that starts no other.
 # Memory: Pss of smaps_rollup (proc(5)), in KiB. Processes: ns_last_pid is the last pid given out in this machine's pid
@@ -55,9 +56,19 @@ class Idle:
 
 
 def at_rest(targets: Mapping[str, LabTarget], window: int = WINDOW_SECONDS) -> dict[str, Idle]:
-    """Return what each machine does in *window* seconds in which nobody asks anything of it."""
-    with ThreadPoolExecutor(len(targets)) as pool:
-        return dict(zip(targets, pool.map(lambda target: _probe(target, window), targets.values()), strict=True))
+    """Return what each machine does in *window* seconds in which nobody asks anything of it.
+
+    A machine on which something was started is looked at again, at most twice: a timer of the operating system may have
+    been due. What a keeper does at every beat shows in every window.
+    """
+    found: dict[str, Idle] = {}
+    for _attempt in range(ATTEMPTS):
+        again = {host: target for host, target in targets.items() if host not in found or found[host].started}
+        if not again:
+            break
+        with ThreadPoolExecutor(len(again)) as pool:
+            found.update(zip(again, pool.map(lambda target: _probe(target, window), again.values()), strict=True))
+    return {host: found[host] for host in targets}
 
 
 def _probe(target: LabTarget, window: int) -> Idle:
