@@ -78,21 +78,18 @@ def _subject(actions: Sequence[Action]) -> str:
 
 def first_line(plan: Plan, rows: Sequence[Row]) -> str:
     """Return the sentence that a plan begins with: nothing differs, or how many rows of which sort."""
-    asked = [host for host in plan.hosts if host.state != "unknown"]
+    answered = [host for host in plan.hosts if host.state == "asked"]
     differing = [row for row in rows if row.main.differs]
     if plan.complete and not differing:
         everything = f"{counted(len(plan.hosts), 'host')}, {counted(plan.agents, 'agent')}"
         if plan.only_drift:
             return f"No drift. {everything}, nothing changed behind your back."
         return f"No changes. {everything}, all as planned."
-    parts = (
-        [_counts(differing)]
-        if differing
-        else ["Nothing differs on the hosts that answered"]
-        if asked
-        else ["Nothing is known"]
-    )
-    parts.append(f"{len(asked)} of {counted(len(plan.hosts), 'host')} asked")
+    if differing:
+        parts = [_counts(differing)]
+    else:
+        parts = ["Nothing differs on the hosts that answered" if answered else "Nothing is known"]
+    parts.append(f"{len(answered)} of {counted(len(plan.hosts), 'host')} asked")
     if differing and not plan.only_drift:
         parts.append(_deletions(differing))
     return " · ".join(parts)

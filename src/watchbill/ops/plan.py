@@ -154,7 +154,7 @@ def _host_state(host: str, result: PlaybookResult) -> HostState:
         state, reason, phase = "failed", failed.message, failed.task
     elif not answers:
         state, reason = "unknown", "interrupted" if result.interrupted else _last_line(result.output)
-    elif result.interrupted:
+    elif result.interrupted and answers[-1].get("differs") and not answers[-1].get("applied"):
         state, reason = "failed", "interrupted"
     if not answers:
         return HostState(host, state, reason, phase)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from watchbill.fleet import Agent
     from watchbill.ops.target import Target
 
+STATES = (
+    *("off", "starting", "idle", "working", "waiting-input"),
+    *("limited", "paused", "stuck", "crashed", "unknown"),
+)
 UNKNOWN = "unknown"
 
 
@@ -210,7 +214,7 @@ def _joined(host: str, expected: list[Agent], answer: list[Mapping[str, Any]]) -
 
 def _known(host: str, entry: Mapping[str, Any], agent: Agent | None) -> AgentStatus:
     """Return what a host says about one agent. What has the wrong type is unknown."""
-    age = entry.get("heartbeat_age_s")
+    age, state = entry.get("heartbeat_age_s"), _typed(entry, "state", str)
     return AgentStatus(
         tenant=str(entry.get("tenant")),
         name=str(entry.get("name")),
@@ -219,7 +223,7 @@ def _known(host: str, entry: Mapping[str, Any], agent: Agent | None) -> AgentSta
         role=agent.role if agent else _typed(entry, "role", str),
         runtime=_typed(entry, "runtime", str),
         model=_typed(entry, "model", str),
-        state=_typed(entry, "state", str) or UNKNOWN,
+        state=state if state in STATES else UNKNOWN,
         healthy=_typed(entry, "healthy", bool),
         heartbeat_age_s=None if isinstance(age, bool) or not isinstance(age, (int, float)) else float(age),
         source=_typed(entry, "source", str),

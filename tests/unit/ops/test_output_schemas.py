@@ -1,0 +1,101 @@
+"""What programs read is what schemas/ says: every object whole, nothing beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.unit.ops.answers import action, answer
+from watchbill.errors import FleetError, OperationError, Problem
+from watchbill.ops.apply import Applied
+from watchbill.ops.plan import Plan, host_states
+from watchbill.ops.status import AgentStatus
+from watchbill.ops.target import Target
+from watchbill.runner import HostUnreachable, PlaybookResult
+
+SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
+
+
+def closed(schema: Any) -> Any:
+    """Return a schema that refuses what it does not name: published ones allow additions, tests do not."""
+    if isinstance(schema, list):
+        return [closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    whole = {key: closed(value) for key, value in schema.items()}
+    if "properties" in schema and "additionalProperties" not in schema:
+        whole["additionalProperties"] = False
+    return whole
+
+
+def violations(name: str, value: Any) -> list[str]:
+    schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    return [error.message for error in Draft202012Validator(closed(schema)).iter_errors(json.loads(json.dumps(value)))]
+
+
+@pytest.fixture
+def played() -> PlaybookResult:
+    refused = answer(
+        action(result="done", tenant="studio", agent="studio/coder0"),
+        action(action="repair", origin="drift", result="failed", error="full", texts=["a\n", "b\n"]),
+        action(action="pending", kind="agent", name="studio/coder1", disruption="restart"),
+        warnings=["linger is off"],
+        problems=[{"code": "x", "message": "y", "hint": ""}],
+    )
+    return PlaybookResult(
+        return_code=4,
+        interrupted=False,
+        output="",
+        answers={"desk": [refused]},
+        unreachable={"attic": HostUnreachable("attic", "Observe", "no route")},
+    )
+
+
+def test_plan(target: Target, played: PlaybookResult) -> None:
+    assert violations("plan", Plan("trial", host_states(target, played), 3).to_json()) == []
+
+
+def test_apply(target: Target, played: PlaybookResult) -> None:
+    applied = Applied("trial", host_states(target, played), 3, prune=True, seconds=1.23)
+    assert violations("apply", applied.to_json()) == []
+
+
+def test_ps() -> None:
+    nothing = AgentStatus("studio", "coder0", "desk")
+    everything = AgentStatus(
+        *("studio", "coder0", "desk", "app", "coder", "stub", "m", "idle", True, 1.5, "stub", "s", "active", True),
+        "2026-11-21T10:00:00+00:00",
+        {"stop": None},
+        {"event": "started"},
+        2,
+        False,
+        {"line": "beat"},
+        "active",
+        10,
+        11,
+    )
+    assert violations("ps", [nothing.to_json(), everything.to_json()]) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FleetError([Problem("unknown-team", "no team", "did you mean?", "fleet.yaml", 3, 4, "  - x", 1)]),
+        OperationError("refused", "do this", "needs-yes"),
+        OperationError("refused"),
+    ],
+    ids=["fleet", "operation", "without-hint"],
+)
+def test_errors(error: FleetError | OperationError) -> None:
+    assert violations("errors", error.to_json()) == []
+
+
+def test_a_missing_field_is_noticed() -> None:
+    agent = AgentStatus("studio", "coder0", "desk").to_json()
+    del agent["healthy"]
+    assert violations("ps", [agent]) == ["'healthy' is a required property"]

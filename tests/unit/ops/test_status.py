@@ -1,0 +1,165 @@
+"""`ps` shows every agent of the fleet: what its host says, and `unknown` where nobody knows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.ops.answers import answers_with
+from watchbill.errors import OperationError
+from watchbill.ops.override import restart, start, stop
+from watchbill.ops.status import show, status
+from watchbill.ops.target import Target
+
+
+def agent(name: str, **fields: Any) -> dict[str, Any]:
+    whole = {
+        "tenant": "studio",
+        "name": name,
+        "state": "idle",
+        "healthy": True,
+        "heartbeat_age_s": 2,
+        "source": "stub",
+        "unit": "active",
+        "enabled": True,
+        "session_pid": 42,
+    }
+    return whole | fields
+
+
+def says(hosts: Path, address: str, *agents: Any) -> None:
+    answers_with(hosts, address, f"cat <<'E'\n{json.dumps(agents)}\nE")
+
+
+def by_name(target: Target) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in status(target).to_json()}
+
+
+@pytest.fixture
+def everybody(hosts: Path) -> Path:
+    says(hosts, "192.0.2.11", agent("coder0"), agent("coder1", state="working"))
+    says(hosts, "192.0.2.12", agent("writer"))
+    says(hosts, "192.0.2.13")
+    return hosts
+
+
+def test_every_agent_of_every_host_is_there(target: Target, everybody: Path) -> None:
+    rows = by_name(target)
+    assert {name: row["state"] for name, row in rows.items()} == {
+        "coder0": "idle",
+        "coder1": "working",
+        "writer": "idle",
+    }
+    assert (rows["coder0"]["host"], rows["coder0"]["team"], rows["coder0"]["role"]) == ("desk", "app", "coder")
+    assert (rows["coder0"]["healthy"], rows["coder0"]["session_pid"]) == (True, 42)
+    assert status(target).exit_code == 0
+
+
+def test_agents_of_an_unreachable_host_are_unknown_and_the_rest_is_shown(target: Target, everybody: Path) -> None:
+    (everybody / "192.0.2.12").unlink()
+    found = status(target)
+    rows = by_name(target)
+    assert found.exit_code == 1
+    assert "No route to host" in found.unknown["attic"]
+    assert (rows["writer"]["state"], rows["writer"]["healthy"], rows["writer"]["heartbeat_age_s"]) == (
+        "unknown",
+        None,
+        None,
+    )
+    assert rows["coder0"]["state"] == "idle"
+
+
+def test_agent_that_no_apply_brought_yet_is_unknown_and_no_error(target: Target, everybody: Path) -> None:
+    says(everybody, "192.0.2.11", agent("coder0"))
+    found = status(target)
+    assert found.exit_code == 0
+    assert (by_name(target)["coder1"]["state"], by_name(target)["coder1"]["note"]) == ("unknown", "not applied yet")
+
+
+def test_host_without_watchbill_is_not_applied_and_no_error(target: Target, everybody: Path) -> None:
+    answers_with(everybody, "192.0.2.11", "exit 127")
+    found = status(target)
+    assert (found.exit_code, found.not_applied) == (0, ("desk",))
+
+
+def test_agent_that_only_the_host_has_is_shown_as_such(target: Target, everybody: Path) -> None:
+    says(everybody, "192.0.2.12", agent("writer"), agent("ghost"))
+    assert by_name(target)["ghost"]["in_fleet"] is False
+
+
+@pytest.mark.parametrize(
+    ("field", "lie"),
+    [
+        ("state", "splendid"),
+        ("state", {"$": 1}),
+        ("healthy", "yes"),
+        ("heartbeat_age_s", "1"),
+        ("heartbeat_age_s", True),
+        ("session_pid", True),
+        ("override", "stop"),
+    ],
+)
+def test_what_has_the_wrong_type_is_unknown(target: Target, everybody: Path, field: str, lie: Any) -> None:
+    says(everybody, "192.0.2.12", agent("writer", **{field: lie}))
+    assert by_name(target)["writer"][field] == ("unknown" if field == "state" else None)
+
+
+def test_an_answer_that_is_no_list_makes_the_host_unknown(target: Target, everybody: Path) -> None:
+    answers_with(everybody, "192.0.2.12", "echo '{\"writer\": 1}'")
+    assert "no list" in status(target).unknown["attic"]
+
+
+def test_show_has_definition_and_paths(target: Target, everybody: Path) -> None:
+    details = show(target, "coder0").to_json()
+    assert details["paths"]["definition"] == "/etc/watchbill/agents/studio/coder0/definition.json"
+    assert details["paths"]["terminal"] == "/run/user/20001/watchbill/coder0/tmux.sock"
+    assert details["definition"]["policy"]["stuck"] == "restart"
+    assert details["state"] == "idle"
+
+
+def test_unknown_agent_is_named_with_the_nearest_one(target: Target) -> None:
+    with pytest.raises(OperationError, match='no agent "codr0"') as error:
+        show(target, "codr0")
+    assert "coder0" in error.value.hint
+
+
+def test_override_names_agent_operator_and_reason(target: Target, hosts: Path) -> None:
+    answers_with(hosts, "192.0.2.11", f'echo "$1" >> {hosts}/asked; echo \'{{"state": "off"}}\'')
+    outcomes = stop(target, ["coder0", "studio/coder0", "coder1"], why="it's late", wait=3)
+    asked = (hosts / "asked").read_text().splitlines()
+    assert len(asked) == 2, "an agent that is named twice is stopped once"
+    assert "override stop studio/coder0 --why 'it'\"'\"'s late' --who" in asked[0]
+    assert asked[0].endswith("--wait 3 --json")
+    assert [(outcome.agent, outcome.state) for outcome in outcomes.agents] == [
+        ("studio/coder0", "off"),
+        ("studio/coder1", "off"),
+    ]
+
+
+def test_restart_waits_for_idle_unless_it_is_now(target: Target, hosts: Path) -> None:
+    answers_with(hosts, "192.0.2.11", f'echo "$1" >> {hosts}/asked; echo \'{{"state": "working", "pending": true}}\'')
+    assert restart(target, ["coder0"]).agents[0].pending
+    restart(target, ["coder0"], now=True)
+    first, second = (hosts / "asked").read_text().splitlines()
+    assert "--when idle" in first
+    assert "--when now" in second
+
+
+def test_agent_on_an_unreachable_host_is_an_error_and_the_others_are_started(target: Target, hosts: Path) -> None:
+    answers_with(hosts, "192.0.2.11", 'echo \'{"state": "starting"}\'')
+    outcomes = start(target, ["coder0", "writer"])
+    assert outcomes.exit_code == 1
+    assert [(outcome.agent, outcome.error is None) for outcome in outcomes.agents] == [
+        ("studio/coder0", True),
+        ("studio/writer", False),
+    ]
+
+
+def test_nothing_is_stopped_when_one_name_is_wrong(target: Target, hosts: Path) -> None:
+    answers_with(hosts, "192.0.2.11", f"touch {hosts}/asked")
+    with pytest.raises(OperationError):
+        stop(target, ["coder0", "nobody"])
+    assert not (hosts / "asked").exists()
