@@ -234,7 +234,7 @@ class _Reconciliation:
             generation=self.last["generation"],
             needs=[] if applied else self._needs(),
             preflight=preflight(self.layout, self.manifest),
-            warnings=self.observation.warnings + _rootless_warnings(self.layout),
+            notices=self.observation.warnings + _rootless_warnings(self.layout),
         )
         return answer
 
@@ -252,7 +252,7 @@ def _answer(manifest: t.Mapping[str, t.Any], actions: list[dict[str, t.Any]], pr
         "summary": summary(actions),
         "needs": [],
         "preflight": {},
-        "warnings": [],
+        "notices": [],
         "problems": problems,
     }
 

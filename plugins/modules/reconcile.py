@@ -117,7 +117,7 @@ preflight:
   description: Versions, free bytes, clock, missing packages, uid clashes.
   returned: always
   type: dict
-warnings:
+notices:
   description: What is weaker here than elsewhere.
   returned: always
   type: list

@@ -178,7 +178,7 @@ def _read_answer(host: str, answer: Mapping[str, Any], state: str, reason: str |
         generation=generation if isinstance(generation, int) else None,
         applied=answer.get("applied") is True,
         actions=tuple(read_action(host, action) for action in actions),
-        warnings=tuple(str(warning) for warning in answer.get("warnings") or ()),
+        warnings=tuple(str(warning) for warning in answer.get("notices") or ()),
         problems=tuple(_problem(host, problem) for problem in answer.get("problems") or ()),
     )
 

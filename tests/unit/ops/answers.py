@@ -36,7 +36,7 @@ def answer(*actions: dict[str, Any], **fields: Any) -> dict[str, Any]:
         "summary": {},
         "needs": [],
         "preflight": {},
-        "warnings": [],
+        "notices": [],
         "problems": [],
     }
     return whole | fields
