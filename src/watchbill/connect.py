@@ -124,11 +124,13 @@ def _to_stand_in(host: Host, targets: Mapping[str, LabTarget]) -> Connection:
     target = targets.get(host.name)
     if target is None:
         raise OperationError(f"host {host.name} has no machine in the lab", "watchbill lab up -f FILE", "lab-down")
+    # A rootless host is reached as its own user in the lab too; root would prove nothing.
+    user = host.connect.user if host.rootless and host.connect.user is not None else target.user
     return Connection(
         address=target.address,
-        user=target.user,
+        user=user,
         port=target.port,
-        become=not host.rootless and target.user != "root",
+        become=not host.rootless and user != "root",
         private_key=target.private_key,
         known_hosts=target.known_hosts,
     )
@@ -147,7 +149,8 @@ def _login(connection: Connection) -> list[str]:
     if connection.user is not None:
         arguments += ["-l", connection.user]
     if connection.private_key is not None:
-        arguments += ["-i", str(connection.private_key).replace("%", "%%")]
+        # Not -i, which looks for a file of the very name before it reads %% as a per cent sign.
+        arguments += _options({"IdentityFile": _quoted(connection.private_key)})
     return arguments
 
 
