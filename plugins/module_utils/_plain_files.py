@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import stat
-import typing as t
 
 FILE_LIMIT = 1024 * 1024
 
@@ -35,7 +34,7 @@ def read_regular_file(path: str, limit: int = FILE_LIMIT) -> bytes:
         os.close(handle)
 
 
-def replace_file(path: str, content: bytes, mode: int = 0o600, group: t.Optional[int] = None) -> None:
+def replace_file(path: str, content: bytes, mode: int = 0o600, group: int | None = None) -> None:
     """Write *content* beside *path* and move it there, so that a reader sees the old or the new file, never a half.
 
     :param group: gid that the file gets, where that is not our own.

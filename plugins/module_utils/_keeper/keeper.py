@@ -1,0 +1,231 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The keeper's main loop: one poll over FIFO, session and signals; no process is started while nothing happens.
+
+Everything is imported when it starts: an upgrade replaces the zipapp under a running keeper, which must not read from it then.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+import typing as t
+
+from .._layout import Layout
+from .._overrides import OverrideError, read_override, timestamp
+from .._runtimes import RUNTIMES
+from .definition import DefinitionError, read_definition
+from .heartbeat import FORMAT_VERSION, Beat, Ear, PaneDied, parse_line, read_heartbeat, write_heartbeat
+from .record import Record
+from .service import Service, Signals
+from .session import Session, SessionError
+from .supervision import Supervision
+
+LONGEST_WAIT = 20.0
+OVERSLEPT_SECONDS = 1.0
+UNREADABLE_RETRY_SECONDS = 30.0
+
+
+def boottime() -> float:
+    """Return CLOCK_BOOTTIME in seconds: it goes on in suspend and no one can set it."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Keeper:
+    """One agent's keeper."""
+
+    def __init__(self, layout: Layout, tenant: str, agent: str, program: str) -> None:
+        """Open what the keeper works with: the runtime directory, the FIFO, the service manager.
+
+        :param program: the zipapp that runs, whose digest goes into every heartbeat.
+        """
+        self.layout, self.tenant, self.agent = layout, tenant, agent
+        who = layout.account_of(tenant)
+        self.directory = layout.agent_runtime(who.uid, agent)
+        self.first_since_boot = not os.path.isdir(self.directory)
+        os.makedirs(self.directory, 0o700, exist_ok=True)
+        self.heartbeat_path = self.directory + "/heartbeat.json"
+        self.host_half = digest_of(program)
+        self.service = Service()
+        self.signals = Signals()
+        self.ear = Ear(self.directory + "/beat")
+        self.record = Record(layout.agent_state(who.home, agent), {"tenant": tenant, "agent": agent})
+        self.supervision = Supervision(
+            Session(agent, self.directory, self._prepare), self.record, boottime, time.time
+        )
+        self.problem = ""
+        self._shown = ""
+        self._written = 0.0
+        self._watched = 0.0
+
+    def run(self) -> int:
+        """Keep the agent until SIGTERM; return the exit status. The session goes on without us."""
+        self._begin()
+        while True:
+            self._alive()
+            self.supervision.decide()
+            self._say()
+            self._wait()
+            caught = self.signals.taken()
+            if signal.SIGTERM in caught or signal.SIGINT in caught:
+                self.service.say("STOPPING=1")
+                return 0
+            if signal.SIGHUP in caught:
+                self._read_orders()
+            self._listen()
+
+    def _begin(self) -> None:
+        """Read the orders and find the session that an earlier keeper left."""
+        previous = read_heartbeat(self.heartbeat_path)
+        self._read_orders()
+        if self.supervision.definition is None:
+            self.service.say("READY=1")
+            while self.supervision.definition is None:
+                self._wait_for_orders()
+        self._find_session(previous)
+        if self.first_since_boot and self.supervision.definition is not None:
+            self.supervision.next_start = boottime() + self.supervision.definition.start_delay
+        self.service.say("READY=1")
+
+    def _wait_for_orders(self) -> None:
+        """Wait for a definition that can be read, without touching a session that may run."""
+        self.service.status(self.problem)
+        self._alive()
+        poll = select.poll()
+        poll.register(self.signals.descriptor, select.POLLIN)
+        poll.poll(min(UNREADABLE_RETRY_SECONDS, self.service.watchdog_seconds or UNREADABLE_RETRY_SECONDS) * 1000)
+        if signal.SIGTERM in self.signals.taken():
+            sys.exit(0)
+        self._read_orders()
+
+    def _find_session(self, previous: dict[str, t.Any]) -> None:
+        try:
+            found = self.supervision.session.find()
+        except SessionError as error:
+            # Without an answer of systemd we neither know nor may guess. Ending here makes it start us again.
+            raise SystemExit(f"the session cannot be looked for: {error}") from error
+        if found is None:
+            self.supervision.miss(previous)
+            return
+        self.supervision.adopt(found, previous)
+        self.supervision.look_at_pane()
+
+    def _prepare(self) -> None:
+        """Make sure that a session finds its runtime directory and FIFO, whatever was done to them."""
+        os.makedirs(self.directory, 0o700, exist_ok=True)
+        self.ear.open()
+
+    def _read_orders(self) -> None:
+        """Read definition and override; what cannot be read leaves the last good one in force."""
+        directory = self.layout.agent_directory(self.tenant, self.agent)
+        try:
+            definition = read_definition(directory)
+            if definition.runtime not in RUNTIMES:
+                raise DefinitionError(f"{directory}/definition.json: this host half has no runtime {definition.runtime}")
+            override = read_override(self.layout, self.tenant, self.agent)
+        except (DefinitionError, OverrideError) as error:
+            if str(error) != self.problem:
+                self.problem = str(error)
+                self.record.event("orders-unreadable", why=self.problem)
+            return
+        self.problem = ""
+        self.record.identity["host"] = definition.host
+        self.supervision.use(definition, override)
+
+    # -- waiting and listening -----------------------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        poll.register(self.signals.descriptor, select.POLLIN)
+        poll.register(self.ear.descriptor, select.POLLIN)
+        running = self.supervision.running
+        if running is not None:
+            poll.register(running.found.descriptor, select.POLLIN)
+        now = boottime()
+        seconds = max(0.0, min([LONGEST_WAIT, *(at - now for at in self._deadlines())]))
+        ready = poll.poll(seconds * 1000 + 1)
+        late = boottime() - now - seconds
+        if late > OVERSLEPT_SECONDS:
+            self.supervision.overslept(late)
+        if running is not None and any(descriptor == running.found.descriptor for descriptor, _ in ready):
+            self._listen()
+            self.supervision.server_ended()
+
+    def _deadlines(self) -> list[float]:
+        times = [self._written + self._rewrite_seconds(), *self.supervision.deadlines()]
+        if self.service.watchdog_seconds:
+            times.append(self._watched + self.service.watchdog_seconds)
+        return times
+
+    def _rewrite_seconds(self) -> float:
+        """How old heartbeat.json may become, so that its readers see that we live: agents that answer renew it earlier."""
+        definition = self.supervision.definition
+        return LONGEST_WAIT if definition is None else min(LONGEST_WAIT, 2 * definition.interval)
+
+    def _listen(self) -> None:
+        """Take what waits in the FIFO."""
+        for line in self.ear.lines():
+            said = parse_line(line)
+            if isinstance(said, Beat):
+                if self.supervision.hear(said):
+                    self._written = 0.0
+            elif isinstance(said, PaneDied):
+                self.supervision.look_at_pane()
+
+    # -- saying --------------------------------------------------------------------------------------------------------
+
+    def _alive(self) -> None:
+        now = boottime()
+        if self.service.watchdog_seconds and now - self._watched >= self.service.watchdog_seconds / 2:
+            self.service.say("WATCHDOG=1")
+            self._watched = now
+
+    def _say(self) -> None:
+        """Write heartbeat.json where something changed or it grows old."""
+        said = self.supervision.heartbeat()
+        now = boottime()
+        shown = repr(said)
+        if shown == self._shown and now - self._written < self._rewrite_seconds():
+            return
+        identity = {"tenant": self.tenant, "host": self.record.identity.get("host"), "agent": self.agent}
+        ours = {
+            "format_version": FORMAT_VERSION,
+            "written_at": timestamp(time.time()),
+            "written_boottime": round(now, 3),
+            "keeper_pid": os.getpid(),
+            "host_half": self.host_half,
+        }
+        self._shown, self._written = shown, now
+        try:
+            write_heartbeat(self.heartbeat_path, {**said, **identity, **ours})
+        except OSError as error:
+            self.problem = f"heartbeat.json cannot be written: {error}"
+        health = {True: ", healthy", False: ", not healthy", None: ""}[said["healthy"]]
+        self.service.status(f"{said['state']}{health}" + (f"; {self.problem}" if self.problem else ""))
+
+
+def digest_of(program: str) -> str | None:
+    """Return the SHA-256 of the program that runs, None where it is no file (a source tree)."""
+    try:
+        with open(program, "rb") as stream:
+            return _sha256(stream.read()).hexdigest()
+    except (IsADirectoryError, FileNotFoundError):
+        return None
+
+
+try:  # hashlib would load OpenSSL: 4 MiB in every keeper
+    from _sha2 import sha256 as _sha256  # Python ≥ 3.12
+except ImportError:
+    try:
+        from _sha256 import sha256 as _sha256
+    except ImportError:
+        from hashlib import sha256 as _sha256
+
+
+def main(agent: str) -> int:
+    """Be the keeper of *agent*, of the tenant that the unit names."""
+    program = sys.argv[0]
+    return Keeper(Layout.of_installation(program), os.environ["WATCHBILL_TENANT"], agent, program).run()

@@ -1,0 +1,167 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The session of one agent: a tmux server in a unit of its own, reached through systemctl and tmux."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import typing as t
+
+import _socket
+
+from .processes import CommandError, Runner, run, wait_readable
+
+SYSTEMCTL_SECONDS = 25.0
+TMUX_SECONDS = 5.0
+SOCKET_SECONDS = 10.0
+RETRY_SECONDS = 0.02
+PANE = "%0"
+"""The first pane of a tmux server: the one that tmux.conf made for the agent."""
+PANE_FORMAT = "#{pane_id} #{pane_dead} #{?pane_dead_signal,-,#{pane_dead_status}} #{?pane_dead_signal,#{pane_dead_signal},-}"
+SCREEN_LINES = 200
+
+
+class SessionError(Exception):
+    """A session could not be looked at, started or stopped."""
+
+
+class Found(t.NamedTuple):
+    """A running session: the tmux server's pid, a descriptor that becomes readable at its end, systemd's invocation id."""
+
+    pid: int
+    descriptor: int
+    session_id: str
+
+
+class Pane(t.NamedTuple):
+    """The agent's own program: its pid, and how it ended where it did. ``status`` is None after a signal."""
+
+    dead: bool
+    status: int | None
+    signal: str | None
+
+
+class Session:
+    """One agent's session unit. Every method blocks for as long as systemd and tmux need, at most half a minute."""
+
+    def __init__(
+        self, agent: str, runtime_directory: str, prepare: t.Callable[[], None] = lambda: None, runner: Runner = run
+    ) -> None:
+        """Know where the session of *agent* is; nothing is asked yet.
+
+        :param prepare: called before every start, to make sure of what the session needs.
+        """
+        self.unit = f"watchbill-session@{agent}.service"
+        self.socket = runtime_directory + "/tmux.sock"
+        self._prepare = prepare
+        self._run = runner
+
+    def find(self) -> Found | None:
+        """Return the session that runs, None where none does or it is about to end.
+
+        :raises SessionError: systemd does not answer.
+        """
+        shown = self._systemctl("show", "--property=ActiveState,MainPID,InvocationID", self.unit)
+        properties = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+        pid = properties.get("MainPID", "0")
+        if properties.get("ActiveState") not in ("active", "activating") or not pid.isdigit() or pid == "0":
+            return None
+        try:
+            return Found(int(pid), os.pidfd_open(int(pid)), properties.get("InvocationID", ""))
+        except ProcessLookupError:
+            return None
+
+    def start(self) -> Found:
+        """Start the session and return it with the agent's program in it.
+
+        :raises SessionError: systemd or tmux says no.
+        """
+        # The socket of a former server would answer nobody, and would look as if the new one was ready.
+        try:
+            self._prepare()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.socket)
+        except OSError as error:
+            raise SessionError(f"the runtime directory: {error}") from error
+        self._systemctl("start", self.unit)
+        found = self.find()
+        if found is None:
+            raise SessionError(f"{self.unit} ended at once ({self.result() or 'no reason known'})")
+        try:
+            self._await_socket(found)
+            self.pane()
+        except SessionError:
+            os.close(found.descriptor)
+            with contextlib.suppress(SessionError):
+                self.stop()
+            raise
+        return found
+
+    def stop(self) -> None:
+        """End the session, with all processes in it: asked first, killed after the unit's TimeoutStopSec.
+
+        :raises SessionError: systemd does not answer.
+        """
+        self._systemctl("stop", self.unit)
+
+    def pane(self) -> Pane | None:
+        """Return the agent's pane, None where the server has none of that name any more.
+
+        ``start-server`` makes a server that never had a client read its configuration; ``-N`` keeps tmux from starting
+        a server of its own, outside the unit.
+
+        :raises SessionError: the server does not answer, because it is stopped or gone.
+        """
+        listing = self._tmux("start-server", ";", "list-panes", "-a", "-F", PANE_FORMAT)
+        for line in listing.splitlines():
+            pane_id, dead, status, signal = (line.split(" ") + ["", "", ""])[:4]
+            if pane_id == PANE:
+                return Pane(dead == "1", int(status) if status.isdigit() else None, None if signal == "-" else signal)
+        return None
+
+    def screen(self) -> str:
+        """Return the last 200 lines of the agent's terminal.
+
+        :raises SessionError: the server does not answer.
+        """
+        return self._tmux("capture-pane", "-p", "-t", PANE, "-S", f"-{SCREEN_LINES}").rstrip()
+
+    def result(self) -> str:
+        """Return systemd's word for how the unit ended (``success``, ``signal``, ``oom-kill`` …), empty when it has none."""
+        try:
+            return self._systemctl("show", "--property=Result", "--value", self.unit).strip()
+        except SessionError:
+            return ""
+
+    def _await_socket(self, found: Found) -> None:
+        """Return when the tmux server accepts connections. It offers no event for that, so it is asked every 20 ms."""
+        deadline = time.monotonic() + SOCKET_SECONDS
+        while not self._accepts():
+            if wait_readable(found.descriptor, RETRY_SECONDS):
+                raise SessionError("tmux ended before it was ready: see the session's journal")
+            if time.monotonic() > deadline:
+                raise SessionError(f"tmux was not ready within {SOCKET_SECONDS:g} s")
+
+    def _accepts(self) -> bool:
+        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+        try:
+            connection.connect(self.socket)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        finally:
+            connection.close()
+        return True
+
+    def _systemctl(self, *arguments: str) -> str:
+        try:
+            return self._run(["systemctl", "--user", "--no-pager", "--no-ask-password", *arguments], SYSTEMCTL_SECONDS)
+        except CommandError as error:
+            raise SessionError(str(error)) from error
+
+    def _tmux(self, *arguments: str) -> str:
+        try:
+            return self._run(["tmux", "-N", "-S", self.socket, *arguments], TMUX_SECONDS)
+        except CommandError as error:
+            raise SessionError(str(error)) from error
