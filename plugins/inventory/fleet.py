@@ -73,6 +73,7 @@ from ansible.errors import AnsibleParserError
 from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible.template import trust_as_template
 from ansible_collections.watchbill.fleet.plugins.plugin_utils._control import import_control
 
 _PLUGIN_LINE = re.compile(
@@ -99,6 +100,7 @@ class InventoryModule(BaseInventoryPlugin):
         self.set_options(direct={"plugin": self.NAME})
         lab = self.get_option("lab")
         errors = import_control("watchbill.errors")
+        import_control("watchbill.fleet.check")  # what load_fleet imports late, so that an absence is told here
         fleets = import_control("watchbill.fleet")
         connect = import_control("watchbill.connect")
         try:
@@ -107,13 +109,24 @@ class InventoryModule(BaseInventoryPlugin):
             for host, connection in connections.items():
                 inventory.add_host(host)
                 for name, value in _variables(connect, connection).items():
-                    inventory.set_variable(host, name, value)
+                    inventory.set_variable(host, name, _final(value))
         except errors.WatchbillError as error:
             raise AnsibleParserError(str(error)) from error
         _add_groups(inventory, fleet)
-        inventory.set_variable("all", "watchbill_fleet_file", str(fleet.path))
-        inventory.set_variable("all", "watchbill_fleet_name", fleet.name)
+        inventory.set_variable("all", "watchbill_fleet_file", _final(str(fleet.path)))
+        inventory.set_variable("all", "watchbill_fleet_name", _final(fleet.name))
         inventory.set_variable("all", "watchbill_lab", bool(lab))
+
+
+def _final(value: t.Any) -> t.Any:
+    """Return a value that Ansible shows as it is.
+
+    Text without any mark of a template may be trusted: there is nothing in it to evaluate. Other text stays untrusted,
+    is never evaluated, and looks odd in ``ansible-inventory --list``.
+    """
+    if isinstance(value, str) and not re.search(r"\{[{%#]|#jinja2:", value):
+        return trust_as_template(value)
+    return value
 
 
 def _variables(connect: t.Any, connection: t.Any) -> dict[str, t.Any]:

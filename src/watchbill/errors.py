@@ -9,7 +9,7 @@ from typing import Any
 EXCERPT_WIDTH = 88
 # What a terminal or a log reader would act on instead of showing: C0 and C1 controls, line separators, the marks that
 # reorder text (bidi) and what is never visible, so that a hostile fleet.yaml cannot forge or hide output.
-_CONTROLS = (*range(0x00, 0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
 _REORDERING = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _INVISIBLE = (0x200B, 0x2060, 0xFEFF, *range(0xE0000, 0xE0080))
 _SURROGATES = range(0xD800, 0xE000)

@@ -131,11 +131,12 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a usable path"
         raise _refusal(name, "unreadable-file", f"cannot be read: {reason}") from None
+    kind = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(descriptor)
+        what = "a folder" if stat.S_ISDIR(kind) else "not a regular file"
+        raise _refusal(name, "unreadable-file", f"cannot be read: it is {what}", "name the fleet file itself")
     with os.fdopen(descriptor, "rb") as stream:
-        kind = os.fstat(stream.fileno()).st_mode
-        if not stat.S_ISREG(kind):
-            what = "a folder" if stat.S_ISDIR(kind) else "not a regular file"
-            raise _refusal(name, "unreadable-file", f"cannot be read: it is {what}", "name the fleet file itself")
         content = stream.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise _refusal(name, "too-large", f"is larger than {MAX_BYTES >> 20} MiB, the most that is read")
@@ -149,7 +150,8 @@ def parse_document(path: str | os.PathLike[str], content: bytes) -> Document:
         hint = "install the PyYAML wheel from PyPI, or libyaml-dev before building it"
         raise _refusal(name, "no-libyaml", "PyYAML was built without libyaml, which gives the exact places", hint)
     text = _decode(name, content)
-    document = Document(Path(path).absolute(), name, text.split("\n"), {}, Node(Mark(1, 1)), [])
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    document = Document(Path(path).absolute(), name, lines, {}, Node(Mark(1, 1)), [])
     text = _replace_controls(document, text)
     data, document.root = _Builder(document, text).build()
     if not isinstance(data, dict):
