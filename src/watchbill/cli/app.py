@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from watchbill import __version__
 from watchbill.cli import change, look
-from watchbill.cli.options import CONTEXT_SETTINGS, File, Json, Lab, Limit, Options, options_of, write_examples
+from watchbill.cli.options import CONTEXT_SETTINGS, File, Group, Json, Lab, Limit, Options, options_of
 from watchbill.cli.output import print_error, unexpected
 from watchbill.errors import OperationError, WatchbillError
 
@@ -29,7 +28,7 @@ SECTIONS = {
 LATER = {"lab": ("watchbill.cli.lab", "Throw-away machines that stand in for the hosts of the file")}
 
 
-class Program(TyperGroup):
+class Program(Group):
     """All commands, by what they are for. Those in LATER cost nothing until they are used."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -42,11 +41,6 @@ class Program(TyperGroup):
             module = importlib.import_module(LATER[cmd_name][0])
             self.add_command(typer.main.get_command(module.app), cmd_name)
         return super().get_command(ctx, cmd_name)
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write examples, usage, text, options and the commands."""
-        self.help = write_examples(formatter, self.help or "")
-        super().format_help(ctx, formatter)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands with one line each, without importing those in LATER."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
     from watchbill.ops.target import Target
@@ -136,6 +136,15 @@ class Command(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write examples, usage, text, options."""
+        self.help = write_examples(formatter, self.help or "")
+        super().format_help(ctx, formatter)
+
+
+class Group(TyperGroup):
+    """A group of commands whose help starts with examples as well."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write examples, usage, text, options and the commands."""
         self.help = write_examples(formatter, self.help or "")
         super().format_help(ctx, formatter)
 

@@ -31,9 +31,9 @@ AGENT is `tenant/name`; the bare name is enough where it is unique in the fleet.
 | `WATCHBILL_DEBUG` | `1` shows the traceback of a mistake in Watchbill itself |
 | `NO_COLOR` | no colours |
 
-With `--json`, errors are on stderr as [errors.schema.json](../../schemas/errors.schema.json) says; `plan` and `drift` print
-[plan.schema.json](../../schemas/plan.schema.json), `apply` [apply.schema.json](../../schemas/apply.schema.json), `ps`
-[ps.schema.json](../../schemas/ps.schema.json).
+With `--json`, errors are on stderr as [errors.schema.json](../../schemas/errors.schema.json) says; `plan` and `drift`
+print [plan.schema.json](../../schemas/plan.schema.json), `apply` [apply.schema.json](../../schemas/apply.schema.json),
+`ps` [ps.schema.json](../../schemas/ps.schema.json).
 """
 
 
