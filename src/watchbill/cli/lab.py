@@ -13,17 +13,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchbill.cli.options import CONTEXT_SETTINGS, DEFAULT_FILE, Command
+from watchbill.cli.options import CONTEXT_SETTINGS, DEFAULT_FILE, Command, Group
+from watchbill.errors import visible
+from watchbill.lab import BASE_IMAGE
 
 if TYPE_CHECKING:
     from watchbill.lab.operations import MachineState, Progress
 
 app = typer.Typer(
+    cls=Group,
     rich_markup_mode=None,
     context_settings=CONTEXT_SETTINGS,
     no_args_is_help=True,
     add_completion=False,
-    help="Throw-away machines that stand in for the hosts of the file. Needs root.",
+    help="Throw-away machines that stand in for the hosts of the file. Needs root.\n\n"
+    "Examples:  watchbill lab up   ·   watchbill lab ssh desk 'systemctl status'",
 )
 
 File = Annotated[
@@ -177,11 +181,9 @@ def _duration(seconds: float) -> str:
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """Show, on a terminal, the last step of every machine while the work goes on; nothing in a pipe."""
-    from watchbill.lab.operations import quiet
-
+    """Show, on a terminal, the last step of every machine while work goes on; in a pipe, only what takes a minute."""
     if not sys.stderr.isatty():
-        yield quiet
+        yield _LongWork()
         return
     from rich.console import Console
     from rich.progress import Progress as Bars
@@ -198,6 +200,18 @@ def _progress() -> Iterator[Progress]:
         def show(subject: str, step: str) -> None:
             if subject not in tasks:
                 tasks[subject] = bars.add_task("", subject=subject, total=None)
-            bars.update(tasks[subject], description=step[:70])
+            bars.update(tasks[subject], description=visible(step)[:70])
 
         yield show
+
+
+class _LongWork:
+    """One line to stderr when the base image is built: it takes about a minute, and silence would look like a hang."""
+
+    def __init__(self) -> None:
+        self._said = False
+
+    def __call__(self, subject: str, step: str) -> None:
+        if subject == BASE_IMAGE and not self._said:
+            self._said = True
+            print("building the base image, once: about a minute", file=sys.stderr, flush=True)

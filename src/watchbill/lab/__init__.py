@@ -4,6 +4,6 @@
 needs.
 """
 
-from watchbill.lab.record import LabTarget, targets
+from watchbill.lab.record import BASE_IMAGE, LabTarget, targets
 
-__all__ = ["LabTarget", "targets"]
+__all__ = ["BASE_IMAGE", "LabTarget", "targets"]

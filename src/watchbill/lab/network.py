@@ -30,7 +30,7 @@ _INOTIFY_WANTED = 8192
 
 def up(store: Store) -> None:
     """Make the network where it is missing. Raises OperationError when others use its addresses. Safe to repeat."""
-    _refuse_overlap()
+    refuse_overlap()
     change_settings(store)
     if not _bridge_exists():
         run(["ip", "link", "add", BRIDGE, "address", _BRIDGE_MAC, "type", "bridge"])
@@ -79,7 +79,8 @@ def _bridge_exists() -> bool:
         return False
 
 
-def _refuse_overlap() -> None:
+def refuse_overlap() -> None:
+    """Raise OperationError when this machine reaches others at addresses of the lab's network."""
     routes = json.loads(run(["ip", "-json", "-4", "route", "show", "table", "main"]) or "[]")
     for route in routes:
         destination, device = route.get("dst", "default"), route.get("dev")
@@ -112,12 +113,19 @@ def change_settings(store: Store) -> None:
     write_atomically(_saved_settings(store), {**before, "boot_id": control_boot_id()})
     for path, value in wanted.items():
         if path.read_text().strip() != value:
-            path.write_text(value)
+            _write_setting(path, value)
 
 
 def restore_settings(store: Store) -> None:
     """Put the kernel settings back to what they were before the first lab of this boot."""
     for path, value in _read(store).items():
         if Path(path).read_text().strip() != value:
-            Path(path).write_text(value)
+            _write_setting(Path(path), value)
     _saved_settings(store).unlink(missing_ok=True)
+
+
+def _write_setting(path: Path, value: str) -> None:
+    try:
+        path.write_text(value)
+    except OSError as error:
+        raise OperationError(f"cannot set {path} to {value}: {error.strerror}", code="kernel-setting") from error

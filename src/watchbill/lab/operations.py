@@ -16,9 +16,9 @@ from watchbill.fleet import load_fleet
 from watchbill.lab import addresses, archives, base, network, reach
 from watchbill.lab.commands import require_programs, require_root, run
 from watchbill.lab.machine import Machine
-from watchbill.lab.record import LabRecord, LabTarget, MachineRecord, Store, targets
+from watchbill.lab.record import BASE_IMAGE, LabRecord, LabTarget, MachineRecord, Store, targets
 
-# Called with a host (or "base image", "network") and what happens to it; from several threads.
+# Called with a host (or BASE_IMAGE, "lab") and what happens to it; from several threads.
 Progress = Callable[[str, str], None]
 BOOT_SECONDS = 60.0
 
@@ -99,9 +99,8 @@ def down(fleet: str, progress: Progress = quiet, store: Store | None = None) -> 
         directory = store.lab(fleet)
         existed = directory.exists()
         if existed:
-            for entry in _directories(directory / "machines"):
-                progress(entry.name, "ending")
-                Machine(entry, fleet, entry.name).stop()
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(lambda entry: _end(entry, fleet, progress), _directories(directory / "machines")))
             store.remove(fleet)
         if not _directories(store.root / "labs"):
             network.down(store)
@@ -166,8 +165,9 @@ def _claim(store: Store, lab: LabRecord, hosts: dict[str, str], wanted: set[str]
     current = {host: machine.address for host, machine in old.machines.items()}
     needed = {host: address for host, address in hosts.items() if host in wanted or host in current}
     chosen = addresses.assign(lab.fleet, needed, current, held)
+    network.refuse_overlap()
     suite, sources = archives.control_archives()
-    image = base.ensure(store, suite, sources, lambda line: progress("base image", line))
+    image = base.ensure(store, suite, sources, lambda line: progress(BASE_IMAGE, line))
     network.up(store)
     for host in sorted(host for host in current if current[host] != chosen.get(host)):
         progress(host, "is not what the file says: removing")
@@ -207,6 +207,11 @@ def _start(store: Store, record: LabRecord, machine: Machine, progress: Progress
         machine.create(image, known.address, public, archives.render(archives.control_archives()[1]))
     progress(machine.host, "booting")
     machine.start(image)
+
+
+def _end(directory: Path, fleet: str, progress: Progress) -> None:
+    progress(directory.name, "ending")
+    Machine(directory, fleet, directory.name).stop()
 
 
 def _wait_for_all(machines: Collection[tuple[Machine, LabTarget]], progress: Progress) -> None:

@@ -19,6 +19,8 @@ from watchbill.errors import OperationError
 
 STATE_DIRECTORY = Path("/var/lib/watchbill-lab")
 FORMAT_VERSION = 1
+# What progress calls the image, beside the names of hosts (which have no blanks).
+BASE_IMAGE = "base image"
 _NAME = re.compile(r"(?=.{1,32}\Z)[a-z](-?[a-z0-9])*\Z")
 
 
@@ -90,18 +92,18 @@ class Store:
         path = self.lab(fleet) / "lab.json"
         try:
             data = json.loads(path.read_bytes())
+            machines = {host: MachineRecord(**machine) for host, machine in data["machines"].items()}
+            return LabRecord(data["fleet"], data["file"], machines)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except PermissionError as error:
             raise OperationError(
                 f"labs are open to root only: {path}", "run the command as root", "needs-root"
             ) from error
-        except ValueError as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise OperationError(
                 f"{path} is damaged: {error}", f"watchbill lab down --name {fleet}", "lab-damaged"
             ) from error
-        machines = {host: MachineRecord(**machine) for host, machine in data["machines"].items()}
-        return LabRecord(data["fleet"], data["file"], machines)
 
     def write(self, record: LabRecord) -> None:
         """Write the record of a lab, whole or not at all."""

@@ -47,9 +47,10 @@ def test_state_is_closed_to_everybody_else(store: Store) -> None:
         assert stat.S_IMODE(store.root.stat().st_mode) == 0o700
 
 
-def test_damaged_record_is_an_error_with_the_command_that_helps(store: Store) -> None:
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"fleet": "home", "file": "f", "machines": {"desk": {"port": 1}}}'])
+def test_damaged_record_is_an_error_with_the_command_that_helps(store: Store, text: str) -> None:
     store.write(LabRecord("home", "/fleet.yaml"))
-    (store.lab("home") / "lab.json").write_text("{")
+    (store.lab("home") / "lab.json").write_text(text)
     with pytest.raises(OperationError) as caught:
         store.read("home")
     assert "lab down --name home" in caught.value.hint
