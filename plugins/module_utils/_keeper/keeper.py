@@ -53,9 +53,7 @@ class Keeper:
         self.signals = Signals()
         self.ear = Ear(self.directory + "/beat")
         self.record = Record(layout.agent_state(who.home, agent), {"tenant": tenant, "agent": agent})
-        self.supervision = Supervision(
-            Session(agent, self.directory, self._prepare), self.record, boottime, time.time
-        )
+        self.supervision = Supervision(Session(agent, self.directory, self._prepare), self.record, boottime, time.time)
         self.problem = ""
         self._shown = ""
         self._written = 0.0
@@ -124,7 +122,9 @@ class Keeper:
         try:
             definition = read_definition(directory)
             if definition.runtime not in RUNTIMES:
-                raise DefinitionError(f"{directory}/definition.json: this host half has no runtime {definition.runtime}")
+                raise DefinitionError(
+                    f"{directory}/definition.json: this host half has no runtime {definition.runtime}"
+                )
             override = read_override(self.layout, self.tenant, self.agent)
         except (DefinitionError, OverrideError) as error:
             if str(error) != self.problem:

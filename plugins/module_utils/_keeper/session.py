@@ -19,7 +19,9 @@ SOCKET_SECONDS = 10.0
 RETRY_SECONDS = 0.02
 PANE = "%0"
 """The first pane of a tmux server: the one that tmux.conf made for the agent."""
-PANE_FORMAT = "#{pane_id} #{pane_dead} #{?pane_dead_signal,-,#{pane_dead_status}} #{?pane_dead_signal,#{pane_dead_signal},-}"
+PANE_FORMAT = (
+    "#{pane_id} #{pane_dead} #{?pane_dead_signal,-,#{pane_dead_status}} #{?pane_dead_signal,#{pane_dead_signal},-}"
+)
 SCREEN_LINES = 200
 
 

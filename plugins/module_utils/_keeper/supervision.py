@@ -83,7 +83,9 @@ class Supervision:
         """Follow a session that an earlier keeper started, with what that one wrote into its last heartbeat."""
         now = self.boottime()
         same = previous.get("session_id") == found.session_id
-        running = Running(found, _text(previous, "launch_digest") if same else None, now, now + self._known.healthy_within)
+        running = Running(
+            found, _text(previous, "launch_digest") if same else None, now, now + self._known.healthy_within
+        )
         if same:
             running.started = _number(previous, "started_boottime") or now
             running.beat_boottime = _number(previous, "beat_boottime")

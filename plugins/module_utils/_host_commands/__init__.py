@@ -1,0 +1,98 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The commands of ``watchbill-host`` that somebody asks for, one file each."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import typing as t
+
+from .._layout import Layout
+from .._manifest import VERSION
+
+LONGEST_WAIT = 600.0
+
+
+class CommandFailed(Exception):
+    """A command cannot do what was asked; the text says why and what to do."""
+
+
+class Reference(t.NamedTuple):
+    """One agent, as people name it."""
+
+    tenant: str
+    agent: str
+
+    def __str__(self) -> str:
+        """Return ``tenant/agent``."""
+        return f"{self.tenant}/{self.agent}"
+
+
+def reference(text: str) -> Reference:
+    """Return the agent that ``tenant/agent`` names.
+
+    :raises argparse.ArgumentTypeError: it is not of that form.
+    """
+    tenant, _, agent = text.partition("/")
+    for part in (tenant, agent):
+        # Both become parts of paths.
+        if not part or not part.isascii() or not part.replace("-", "").replace("_", "").isalnum():
+            raise argparse.ArgumentTypeError(f"{text!r} is not TENANT/AGENT")
+    return Reference(tenant, agent)
+
+
+def layout_here() -> Layout:
+    """Return the layout of the installation that is running."""
+    return Layout.of_installation(sys.argv[0])
+
+
+def known_agent(layout: Layout, wanted: Reference) -> str:
+    """Return the directory of an agent's definition.
+
+    :raises CommandFailed: this host has no such agent.
+    """
+    directory = layout.agent_directory(wanted.tenant, wanted.agent)
+    if not os.path.isdir(directory):
+        raise CommandFailed(f"there is no agent {wanted} on this host; watchbill-host status lists them")
+    return directory
+
+
+def print_json(value: t.Any) -> None:
+    """Print plain data as one line of JSON."""
+    print(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; what it parses has the ``function`` to call."""
+    from . import attach, logs, override, status
+
+    whole = argparse.ArgumentParser(
+        prog="watchbill-host", description="The host half of Watchbill.", allow_abbrev=False
+    )
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    for command in (status, override, logs, attach):
+        command.add_to(commands)
+    version = commands.add_parser("version", help="version and digest of the host half")
+    version.set_defaults(function=lambda chosen: _version())
+    for name, words in (
+        ("keeper AGENT", "keep one agent (what its unit runs)"),
+        ("run", "become the agent (what its terminal runs)"),
+        ("stub", "be an agent without a model"),
+    ):
+        commands.add_parser(name, help=words)
+    return whole
+
+
+def _version() -> int:
+    program = os.path.realpath(sys.argv[0])
+    try:
+        with open(program, "rb") as stream:
+            sha256 = hashlib.sha256(stream.read()).hexdigest()
+    except OSError:
+        sha256 = "-"
+    print(f"{VERSION} {sha256}")
+    return 0

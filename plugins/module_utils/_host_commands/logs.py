@@ -1,0 +1,140 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""``watchbill-host logs``: what happened to an agent: its keeper's events, and what systemd says about its units."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import typing as t
+
+from .._as_user import call_as, read_regular_file
+from .._keeper.heartbeat import printable
+from .._keeper.record import MARK, SIZE_LIMIT
+from .._layout import Account, Layout
+from .._overrides import timestamp
+from . import CommandFailed, known_agent, layout_here, print_json, reference
+
+LINES_LIMIT = 100_000
+
+
+def add_to(commands: t.Any) -> None:
+    """Add the command to the parser."""
+    command: argparse.ArgumentParser = commands.add_parser("logs", help="what happened to an agent")
+    command.add_argument("agent", type=reference, metavar="TENANT/AGENT")
+    command.add_argument("-n", "--lines", type=int, default=50, metavar="N")
+    command.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
+    command.add_argument("--json", action="store_true", help="one object a line: at, source, text; events also event")
+    command.set_defaults(function=_run)
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    layout = layout_here()
+    known_agent(layout, chosen.agent)
+    try:
+        who = layout.account_of(chosen.agent.tenant)
+    except KeyError as error:
+        raise CommandFailed(f"there is no user {chosen.agent.tenant} on this host") from error
+    agent = chosen.agent.agent
+    count = max(0, min(chosen.lines, LINES_LIMIT))
+    entries = [*call_as(who, read_events, who.home, agent, count), *_journal(layout, who, agent, count)]
+    entries.sort(key=lambda entry: str(entry["at"]))
+    for entry in entries[-count:] if count else []:
+        _print(entry, chosen.json)
+    if not chosen.follow:
+        return 0
+    return _follow(layout, who, agent, chosen.json)
+
+
+def _print(entry: dict[str, t.Any], as_json: bool) -> None:
+    if as_json:
+        print_json(entry)
+    else:
+        print(f"{entry['at']} {entry['source']:<8} {entry['text']}", flush=True)
+
+
+def read_events(home: str, agent: str, count: int) -> list[dict[str, t.Any]]:
+    """Return the last *count* events of an agent, oldest first. Runs as the tenant."""
+    directory = Layout.agent_state(home, agent)
+    lines: list[bytes] = []
+    for name in ("events.1.jsonl", "events.jsonl"):
+        try:
+            lines += read_regular_file(f"{directory}/{name}", 2 * SIZE_LIMIT).splitlines()
+        except (OSError, ValueError):
+            # None yet, or something that is not our file any more: there is nothing to show.
+            continue
+    return [entry for entry in map(_event, lines[-count:] if count else []) if entry is not None]
+
+
+def _event(line: bytes) -> dict[str, t.Any] | None:
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(said, dict):
+        return None
+    what = printable(said.get("event"), 100) or "event"
+    details = {
+        name: printable(value) if isinstance(value, str) else value
+        for name, value in said.items()
+        if name not in ("at", "event", "tenant", "host", "agent") and isinstance(value, (str, int, float, bool))
+    }
+    words = "".join(f" {printable(name, 40)}={value!r}" for name, value in details.items())
+    return {"at": printable(said.get("at"), 40) or "", "source": "event", "event": what, "text": what + words}
+
+
+def _arguments(layout: Layout, who: Account, agent: str) -> list[str]:
+    units = (f"watchbill-agent@{agent}.service", f"watchbill-session@{agent}.service")
+    matches: list[str] = []
+    # systemd's own words about a unit carry USER_UNIT, those of its processes _SYSTEMD_USER_UNIT.
+    for field in ("_SYSTEMD_USER_UNIT", "USER_UNIT"):
+        for unit in units:
+            matches += ["+", f"_UID={who.uid}", f"{field}={unit}"]
+    scope = ["--user"] if layout.mode == "rootless" and os.geteuid() != 0 else []
+    return ["journalctl", *scope, "--quiet", "--no-pager", "--output=json", *matches[1:]]
+
+
+def _journal(layout: Layout, who: Account, agent: str, count: int) -> list[dict[str, t.Any]]:
+    """Return the last lines of the journal but the events, which are known already. Empty where it cannot be read."""
+    try:
+        done = subprocess.run(
+            [*_arguments(layout, who, agent), f"--lines={count}"], capture_output=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    entries = [entry for entry in map(_journal_entry, done.stdout.splitlines()) if entry is not None]
+    return [entry for entry in entries if not str(entry["text"]).startswith(MARK)]
+
+
+def _journal_entry(line: bytes) -> dict[str, t.Any] | None:
+    try:
+        said = json.loads(line)
+        seconds = int(said["__REALTIME_TIMESTAMP"]) / 1e6
+        source = (
+            "systemd" if "USER_UNIT" in said else "session" if "session@" in said["_SYSTEMD_USER_UNIT"] else "keeper"
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+    message = said.get("MESSAGE")
+    if isinstance(message, list):
+        # journalctl prints what is not UTF-8 as numbers.
+        message = bytes(number & 255 for number in message if isinstance(number, int)).decode("utf-8", "replace")
+    return {"at": timestamp(seconds), "source": source, "text": printable(message, 4000) or ""}
+
+
+def _follow(layout: Layout, who: Account, agent: str, as_json: bool) -> int:
+    """Print each new line of the journal, where the keeper's events are too, until we are interrupted."""
+    arguments = [*_arguments(layout, who, agent), "--follow", "--lines=0"]
+    with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        if process.stdout is None:
+            return 1
+        try:
+            for line in process.stdout:
+                entry = _journal_entry(line)
+                if entry is not None:
+                    _print(entry, as_json)
+        except KeyboardInterrupt:
+            process.terminate()
+    return 0

@@ -1,0 +1,197 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What every agent of this host is doing: definitions as root wrote them, heartbeats as tenants' keepers wrote them.
+
+What a tenant can write is data from a stranger: it is read as the tenant, its types are checked and its texts are cut.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import typing as t
+
+from ._as_user import AsUserError, call_as, systemctl_user
+from ._keeper.heartbeat import printable
+from ._layout import Account, Layout
+from ._overrides import OverrideError, read_override
+from ._plain_files import read_regular_file
+from ._runtimes import RUNTIMES
+from ._tenant import look_at_heartbeats
+
+Row = dict[str, t.Any]
+STATES = ("off", "starting", "idle", "working", "waiting-input", "limited", "paused", "stuck", "crashed", "unknown")
+ALIVE_SECONDS = 60.0
+"""A keeper renews its heartbeat file every 20 s at least."""
+LINGER = "/var/lib/systemd/linger"
+
+
+class TenantView(t.NamedTuple):
+    """What was found at one tenant: the last heartbeats, whether keepers come back at boot, systemd's states of units."""
+
+    heartbeats: dict[str, t.Any]
+    linked: dict[str, bool]
+    units: dict[str, str]
+
+
+def status(layout: Layout) -> list[Row]:
+    """Return one row for every agent that has a definition here, sorted by tenant and name.
+
+    As an ordinary user of a host that root manages, only one's own agents are there.
+    """
+    rows = []
+    for tenant in _entries(layout.agents):
+        agents = {name: _definition(layout, tenant, name) for name in _entries(f"{layout.agents}/{tenant}")}
+        try:
+            who = layout.account_of(tenant)
+            view = _look(layout, who, sorted(agents))
+        except (KeyError, AsUserError, PermissionError):
+            who, view = None, TenantView({}, {}, {})
+        lingers = who is not None and os.path.exists(f"{LINGER}/{who.name}")
+        for name, definition in sorted(agents.items()):
+            rows.append(_row(layout, tenant, name, definition, view, lingers))
+    return rows
+
+
+def _look(layout: Layout, who: Account, agents: list[str]) -> TenantView:
+    """Look at one tenant: one child that is the tenant, one question to its manager."""
+    seen = call_as(who, look, who.uid, layout.mode, agents)
+    units: dict[str, str] = {}
+    if seen["manager"]:
+        names = [f"watchbill-{role}@{agent}.service" for agent in agents for role in ("agent", "session")]
+        shown = systemctl_user(who, "show", "--property=Id,ActiveState", *names)
+        for block in shown.split("\n\n"):
+            properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+            units[properties.get("Id", "")] = properties.get("ActiveState", "")
+    else:
+        units = {f"watchbill-{role}@{agent}.service": "inactive" for agent in agents for role in ("agent", "session")}
+    return TenantView(seen["heartbeats"], seen["linked"], units)
+
+
+def look(uid: int, mode: str, agents: list[str]) -> dict[str, t.Any]:
+    """Return heartbeats, links of keepers, and whether a user manager runs. Runs as the tenant."""
+    runtime = Layout.runtime_directory(uid)
+    wants = runtime + "/systemd/generator.early"
+    if mode == "rootless":
+        wants = Layout.rootless(uid=uid).home + "/.config/systemd/user"
+    return {
+        "heartbeats": look_at_heartbeats(uid, agents),
+        "linked": {
+            agent: os.path.lexists(f"{wants}/default.target.wants/watchbill-agent@{agent}.service") for agent in agents
+        },
+        "manager": os.path.exists(runtime + "/systemd/private"),
+    }
+
+
+def _row(layout: Layout, tenant: str, name: str, definition: dict[str, t.Any], view: TenantView, lingers: bool) -> Row:
+    said = view.heartbeats.get(name)
+    heartbeat = said if isinstance(said, dict) else {}
+    unit = view.units.get(f"watchbill-session@{name}.service")
+    keeper = view.units.get(f"watchbill-agent@{name}.service")
+    override, stopped = _override(layout, tenant, name)
+    row: Row = {
+        "tenant": tenant,
+        "name": name,
+        "team": definition.get("team"),
+        "host": definition.get("host"),
+        "role": definition.get("role"),
+        "runtime": definition.get("runtime"),
+        "model": definition.get("model"),
+        "source": printable(heartbeat.get("source"), 100),
+        "session_id": printable(heartbeat.get("session_id"), 100),
+        "unit": unit,
+        "enabled": None
+        if not view.units
+        else lingers and view.linked.get(name, False) and definition.get("enabled") is True,
+        "since": printable(heartbeat.get("since"), 40),
+        "keeper": keeper,
+        "override": override,
+        "restarts": _integer(heartbeat.get("restarts")),
+        "last_event": _flat(heartbeat.get("last_event")),
+        "pending_restart": heartbeat.get("pending_restart") is True,
+        "evidence": printable(heartbeat.get("evidence")),
+        "session_pid": _integer(heartbeat.get("session_pid")),
+        "keeper_pid": _integer(heartbeat.get("keeper_pid")),
+        "launch_digest": printable(heartbeat.get("launch_digest"), 64),
+        "host_half": printable(heartbeat.get("host_half"), 64),
+    }
+    row.update(condition(definition, heartbeat, unit, keeper, stopped))
+    return row
+
+
+def condition(
+    definition: dict[str, t.Any], heartbeat: dict[str, t.Any], unit: str | None, keeper: str | None, stopped: bool
+) -> Row:
+    """Return ``state``, ``healthy`` and ``heartbeat_age_s``, with ages computed now and by CLOCK_BOOTTIME.
+
+    A heartbeat counts only while its keeper lives; healthy is who answered, never who merely runs.
+    """
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    runtime = RUNTIMES.get(str(definition.get("runtime")))
+    answers = runtime is None or runtime.answers_beats
+    within = _number((definition.get("heartbeat") or {}).get("healthy_within")) or 0.0
+    age = _age(now, heartbeat.get("beat_boottime"))
+    written = _age(now, heartbeat.get("written_boottime"))
+    alive = keeper in ("active", "reloading") and written is not None and written <= max(ALIVE_SECONDS, within)
+    state = heartbeat.get("state")
+    if not alive or state not in STATES:
+        off = unit in ("inactive", "failed") and (stopped or keeper in ("inactive", "failed"))
+        if keeper == "activating":
+            state = "starting"
+        else:
+            state = "off" if off else "unknown"
+    healthy: bool | None = alive and heartbeat.get("healthy") is True and age is not None and age <= within
+    if not answers or state == "off":
+        healthy = None
+    return {"state": state, "healthy": healthy, "heartbeat_age_s": None if age is None else round(age, 1)}
+
+
+def _age(now: float, at: t.Any) -> float | None:
+    """Return how long ago *at* was; what claims to be from the future says nothing."""
+    number = _number(at)
+    return None if number is None or number > now + 1 else max(0.0, now - number)
+
+
+def _definition(layout: Layout, tenant: str, name: str) -> dict[str, t.Any]:
+    try:
+        value = json.loads(read_regular_file(layout.agent_directory(tenant, name) + "/definition.json"))
+    except (OSError, ValueError):
+        # Apply will find the same and repair it; until then nothing is known but the name.
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _override(layout: Layout, tenant: str, name: str) -> tuple[dict[str, t.Any] | None, bool]:
+    try:
+        override = read_override(layout, tenant, name)
+    except OverrideError as error:
+        return {"error": str(error)}, False
+    stop = (override or {}).get("stop")
+    return override, stop is not None
+
+
+def _entries(directory: str) -> list[str]:
+    try:
+        return sorted(entry.name for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False))
+    except (FileNotFoundError, PermissionError):
+        return []
+
+
+def _flat(value: t.Any) -> dict[str, t.Any] | None:
+    """Return an event as a flat object of at most 20 short texts and numbers."""
+    if not isinstance(value, dict):
+        return None
+    return {
+        str(printable(name, 40)): printable(content) if isinstance(content, str) else content
+        for name, content in list(value.items())[:20]
+        if isinstance(name, str) and (content is None or isinstance(content, (str, int, float, bool)))
+    }
+
+
+def _integer(value: t.Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _number(value: t.Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
