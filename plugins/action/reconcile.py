@@ -50,7 +50,7 @@ class ActionModule(ActionBase):
         if looking:
             return self._looked(compiled, answer, moves)
         for _attempt in range(ATTEMPTS):
-            if not answer["differs"] or answer.get("applied"):
+            if answer.get("failed") or not answer["differs"] or answer.get("applied"):
                 break
             arguments = {"bodies": self._bodies(compiled, answer), "moves": moves, "hold": self._hold(answer)}
             answer = self._call(compiled, arguments)
