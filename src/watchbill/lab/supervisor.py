@@ -74,7 +74,7 @@ def cgroup_directories(name: str) -> list[Path]:
 
 
 def enter_cgroup(name: str) -> None:
-    """Move this process into a cgroup of its own. Two machines in one would see and stop each other's services."""
+    """Move this process into a cgroup of its own. In a shared one, systemd cannot end what another machine has too."""
     for directory in cgroup_directories(name):
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "cgroup.procs").write_text(str(os.getpid()))
