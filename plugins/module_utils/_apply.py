@@ -202,7 +202,8 @@ class Apply:
 
     def _start_keepers(self, who: Account, actions: list[Action]) -> None:
         """Start, restart or wake the keepers that this apply touched; sessions are theirs to look after."""
-        units = [action for action in _of(actions, "unit") if self._resource(action).get("active")]
+        keepers = [action for action in _of(actions, "unit") if not self._is_manager(action)]
+        units = [action for action in keepers if self._resource(action).get("active")]
         restart = {_unit(action) for action in units if {"host_half", "fragment"} & action["diff"].keys()}
         start = {_unit(action) for action in units} - restart
         touched = {a["agent"] for a in _of(actions, "file") if self._resource(a).get("reload") == "agent"}
