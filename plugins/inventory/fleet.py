@@ -89,6 +89,9 @@ class InventoryModule(BaseInventoryPlugin):
 
     def verify_file(self, path: str) -> bool:
         """Say whether `path` is a fleet file: by its ending, and by the ``plugin:`` line in it."""
+        # The control half names the file that it has loaded itself: that one needs no line for Ansible.
+        if os.environ.get("WATCHBILL_FLEET_FILE") == path:
+            return True
         if not path.endswith((".yaml", ".yml")) or not super().verify_file(path) or not os.path.isfile(path):
             return False
         with open(path, "rb") as stream:

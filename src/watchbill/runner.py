@@ -138,6 +138,8 @@ def run_playbook(
         _write_extra_vars(Path(directory), extra_vars or {})
         configuration.prepare()
         configuration.env = _environment(configuration.env, Path(directory), lab)
+        # A file without the line `plugin: watchbill.fleet.fleet` is a fleet file, too, when we say so.
+        configuration.env["WATCHBILL_FLEET_FILE"] = str(fleet_path.resolve())
         collector = _Collector(on_event)
         with _interruptible(collector):
             runner = Runner(configuration, event_handler=collector.take, cancel_callback=collector.kill.is_set)
