@@ -144,6 +144,8 @@ class Machine:
             "--resolv-conf=off",
             "--timezone=off",
             f"--system-call-filter={_LANDLOCK}",
+            # What systemd has on a machine of its own; otherwise it depends on the shell that started the lab.
+            "--rlimit=NOFILE=1024:524288",
         ]
 
 
