@@ -144,7 +144,7 @@ class Machine:
             "--resolv-conf=off",
             "--timezone=off",
             f"--system-call-filter={_LANDLOCK}",
-            # What systemd has on a machine of its own; otherwise it depends on the shell that started the lab.
+            # As systemd has it on a machine of its own, or as near as the limits here allow.
             "--rlimit=NOFILE=1024:524288",
         ]
 
