@@ -1,6 +1,6 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""An operator's word about one agent: stopped, or to be restarted. It lives on the host and survives reboots and applies."""
+"""An operator's word about one agent: stopped, or to be restarted. It survives reboots and applies."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Files that somebody else may have had in hand: read them with a cap and without following, replace them in one step."""
+"""Files that others may have had in hand: read with a cap and without following links, replaced in one step."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ LINGER = "/var/lib/systemd/linger"
 
 
 class TenantView(t.NamedTuple):
-    """What was found at one tenant: the last heartbeats, whether keepers come back at boot, systemd's states of units."""
+    """What was found at one tenant: last heartbeats, whether keepers come back at boot, ActiveState of units."""
 
     heartbeats: dict[str, t.Any]
     linked: dict[str, bool]
@@ -137,10 +137,7 @@ def condition(
     state = heartbeat.get("state")
     if not alive or state not in STATES:
         off = unit in ("inactive", "failed") and (stopped or keeper in ("inactive", "failed"))
-        if keeper == "activating":
-            state = "starting"
-        else:
-            state = "off" if off else "unknown"
+        state = "starting" if keeper == "activating" else "off" if off else "unknown"
     healthy: bool | None = alive and heartbeat.get("healthy") is True and age is not None and age <= within
     if not answers or state == "off":
         healthy = None

@@ -45,7 +45,9 @@ def _run(chosen: argparse.Namespace) -> int:
         "TERM": known_terminal(os.environ.get("TERM", "")),
     }
     # -N: a server that is gone is not replaced by one outside of the agent's unit.
-    os.execvpe("tmux", ["tmux", "-N", "-u", "-S", socket, "attach-session", "-t", "agent"], environment)
+    os.execvpe(  # noqa: S606 -- argv only
+        "tmux", ["tmux", "-N", "-u", "-S", socket, "attach-session", "-t", "agent"], environment
+    )
 
 
 def become(who: Account) -> None:

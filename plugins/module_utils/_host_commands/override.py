@@ -45,14 +45,17 @@ def _run(chosen: argparse.Namespace) -> int:
         print_json(answers[0] if len(answers) == 1 else answers)
     else:
         for answer in answers:
-            print(
-                f"{answer['agent']}: {answer['error'] or (answer['state'] or 'told') + (', pending' if answer['pending'] else '')}"
-            )
+            print(f"{answer['agent']}: {_in_words(answer)}")
     return 1 if any(answer["error"] for answer in answers) else 0
 
 
+def _in_words(answer: dict[str, t.Any]) -> str:
+    state = answer["state"] or "told"
+    return str(answer["error"] or (f"{state}, pending" if answer["pending"] else state))
+
+
 class Word(t.NamedTuple):
-    """What was written down, and what to look for in the heartbeat: the keeper's ``written_boottime`` has to be later."""
+    """What was written down. Only a heartbeat that was written after ``at_boottime`` can be an answer to it."""
 
     verb: str
     restart_id: str

@@ -75,7 +75,7 @@ def parse_definition(value: t.Any) -> Definition:
     if not isinstance(argv, list) or not argv or not all(isinstance(word, str) for word in argv):
         raise ValueError("launch.argv is a list of words")
     if not isinstance(whole.get("enabled"), bool):
-        raise ValueError("enabled is true or false")
+        raise ValueError("enabled is true or false")  # noqa: TRY004 -- like all other mistakes
     return Definition(
         fleet=_text(whole, "fleet"),
         host=_text(whole, "host"),
@@ -95,7 +95,7 @@ def parse_definition(value: t.Any) -> Definition:
 
 def _object(value: t.Any, what: str) -> dict[str, t.Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"{what} is an object")
+        raise ValueError(f"{what} is an object")  # noqa: TRY004 -- like all other mistakes
     return value
 
 
@@ -133,7 +133,7 @@ def read_environment(directory: str) -> dict[str, str]:
 
 
 def format_environment(variables: dict[str, str]) -> bytes:
-    """Return variables as lines that systemd's EnvironmentFile and a shell's ``.`` both read back exactly, sorted by name.
+    """Return variables as sorted lines that systemd's EnvironmentFile and a shell's ``.`` both read back exactly.
 
     :raises ValueError: a name is no variable name, or a value holds NUL, which no environment can.
     """

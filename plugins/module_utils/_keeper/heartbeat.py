@@ -1,6 +1,6 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The way of a heartbeat: lines that an agent writes into a FIFO, and the file in which its keeper says what it heard."""
+"""The way of a heartbeat: lines that an agent writes into a FIFO, and the file that its keeper makes of them."""
 
 from __future__ import annotations
 

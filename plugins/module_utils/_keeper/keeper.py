@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The keeper's main loop: one poll over FIFO, session and signals; no process is started while nothing happens.
 
-Everything is imported when it starts: an upgrade replaces the zipapp under a running keeper, which must not read from it then.
+Everything is imported at the start: an upgrade replaces the zipapp under a running keeper, which must not read it then.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ class Keeper:
         self._begin()
         while True:
             self._alive()
+            self.supervision.notice()
+            self._say()
             self.supervision.decide()
             self._say()
             self._wait()
@@ -161,7 +163,7 @@ class Keeper:
         return times
 
     def _rewrite_seconds(self) -> float:
-        """How old heartbeat.json may become, so that its readers see that we live: agents that answer renew it earlier."""
+        """Return how old heartbeat.json may become: its readers see by it that we live. Answers renew it earlier."""
         definition = self.supervision.definition
         return LONGEST_WAIT if definition is None else min(LONGEST_WAIT, 2 * definition.interval)
 
@@ -211,7 +213,7 @@ def digest_of(program: str) -> str | None:
     """Return the SHA-256 of the program that runs, None where it is no file (a source tree)."""
     try:
         with open(program, "rb") as stream:
-            return _sha256(stream.read()).hexdigest()
+            return str(_sha256(stream.read()).hexdigest())
     except (IsADirectoryError, FileNotFoundError):
         return None
 

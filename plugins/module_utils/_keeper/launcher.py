@@ -1,6 +1,6 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""``watchbill-host run``: the first program in an agent's terminal. It makes the agent's world and becomes the agent."""
+"""``watchbill-host run``: the first program in an agent's terminal, which makes its world and becomes the agent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOT_FOUND = 127
 
 
 def main() -> int:
-    """Become the agent that the session's unit names; where that fails, say why on the terminal and return 126 or 127."""
+    """Become the agent that the session's unit names; failing that, say why on the terminal and return 126 or 127."""
     layout = Layout.of_installation(sys.argv[0])
     try:
         launch(layout, os.environ["WATCHBILL_TENANT"], os.environ["WATCHBILL_AGENT"], os.environ)
@@ -47,7 +47,7 @@ def launch(layout: Layout, tenant: str, agent: str, unit: t.Mapping[str, str]) -
     environment = environment_of(definition, variables, who, home, unit)
     argv = [expand(definition.launch.argv[0], who.home), *definition.launch.argv[1:]]
     try:
-        os.execvpe(argv[0], argv, environment)
+        os.execvpe(argv[0], argv, environment)  # noqa: S606 -- argv only
     except FileNotFoundError as error:
         raise FileNotFoundError(error.errno, error.strerror, argv[0]) from error
 

@@ -1,6 +1,6 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What happened to an agent, for people who come later: events.jsonl and the last screen, in the tenant's state directory."""
+"""What happened to an agent, for people who come later: its events and last screen, in the tenant's state directory."""
 
 from __future__ import annotations
 
@@ -59,12 +59,15 @@ class Record:
 
     def screen(self, text: str) -> str:
         """Keep the last screen of a session in ``last-screen.txt`` and return its last line with something in it."""
+        lines = [line.rstrip() for line in text.splitlines()]
+        # A terminal is mostly empty lines; one of each run is enough.
+        kept = [line for line, before in zip(lines, ["", *lines]) if line or before]
+        content = "\n".join(kept).encode()[-SCREEN_LIMIT:] + b"\n"
         try:
             os.makedirs(self.directory, 0o700, exist_ok=True)
-            replace_file(self.directory + "/last-screen.txt", text.encode()[-SCREEN_LIMIT:] + b"\n", 0o600)
+            replace_file(self.directory + "/last-screen.txt", content, 0o600)
         except OSError as error:
             print(f"the last screen cannot be written: {error}", file=sys.stderr, flush=True)
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
         # tmux writes its own last line into a pane whose program ended.
-        told = [line for line in lines if not line.startswith("Pane is dead")]
+        told = [line.strip() for line in kept if line and not line.startswith("Pane is dead")]
         return told[-1] if told else ""

@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
+import _socket
 import os
 import signal
 import typing as t
-
-import _socket
 
 
 class Service:

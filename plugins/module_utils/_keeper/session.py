@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import os
+import signal
 import time
 import typing as t
-
-import _socket
 
 from .processes import CommandError, Runner, run, wait_readable
 
@@ -30,7 +30,7 @@ class SessionError(Exception):
 
 
 class Found(t.NamedTuple):
-    """A running session: the tmux server's pid, a descriptor that becomes readable at its end, systemd's invocation id."""
+    """A running session: the tmux server's pid, a pidfd (readable at its end), systemd's invocation id."""
 
     pid: int
     descriptor: int
@@ -118,9 +118,9 @@ class Session:
         """
         listing = self._tmux("start-server", ";", "list-panes", "-a", "-F", PANE_FORMAT)
         for line in listing.splitlines():
-            pane_id, dead, status, signal = (line.split(" ") + ["", "", ""])[:4]
+            pane_id, dead, status, number = [*line.split(" "), "", "", ""][:4]
             if pane_id == PANE:
-                return Pane(dead == "1", int(status) if status.isdigit() else None, None if signal == "-" else signal)
+                return Pane(dead == "1", int(status) if status.isdigit() else None, _signal_name(number))
         return None
 
     def screen(self) -> str:
@@ -131,7 +131,7 @@ class Session:
         return self._tmux("capture-pane", "-p", "-t", PANE, "-S", f"-{SCREEN_LINES}").rstrip()
 
     def result(self) -> str:
-        """Return systemd's word for how the unit ended (``success``, ``signal``, ``oom-kill`` …), empty when it has none."""
+        """Return systemd's word for how the unit ended (``success``, ``signal``, ``oom-kill`` …), else nothing."""
         try:
             return self._systemctl("show", "--property=Result", "--value", self.unit).strip()
         except SessionError:
@@ -167,3 +167,13 @@ class Session:
             return self._run(["tmux", "-N", "-S", self.socket, *arguments], TMUX_SECONDS)
         except CommandError as error:
             raise SessionError(str(error)) from error
+
+
+def _signal_name(text: str) -> str | None:
+    """Return a signal's name; tmux 3.3 says its number."""
+    if text in ("", "-"):
+        return None
+    try:
+        return signal.Signals(int(text)).name
+    except ValueError:
+        return text

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What a keeper decides: when its session starts, ends and starts again, and what to say about it.
 
-All times are seconds of CLOCK_BOOTTIME, so that a stepped clock or a suspended laptop makes nobody healthy or stuck. Nothing
-here waits or polls: the main loop says what it heard and asks what to do by when.
+All times are seconds of CLOCK_BOOTTIME, so that a stepped clock or a suspended laptop makes nobody healthy or stuck.
+Nothing here waits or polls: the main loop says what it heard and asks what to do by when.
 """
 
 from __future__ import annotations
@@ -208,12 +208,11 @@ class Supervision:
     # -- what is decided ----------------------------------------------------------------------------------------------
 
     def decide(self) -> None:
-        """Do what has to be done by now: end a session, start one, notice that an agent is stuck."""
+        """Do what has to be done by now: end a session, start one."""
         if self.definition is None:
             return
         running = self.running
         if running is not None:
-            self._notice(running)
             why = self._reason_to_end(running)
             if why:
                 self._end(running, why)
@@ -227,9 +226,14 @@ class Supervision:
     def _stopped(self) -> Override | None:
         return stop_in_force(self.override, self.wall())
 
-    def _notice(self, running: Running) -> None:
-        """See whether the agent is stuck, or well for so long that its crashes are forgotten."""
-        now = self.boottime()
+    def notice(self) -> None:
+        """See whether the agent is stuck, or well for so long that its crashes are forgotten.
+
+        Apart from :meth:`decide`, so that an agent is said to be stuck before anything is done about it.
+        """
+        running, now = self.running, self.boottime()
+        if running is None or self.definition is None:
+            return
         if not self.runtime.answers_beats and running.well_since is None:
             running.well_since = running.started
         if self.runtime.answers_beats and not running.stuck and now >= running.answer_due:
@@ -291,7 +295,7 @@ class Supervision:
         if self.wanted():
             self.restarts += 1
         event = "session-stopped" if why in ("stopped", "disabled") else "session-restart"
-        said = {"who": asked.get("who"), "because": asked.get("why") or None}
+        said: dict[str, t.Any] = {"who": asked.get("who"), "because": asked.get("why") or None}
         self.record.event(event, session_id=running.found.session_id, why=why, **said)
 
     def _stop_unit(self) -> None:

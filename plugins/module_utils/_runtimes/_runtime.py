@@ -12,7 +12,7 @@ class Runtime:
 
     name = ""
     answers_beats = False
-    """Whether the program itself answers heartbeats. One that does not is never healthy and never idle: nobody knows."""
+    """Whether the program itself answers heartbeats. One that does not is never healthy and never idle."""
     silent_state = "working"
     """State of a running session that cannot answer."""
     silent_source = "process"
