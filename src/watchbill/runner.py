@@ -103,6 +103,14 @@ class PlaybookResult:
     failed: dict[str, HostFailed] = field(default_factory=dict)
     unreachable: dict[str, HostUnreachable] = field(default_factory=dict)
 
+    @property
+    def reason(self) -> str:
+        """Why Ansible itself gave up, in one line: its last error, else the last it said."""
+        lines = self.output.splitlines()
+        errors = [line for line in lines if line.startswith(("[ERROR]:", "ERROR!"))]
+        told = errors[-1:] if errors and "Unexpected Exception" not in errors[-1] else lines[-1:]
+        return told[0].removeprefix("[ERROR]:").strip()[:500] if told else "it said nothing"
+
 
 def run_playbook(
     name: str,
@@ -151,7 +159,7 @@ def run_playbook(
         result.output = _tail(Path(directory) / "artifacts" / "run" / "stdout")
     if runner.rc == 127 or (not collector.began and not result.interrupted):
         raise OperationError(
-            f"Ansible could not run watchbill.fleet.{name}: {result.output or 'it said nothing'}",
+            f"Ansible could not run watchbill.fleet.{name}: {result.reason}",
             "try: ansible-playbook --version, then watchbill validate",
             "ansible",
         )
@@ -181,6 +189,7 @@ def _environment(inherited: Mapping[str, str], directory: Path, lab: bool) -> di
         # ansible-runner hears events through this callback.
         "ANSIBLE_CALLBACK_PLUGINS": get_callback_dir(),
         "ANSIBLE_STDOUT_CALLBACK": "awx_display",
+        "ORIGINAL_STDOUT_CALLBACK": "default",
         "ANSIBLE_CONFIG": str(own_configuration),
         "ANSIBLE_COLLECTIONS_PATH": str(collection_root()),
         "ANSIBLE_HOST_KEY_CHECKING": "True",

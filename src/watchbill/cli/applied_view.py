@@ -73,7 +73,7 @@ def _print_what_is_true(console: Console, applied: Applied, again: str) -> None:
         say(console, f"{host.host}: {_what_is_true(host)}")
     ended = "Interrupted" if applied.interrupted else "Not done"
     where = f"{len(bad)} of {counted(len(applied.hosts), 'host')}"
-    limit = f" --limit {','.join(host.host for host in bad)}" if bad and "--limit" not in again else ""
+    limit = f" --limit {','.join(host.host for host in bad)}" if good and "--limit" not in again else ""
     say(console, f"{ended} on {where}. Next, once that is mended: {again}{limit}", "red")
 
 

@@ -153,7 +153,7 @@ def _host_state(host: str, result: PlaybookResult) -> HostState:
         failed = result.failed[host]
         state, reason, phase = "failed", failed.message, failed.task
     elif not answers:
-        state, reason = "unknown", "interrupted" if result.interrupted else _last_line(result.output)
+        state, reason = "unknown", "interrupted" if result.interrupted else f"was not asked: {result.reason}"
     elif result.interrupted and answers[-1].get("differs") and not answers[-1].get("applied"):
         state, reason = "failed", "interrupted"
     if not answers:
@@ -192,8 +192,3 @@ def _problem(host: str, data: Any) -> Problem:
             str(data.get("hint") or ""),
         )
     return Problem("refused", f"{host}: {data}")
-
-
-def _last_line(output: str) -> str:
-    lines = output.splitlines()
-    return f"was not asked: {lines[-1]}" if lines else "was not asked"
