@@ -12,8 +12,9 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ RECONCILE = "watchbill.fleet.reconcile"
 MOST_FORKS = 50
 # How long ansible-runner waits for output before it asks whether to stop.
 _POLL_SECONDS = 0.5
+# After an interrupt: when workers that are left are told once more, and when everything is killed.
+_SECOND_CALL_SECONDS = 2.0
+_PATIENCE_SECONDS = 15.0
 # What an operator may have set for this machine and this network; every other ANSIBLE_* variable would change what a
 # playbook does.
 _KEPT_VARIABLES = frozenset(
@@ -150,7 +154,7 @@ def run_playbook(
         configuration.env["WATCHBILL_FLEET_FILE"] = str(fleet_path.resolve())
         collector = _Collector(on_event)
         with _interruptible(collector):
-            runner = Runner(configuration, event_handler=collector.take, cancel_callback=collector.kill.is_set)
+            runner = Runner(configuration, event_handler=collector.take, cancel_callback=collector.must_be_killed)
             runner.run()
         if collector.error is not None:
             raise collector.error
@@ -235,8 +239,9 @@ class _Collector:
     def __init__(self, on_event: OnEvent | None) -> None:
         self.result = PlaybookResult(return_code=-1, interrupted=False, output="")
         self.began = False
-        self.kill = threading.Event()
         self.error: Exception | None = None
+        self._kill = False
+        self._stopped_at: float | None = None
         self._pid: int | None = None
         self._on_event = on_event
 
@@ -263,10 +268,24 @@ class _Collector:
         """
         again = self.result.interrupted
         self.result.interrupted = True
+        self._stopped_at = self._stopped_at or time.monotonic()
         if again or self._pid is None:
-            self.kill.set()
+            self._kill = True
         else:
             os.kill(self._pid, signal.SIGINT)
+
+    def must_be_killed(self) -> bool:
+        """Return whether Ansible is to be killed; asked by ansible-runner every now and then.
+
+        A worker that was forked at the moment of the interrupt has missed it, and Ansible waits for its workers: those
+        that are left are told once more.
+        """
+        waited = 0.0 if self._stopped_at is None else time.monotonic() - self._stopped_at
+        if waited > _SECOND_CALL_SECONDS and self._pid is not None:
+            for worker in _children(self._pid):
+                with suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGTERM)
+        return self._kill or waited > _PATIENCE_SECONDS
 
     def _typed(self, name: str, details: Mapping[str, Any]) -> Event | None:
         """Return the typed event, or None for those that tell nobody anything; keeps what belongs to the result."""
@@ -296,6 +315,14 @@ class _Collector:
         failed = HostFailed(host, task, phase, _message(outcome), answer)
         self.result.failed[host] = failed
         return failed
+
+
+def _children(pid: int) -> list[int]:
+    """Return the processes that a process of ours has started and that still run; none where /proc does not tell."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def _message(outcome: Mapping[str, Any]) -> str:

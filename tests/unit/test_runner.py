@@ -143,7 +143,7 @@ def test_playbook_that_does_not_exist_is_an_error_with_ansible_s_words(fleet_fil
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_the_playbook_and_is_told(fleet_file: Path, playbook: Path, number: int) -> None:
-    tasks(playbook, "- ansible.builtin.command: sleep 61.5")
+    tasks(playbook, "- ansible.builtin.command: sleep 31.5")
 
     def interrupt(event: Event) -> None:
         if isinstance(event, HostStarted):
@@ -158,7 +158,7 @@ def test_an_interrupt_ends_the_playbook_and_is_told(fleet_file: Path, playbook: 
 
 
 def test_an_error_in_a_callback_ends_the_playbook_and_comes_back(fleet_file: Path, playbook: Path) -> None:
-    tasks(playbook, "- ansible.builtin.command: sleep 61.5")
+    tasks(playbook, "- ansible.builtin.command: sleep 31.5")
 
     def broken(_event: Event) -> None:
         raise LookupError("my callback")
