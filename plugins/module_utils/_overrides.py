@@ -10,7 +10,7 @@ import time
 import typing as t
 
 from ._layout import Layout
-from ._plain_files import read_regular_file, replace_file
+from ._plain_files import read_object, replace_file
 
 Override = dict[str, t.Any]
 LIMIT = 64 * 1024
@@ -27,13 +27,11 @@ def read_override(layout: Layout, tenant: str, agent: str) -> Override | None:
     """
     path = layout.override(tenant, agent)
     try:
-        value = json.loads(read_regular_file(path, LIMIT))
+        value = read_object(path, LIMIT)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise OverrideError(f"{path}: {error}") from error
-    if not isinstance(value, dict):
-        raise OverrideError(f"{path}: no JSON object")
     stop, restart = value.get("stop"), value.get("restart")
     if not all(part is None or isinstance(part, dict) for part in (stop, restart)):
         raise OverrideError(f"{path}: stop and restart are objects or null")

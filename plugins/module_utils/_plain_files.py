@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
+import typing as t
 
 FILE_LIMIT = 1024 * 1024
 
@@ -32,6 +34,29 @@ def read_regular_file(path: str, limit: int = FILE_LIMIT) -> bytes:
             chunks.append(chunk)
     finally:
         os.close(handle)
+
+
+def read_object(path: str, limit: int = FILE_LIMIT) -> dict[str, t.Any]:
+    """Return the JSON object in a regular file, under the caps of :func:`read_regular_file`.
+
+    :raises OSError: the file is missing, a link, or not regular.
+    :raises ValueError: it is too large, no JSON, nested beyond reason, or something else than an object.
+    """
+    return parse_object(read_regular_file(path, limit))
+
+
+def parse_object(content: bytes) -> dict[str, t.Any]:
+    """Return the JSON object that *content* is.
+
+    :raises ValueError: it is no JSON, nested beyond reason, or something else than an object.
+    """
+    try:
+        value = json.loads(content)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(value, dict):
+        raise ValueError("no JSON object")  # noqa: TRY004 -- about content, not about a type
+    return value
 
 
 def replace_file(path: str, content: bytes, mode: int = 0o600, group: int | None = None) -> None:

@@ -7,7 +7,6 @@ What a tenant can write is data from a stranger: it is read as the tenant, its t
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import typing as t
@@ -16,7 +15,7 @@ from ._as_user import AsUserError, call_as, systemctl_user
 from ._keeper.heartbeat import printable
 from ._layout import Account, Layout
 from ._overrides import OverrideError, read_override
-from ._plain_files import read_regular_file
+from ._plain_files import read_object
 from ._runtimes import RUNTIMES
 from ._tenant import look_at_heartbeats
 
@@ -152,11 +151,10 @@ def _age(now: float, at: t.Any) -> float | None:
 
 def _definition(layout: Layout, tenant: str, name: str) -> dict[str, t.Any]:
     try:
-        value = json.loads(read_regular_file(layout.agent_directory(tenant, name) + "/definition.json"))
+        return read_object(layout.agent_directory(tenant, name) + "/definition.json")
     except (OSError, ValueError):
         # Apply will find the same and repair it; until then nothing is known but the name.
         return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _override(layout: Layout, tenant: str, name: str) -> tuple[dict[str, t.Any] | None, bool]:

@@ -9,13 +9,13 @@ What a tenant wrote is data from a stranger: sizes are capped, types are checked
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import stat
 import typing as t
 
 from ._as_user import read_regular_file
 from ._layout import Layout
+from ._plain_files import read_object
 
 HEARTBEAT_LIMIT = 64 * 1024
 STRAY_LIMIT = 1000
@@ -136,11 +136,10 @@ def unit_digests(directory: str) -> dict[str, str]:
 
 def _heartbeat(directory: str) -> dict[str, t.Any] | None:
     try:
-        value = json.loads(read_regular_file(directory + "/heartbeat.json", HEARTBEAT_LIMIT))
+        return read_object(directory + "/heartbeat.json", HEARTBEAT_LIMIT)
     except (OSError, ValueError):
         # None, broken and oversized mean the same to a reader: there is no answer from this agent.
         return None
-    return value if isinstance(value, dict) else None
 
 
 def _entries(directory: str) -> list[str]:

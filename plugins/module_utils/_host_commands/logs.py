@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import typing as t
@@ -15,6 +14,7 @@ from .._keeper.heartbeat import printable
 from .._keeper.record import MARK, SIZE_LIMIT
 from .._layout import Account, Layout
 from .._overrides import timestamp
+from .._plain_files import parse_object
 from . import CommandFailed, known_agent, layout_here, print_json, reference
 
 LINES_LIMIT = 100_000
@@ -70,10 +70,8 @@ def read_events(home: str, agent: str, count: int) -> list[dict[str, t.Any]]:
 
 def _event(line: bytes) -> dict[str, t.Any] | None:
     try:
-        said = json.loads(line)
+        said = parse_object(line)
     except ValueError:
-        return None
-    if not isinstance(said, dict):
         return None
     what = printable(said.get("event"), 100) or "event"
     details = {
@@ -110,7 +108,7 @@ def _journal(layout: Layout, who: Account, agent: str, count: int) -> list[dict[
 
 def _journal_entry(line: bytes) -> dict[str, t.Any] | None:
     try:
-        said = json.loads(line)
+        said = parse_object(line)
         seconds = int(said["__REALTIME_TIMESTAMP"]) / 1e6
         source = (
             "systemd" if "USER_UNIT" in said else "session" if "session@" in said["_SYSTEMD_USER_UNIT"] else "keeper"

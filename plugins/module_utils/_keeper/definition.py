@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import typing as t
 
-from .._plain_files import read_regular_file
+from .._plain_files import read_object, read_regular_file
 
 FORMAT_VERSION = 1
 RESTART_POLICIES = ("when-idle", "now", "at-window", "manual")
@@ -55,7 +54,7 @@ def read_definition(directory: str) -> Definition:
     """
     path = directory + "/definition.json"
     try:
-        return parse_definition(json.loads(read_regular_file(path)))
+        return parse_definition(read_object(path))
     except (OSError, ValueError) as error:
         raise DefinitionError(f"{path}: {error}") from error
 

@@ -9,7 +9,7 @@ import os
 import stat
 import typing as t
 
-from .._plain_files import read_regular_file, replace_file
+from .._plain_files import parse_object, read_object, replace_file
 
 FORMAT_VERSION = 1
 LINE_LIMIT = 4096
@@ -45,10 +45,10 @@ def parse_line(line: bytes) -> Beat | PaneDied | None:
     if word != b"beat":
         return None
     try:
-        said = json.loads(rest)
-    except (ValueError, RecursionError):
+        said = parse_object(rest)
+    except ValueError:
         return None
-    if not isinstance(said, dict) or said.get("state") not in STATES:
+    if said.get("state") not in STATES:
         return None
     sequence, boottime = said.get("sequence"), said.get("boottime")
     return Beat(
@@ -123,7 +123,6 @@ def write_heartbeat(path: str, heartbeat: dict[str, t.Any]) -> None:
 def read_heartbeat(path: str) -> dict[str, t.Any]:
     """Return the last heartbeat that was written, an empty object where there is none."""
     try:
-        value = json.loads(read_regular_file(path, FILE_LIMIT))
+        return read_object(path, FILE_LIMIT)
     except (OSError, ValueError):
         return {}
-    return value if isinstance(value, dict) else {}

@@ -1,0 +1,46 @@
+"""Commands end in time, and what they said is known."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.processes import CommandError, run
+
+
+def test_output_is_returned() -> None:
+    assert run(["sh", "-c", "echo one; echo two >&2"], 10) == "one\ntwo\n"
+
+
+def test_failure_says_what_the_command_said() -> None:
+    with pytest.raises(CommandError, match="no such unit"):
+        run(["sh", "-c", "echo no such unit; exit 5"], 10)
+
+
+def test_missing_program_is_an_error() -> None:
+    with pytest.raises(CommandError, match="watchbill-no-such-program"):
+        run(["watchbill-no-such-program"], 10)
+
+
+def test_command_that_hangs_is_killed_and_leaves_no_zombie() -> None:
+    started = time.monotonic()
+    with pytest.raises(CommandError, match="not done within"):
+        run(["sleep", "60"], 0.2)
+    assert time.monotonic() - started < 5
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_nothing_stays_open() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        run(["true"], 10)
+        with pytest.raises(CommandError):
+            run(["watchbill-no-such-program"], 10)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_flood_of_output_is_cut_and_does_not_block() -> None:
+    assert 200_000 < len(run(["sh", "-c", "yes | head -c 5000000"], 30)) < 400_000

@@ -1,0 +1,144 @@
+"""The stub plays what it is told and beats as it says."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Beat, Ear, parse_line
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.processes import wait_readable
+from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES
+
+from watchbill.compile import zipapp
+
+
+class Terminal:
+    """A stub on a real terminal, with a keeper's ear."""
+
+    def __init__(self, directory: Path) -> None:
+        program = directory / "watchbill-host.pyz"
+        program.write_bytes(zipapp.build())
+        self.ear = Ear(str(directory / "beat"))
+        self.master, slave = pty.openpty()
+        environment = {
+            "WATCHBILL_BEAT": self.ear.path,
+            "WATCHBILL_INTERVAL": "0.2",
+            "WATCHBILL_SESSION_ID": "s1",
+            "LEVEL": "3",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-IS", str(program), "stub"], stdin=slave, stdout=slave, stderr=slave, env=environment
+        )
+        os.close(slave)
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode() + b"\n")
+
+    def beat(self, state: str | None = None, seconds: float = 10) -> Beat:
+        """Return the next beat, of a given state where one is wanted."""
+        deadline = time.monotonic() + seconds
+        while wait_readable(self.ear.descriptor, max(0.0, deadline - time.monotonic())):
+            for line in self.ear.lines():
+                said = parse_line(line)
+                if isinstance(said, Beat) and state in (None, said.state):
+                    return said
+        raise AssertionError(f"no beat {state or ''} within {seconds} s")
+
+    def screen(self, wanted: str, seconds: float = 10) -> str:
+        deadline = time.monotonic() + seconds
+        text = ""
+        while wanted not in text:
+            assert wait_readable(self.master, max(0.0, deadline - time.monotonic())), text
+            text += os.read(self.master, 4096).decode()
+        return text
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    stub = Terminal(tmp_path)
+    yield stub
+    stub.process.kill()
+    stub.process.wait()
+    os.close(stub.master)
+    os.close(stub.ear.descriptor)
+
+
+def test_first_answer_comes_at_once_and_names_source_and_session(terminal: Terminal) -> None:
+    first, second = terminal.beat(), terminal.beat()
+    assert (first.state, first.source, first.session_id, first.sequence) == ("idle", "stub", "s1", 1)
+    assert second.sequence == 2
+    assert first.boottime is not None
+
+
+def test_states_are_played_as_told(terminal: Terminal) -> None:
+    terminal.type("work")
+    terminal.beat("working")
+    terminal.type("wait run: npm test?")
+    assert terminal.beat("waiting-input").evidence == "run: npm test?"
+    terminal.type("idle")
+    terminal.beat("idle")
+
+
+def test_work_for_a_while_ends_in_idle(terminal: Terminal) -> None:
+    terminal.type("work 0.3")
+    terminal.beat("working")
+    terminal.beat("idle")
+
+
+def test_hang_is_silence_with_a_living_process_until_told_otherwise(terminal: Terminal) -> None:
+    terminal.type("hang")
+    terminal.screen("hanging>")
+    terminal.ear.lines()
+    assert not wait_readable(terminal.ear.descriptor, 0.7)
+    assert terminal.process.poll() is None
+    terminal.type("idle")
+    terminal.beat("idle")
+
+
+def test_environment_can_be_asked_for(terminal: Terminal) -> None:
+    terminal.type("env LEVEL")
+    terminal.screen("LEVEL=3")
+    terminal.type("env HOME")
+    terminal.screen("HOME is not set")
+
+
+def test_exit_ends_with_the_status_it_was_told(terminal: Terminal) -> None:
+    terminal.type("exit 7")
+    assert terminal.process.wait(10) == 7
+
+
+def test_beats_without_a_keeper_are_lost_and_come_back_with_it(terminal: Terminal) -> None:
+    terminal.beat()
+    os.close(terminal.ear.descriptor)
+    time.sleep(0.5)
+    assert terminal.process.poll() is None
+    terminal.ear = Ear(terminal.ear.path)
+    assert (terminal.beat().sequence or 0) > 2
+
+
+def test_end_of_the_terminal_is_the_end_of_the_stub(terminal: Terminal) -> None:
+    terminal.beat()
+    terminal.process.send_signal(signal.SIGHUP)
+    assert terminal.process.wait(10) == -signal.SIGHUP
+
+
+def test_runtimes_are_known_by_name_and_say_whether_they_answer() -> None:
+    assert {name: runtime.answers_beats for name, runtime in RUNTIMES.items()} == {"stub": True, "command": False}
+    assert RUNTIMES["stub"].argv({"program": "/usr/local/bin/watchbill-host"}) == [
+        "/usr/local/bin/watchbill-host",
+        "stub",
+    ]
+    assert RUNTIMES["command"].argv({"command": ["bash", "-l"]}) == ["bash", "-l"]
+
+
+@pytest.mark.parametrize("command", [None, [], "bash -l", ["bash", 3]])
+def test_command_without_words_is_refused(command: object) -> None:
+    with pytest.raises(ValueError, match="list of words"):
+        RUNTIMES["command"].argv({"command": command})
