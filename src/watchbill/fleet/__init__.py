@@ -9,7 +9,6 @@ import hashlib
 import os
 from pathlib import Path
 
-from watchbill.errors import FleetError
 from watchbill.fleet.objects import (
     Agent,
     AgentPolicy,
@@ -44,14 +43,13 @@ __all__ = [
     "load_fleet_cached",
 ]
 
-MAX_PROBLEMS = 1000
 _cache: dict[Path, tuple[str, Fleet]] = {}
 
 
 def load_fleet(path: str | os.PathLike[str]) -> Fleet:
     """Return the fleet that a file describes: read, checked, its agents placed.
 
-    Raises FleetError with all problems (at most MAX_PROBLEMS), sorted by their place in the file.
+    Raises FleetError with all problems (up to a thousand), in the order of the file.
     """
     from watchbill.fleet.load import read_bytes
 
@@ -83,6 +81,5 @@ def _parse(path: str | os.PathLike[str], content: bytes) -> Fleet:
     typed = read_typed(document)
     check(document, typed)
     if document.problems:
-        problems = sorted(document.problems, key=lambda problem: (problem.line or 0, problem.column or 0))
-        raise FleetError(problems[:MAX_PROBLEMS])
+        raise document.refusal()
     return resolve(document, typed.spec)

@@ -12,7 +12,6 @@ from typing import Any
 from watchbill.fleet import seating
 from watchbill.fleet.load import Document
 from watchbill.fleet.model import FleetSpec, HostSpec
-from watchbill.fleet.objects import did_you_mean
 from watchbill.fleet.roster import (
     MAX_AGENTS,
     PolicySource,
@@ -26,6 +25,7 @@ from watchbill.fleet.translate import Path, Typed, describe
 from watchbill.fleet.words import KNOWN_RUNTIMES, shorten
 
 MIN_INTERVALS = 5
+MAX_JUMPS = 3
 
 
 def check(document: Document, typed: Typed) -> None:
@@ -38,7 +38,7 @@ def check(document: Document, typed: Typed) -> None:
     _roster(document, typed)
     if sum(entry.count or 1 for entry in typed.spec.roster) > MAX_AGENTS:
         message = f"the roster stands for more than {MAX_AGENTS} agents"
-        document.problems.append(document.problem("too-many-agents", message, ("roster",), at_key=True))
+        document.add(document.problem("too-many-agents", message, ("roster",), at_key=True))
         return
     _unique_agents(document, typed)
     _heartbeats(document, typed)
@@ -71,7 +71,7 @@ _REFERENCES = (
 def _references(document: Document) -> None:
     for section, keys, kind, verb in _REFERENCES:
         declared = document.data.get(f"{kind}s")
-        known = list(declared) if isinstance(declared, dict) else []
+        known = declared if isinstance(declared, dict) else {}
         for path, entry in _entries(document, section):
             value: Any = entry
             for key in keys:
@@ -81,8 +81,8 @@ def _references(document: Document) -> None:
             owner, _ = describe(document, path)
             owner = owner.replace("roster entry", "agent")
             message = f'{owner} {verb} {kind} "{shorten(value)}", which does not exist'
-            hint = did_you_mean(value, known) or f"{kind}s: {', '.join(known[:10]) or 'none'}"
-            document.problems.append(document.problem(f"unknown-{kind}", message, (*path, *keys), hint=hint))
+            hint = document.suggest(value, known) or f"{kind}s: {', '.join(list(known)[:10]) or 'none'}"
+            document.add(document.problem(f"unknown-{kind}", message, (*path, *keys), hint=hint))
 
 
 def _runtimes(document: Document) -> None:
@@ -100,8 +100,8 @@ def _runtimes(document: Document) -> None:
     for path, value, at_key in written:
         if isinstance(value, str) and value not in KNOWN_RUNTIMES and not document.is_broken(path):
             message = f'there is no runtime "{shorten(value)}"'
-            hint = did_you_mean(value, KNOWN_RUNTIMES) or f"runtimes: {', '.join(KNOWN_RUNTIMES)}"
-            document.problems.append(document.problem("unknown-runtime", message, path, hint=hint, at_key=at_key))
+            hint = document.suggest(value, KNOWN_RUNTIMES) or f"runtimes: {', '.join(KNOWN_RUNTIMES)}"
+            document.add(document.problem("unknown-runtime", message, path, hint=hint, at_key=at_key))
 
 
 def _unique_uids(document: Document, spec: FleetSpec) -> None:
@@ -111,7 +111,7 @@ def _unique_uids(document: Document, spec: FleetSpec) -> None:
         if first != name:
             message = f'tenants "{first}" and "{name}" have the same uid {tenant.uid}'
             problem = document.problem("duplicate-uid", message, ("tenants", name, "uid"), hint="give each its own")
-            document.problems.append(problem)
+            document.add(problem)
 
 
 def _hosts(document: Document, spec: FleetSpec) -> None:
@@ -122,8 +122,9 @@ def _hosts(document: Document, spec: FleetSpec) -> None:
         first = seen.setdefault(reach, name)
         if first != name:
             message = f'hosts "{first}" and "{name}" have the same address {host.address}'
-            document.problems.append(document.problem("duplicate-address", message, ("hosts", name, "address")))
+            document.add(document.problem("duplicate-address", message, ("hosts", name, "address")))
         _connect(document, spec, name, host)
+    _jumps(document, spec)
 
 
 def _connect(document: Document, spec: FleetSpec, name: str, host: HostSpec) -> None:
@@ -132,25 +133,35 @@ def _connect(document: Document, spec: FleetSpec, name: str, host: HostSpec) -> 
     if host.rootless and connect.become:
         message = f'host "{name}" is rootless, so nothing there becomes root'
         hint = "remove become, or rootless"
-        document.problems.append(document.problem("rootless-become", message, (*path, "become"), hint=hint))
+        document.add(document.problem("rootless-become", message, (*path, "become"), hint=hint))
     if host.address == "local":
         for key in sorted(connect.model_fields_set - {"become"}):
             message = f'host "{name}" is local: nothing connects to it, so {key} means nothing'
-            document.problems.append(document.problem("local-connect", message, (*path, key), at_key=True))
+            document.add(document.problem("local-connect", message, (*path, key), at_key=True))
     if connect.jump is None or connect.jump not in spec.hosts:
         return
     if spec.hosts[connect.jump].address == "local":
         message = f'host "{name}" is reached through "{connect.jump}", which is local'
         hint = "remove jump: local is where the connection starts"
-        document.problems.append(document.problem("bad-jump", message, (*path, "jump"), hint=hint))
-    chain = [name]
-    step = host
-    while step.connect.jump in spec.hosts and step.connect.jump not in chain:
-        chain.append(step.connect.jump)
-        step = spec.hosts[step.connect.jump]
-    if step.connect.jump == name:
-        message = f"hosts are reached through each other: {' → '.join([*chain, name])}"
-        document.problems.append(document.problem("jump-loop", message, (*path, "jump")))
+        document.add(document.problem("bad-jump", message, (*path, "jump"), hint=hint))
+
+
+def _jumps(document: Document, spec: FleetSpec) -> None:
+    """Check that no host is reached through itself, or through so many others that the command line explodes."""
+    for start in spec.hosts:
+        chain = [start]
+        while len(chain) <= MAX_JUMPS + 1 and spec.hosts[chain[-1]].connect.jump in spec.hosts:
+            chain.append(spec.hosts[chain[-1]].connect.jump or "")
+            if chain[-1] == start:
+                break
+        path = ("hosts", start, "connect", "jump")
+        if len(chain) > 1 and chain[-1] == start:
+            if start == min(chain):
+                message = f"hosts are reached through each other: {' → '.join(chain)}"
+                document.add(document.problem("jump-loop", message, path))
+        elif len(chain) > MAX_JUMPS + 1:
+            message = f'host "{start}" is reached through more than {MAX_JUMPS} others'
+            document.add(document.problem("too-many-jumps", message, path))
 
 
 def group_of_label(key: str, value: str) -> str:
@@ -169,27 +180,28 @@ def _label_groups(document: Document, spec: FleetSpec) -> None:
                 ours, theirs = (f"{key}: {value}" for key, value in (label, first))
                 message = f"labels {ours} and {theirs} are both the inventory group {group}"
                 path = ("hosts", name, "labels", label[0])
-                document.problems.append(document.problem("same-group", message, path, hint="rename one of them"))
+                document.add(document.problem("same-group", message, path, hint="rename one of them"))
 
 
 def _roster(document: Document, typed: Typed) -> None:
     """Check each entry of the roster against its team, project and runtime."""
     spec = typed.spec
+    complete = typed.has_all("roles", "defaults")
     for place, entry in zip(typed.places, spec.roster, strict=True):
         path: Path = ("roster", place)
         runtime = runtime_of(spec, entry)
-        if runtime is None and typed.has_all("roles", "defaults"):
+        if runtime is None and complete:
             message = f'agent "{entry.name}" has no runtime'
             hint = f"add runtime: {' or '.join(KNOWN_RUNTIMES)}; here, to its role or to defaults"
-            document.problems.append(document.problem("missing-key", message, path, hint=hint))
+            document.add(document.problem("missing-key", message, path, hint=hint))
         if runtime == "command" and entry.command is None:
             message = f'agent "{entry.name}" has the runtime command, but no command'
-            document.problems.append(document.problem("missing-key", message, path, hint="add command: [bash, -l]"))
+            document.add(document.problem("missing-key", message, path, hint="add command: [bash, -l]"))
         if runtime not in (None, "command") and entry.command is not None:
             message = f'agent "{entry.name}" has a command, but the runtime {runtime} starts a program of its own'
             hint = "remove command, or set runtime: command"
             problem = document.problem("unused-command", message, (*path, "command"), hint=hint, at_key=True)
-            document.problems.append(problem)
+            document.add(problem)
         _own_project(document, spec, path, entry.team, entry.project)
 
 
@@ -202,7 +214,7 @@ def _own_project(document: Document, spec: FleetSpec, path: Path, team: str, pro
         owner, _ = describe(document, path)
         message = f'project "{project}" belongs to tenant "{theirs}", {owner} to tenant "{ours}"'
         hint = "tenants share nothing: give the project a team of the same tenant"
-        document.problems.append(document.problem("foreign-project", message, (*path, "project"), hint=hint))
+        document.add(document.problem("foreign-project", message, (*path, "project"), hint=hint))
 
 
 def _unique_agents(document: Document, typed: Typed) -> None:
@@ -214,7 +226,7 @@ def _unique_agents(document: Document, typed: Typed) -> None:
             if len(name) > 32 or name.endswith("-"):
                 hint = "" if entry.count is None else f"count: {entry.count} makes {entry.name}0 … {name}"
                 message = f'"{shorten(name)}" is not an agent name: at most 32 characters, a letter or digit last'
-                document.problems.append(document.problem("bad-name", message, path, hint=hint))
+                document.add(document.problem("bad-name", message, path, hint=hint))
                 break
         if tenant is None:
             continue
@@ -224,7 +236,7 @@ def _unique_agents(document: Document, typed: Typed) -> None:
                 line = document.node(("roster", first)).mark.line
                 message = f'agent "{tenant}/{name}" is already on line {line}'
                 hint = "names are unique within a tenant"
-                document.problems.append(document.problem("duplicate-name", message, path, hint=hint))
+                document.add(document.problem("duplicate-name", message, path, hint=hint))
                 break
 
 
@@ -252,5 +264,5 @@ def _heartbeat(document: Document, sources: list[PolicySource], reported: set[Pa
                     shown = f"healthy_within {beat.healthy_within:g}s is less than {MIN_INTERVALS} times the interval"
                     message = f"{shown} {beat.interval:g}s: a few late beats would make an agent stuck"
                     hint = f"at least {MIN_INTERVALS * beat.interval:g}s, or a shorter interval"
-                    document.problems.append(document.problem("tight-heartbeat", message, path, hint=hint))
+                    document.add(document.problem("tight-heartbeat", message, path, hint=hint))
                 return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,16 @@ from typing import Any
 import yaml
 
 from watchbill.errors import UNSHOWABLE, FleetError, Problem
+from watchbill.fleet.objects import did_you_mean
 from watchbill.fleet.scalars import Unreadable, read_scalar
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_NODES = 100_000
+MAX_PROBLEMS = 1000
 MAX_CONTROL_PROBLEMS = 20
+MAX_SUGGESTIONS = 50
+MAX_CANDIDATES = 200
 
 Step = str | int
 _REPLACED = "\ufffd"
@@ -59,6 +63,27 @@ class Document:
     data: dict[str, Any]
     root: Node
     problems: list[Problem]
+    suggestions: int = 0
+
+    def add(self, problem: Problem) -> None:
+        """Note one more problem. Raises FleetError where there are more than anybody reads."""
+        self.problems.append(problem)
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise self.refusal()
+
+    def refusal(self) -> FleetError:
+        """Return the error with all problems so far, in the order of the file."""
+        return FleetError(sorted(self.problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
+
+    def suggest(self, word: str, known: Iterable[str]) -> str:
+        """Return did_you_mean for a word of this file; nothing after so many that nobody reads them all.
+
+        Looking for near words is slow, and a hostile file may hold thousands of wrong and right ones.
+        """
+        self.suggestions += 1
+        if self.suggestions > MAX_SUGGESTIONS:
+            return ""
+        return did_you_mean(word, [one for one in known if abs(len(one) - len(word)) <= 4][:MAX_CANDIDATES])
 
     def node(self, path: Sequence[Step]) -> Node:
         """Return the node at `path`, or the deepest one on the way that exists."""
@@ -155,10 +180,10 @@ def parse_document(path: str | os.PathLike[str], content: bytes) -> Document:
     text = _replace_controls(document, text)
     data, document.root = _Builder(document, text).build()
     if not isinstance(data, dict):
-        document.problems.append(
+        document.add(
             document.problem_at("wrong-type", "a fleet file is a mapping of keys to values", document.root.mark)
         )
-        raise FleetError(document.problems)
+        raise document.refusal()
     document.data = data
     return document
 
@@ -188,7 +213,7 @@ def _replace_controls(document: Document, text: str) -> str:
     for match in found[:MAX_CONTROL_PROBLEMS]:
         start = match.start()
         mark = Mark(text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
-        document.problems.append(document.problem_at("control-character", control_message(match.group()), mark))
+        document.add(document.problem_at("control-character", control_message(match.group()), mark))
     return _RAW_CONTROLS.sub(_REPLACED, text)
 
 
@@ -336,12 +361,12 @@ class _Builder:
                 container.node.children[container.key] = node
 
     def _report(self, code: str, message: str, mark: Mark, hint: str = "") -> None:
-        self.document.problems.append(self.document.problem_at(code, message, mark, hint=hint))
+        self.document.add(self.document.problem_at(code, message, mark, hint=hint))
 
     def _stop(self, code: str, message: str, mark: Mark, hint: str = "") -> None:
         """Report, and give up reading."""
         self._report(code, message, mark, hint)
-        raise FleetError(self.document.problems)
+        raise self.document.refusal()
 
     def _not_yaml(self, error: yaml.MarkedYAMLError) -> FleetError:
         where = error.problem_mark or error.context_mark
@@ -354,7 +379,7 @@ class _Builder:
             hint = f"it began on line {error.context_mark.line + 1}"
         message = ", ".join(part for part in (error.context, error.problem) if part)
         self._report("not-yaml", f"not YAML: {message}", mark, hint)
-        return FleetError(self.document.problems)
+        return self.document.refusal()
 
 
 _CONTROL_HINTS = {"\n": "write it on one line", "\t": "use spaces"}

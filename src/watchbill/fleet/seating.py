@@ -83,7 +83,7 @@ def _no_slot(
     why = f" (priority {highest} < {lowest})" if lowest is not None and highest < lowest else f" (priority {highest})"
     hint = f"left out: {_listed([one.name for one in left])}{why}. Add a host, raise slots, or lower count."
     path = ("roster", min(entries[one.key] for one in left))
-    document.problems.append(document.problem("no-slot", message, path, hint=hint, excerpt=False))
+    document.add(document.problem("no-slot", message, path, hint=hint, excerpt=False))
 
 
 def _pins(document: Document, typed: Typed) -> None:
@@ -97,13 +97,13 @@ def _pins(document: Document, typed: Typed) -> None:
         if host.cordon:
             message = f'agent "{entry.name}" is pinned to host "{entry.host}", which is cordoned: it takes no agents'
             hint = "remove the pin, or the cordon"
-            document.problems.append(document.problem("cordoned-host", message, path, hint=hint))
+            document.add(document.problem("cordoned-host", message, path, hint=hint))
         tenant = tenant_of(typed.spec, entry.team)
         owner = owners[entry.host]
         if owner is not None and tenant is not None and owner != tenant:
             message = f'host "{entry.host}" is rootless and serves tenant "{owner}", not "{tenant}"'
             hint = "a rootless host serves exactly one tenant"
-            document.problems.append(document.problem("rootless-tenants", message, path, hint=hint))
+            document.add(document.problem("rootless-tenants", message, path, hint=hint))
 
 
 def _hosts(spec: FleetSpec) -> str:

@@ -14,7 +14,6 @@ from pydantic_core import ErrorDetails
 from watchbill.errors import Problem
 from watchbill.fleet.load import Document, Step
 from watchbill.fleet.model import FleetSpec
-from watchbill.fleet.objects import did_you_mean
 from watchbill.fleet.words import shorten
 
 Path = tuple[Step, ...]
@@ -73,7 +72,7 @@ def read_typed(document: Document) -> Typed:
         wrong.add(path[:2] if path[0] in ENTRY_WORDS else path[:1])
         problem = _problem(document, detail, path)
         if not document.is_broken(path) and (problem.line, problem.column) not in taken:
-            document.problems.append(problem)
+            document.add(problem)
     return _without(data, places, wrong)
 
 
@@ -118,7 +117,7 @@ def _problem(document: Document, detail: ErrorDetails, path: Path) -> Problem:
     if kind == "extra_forbidden":
         whose, _ = describe(document, path[:-1])
         known = _known_keys(path[:-1])
-        hint = did_you_mean(str(path[-1]), known) or f"known keys: {', '.join(known)}"
+        hint = document.suggest(str(path[-1]), known) or f"known keys: {', '.join(known)}"
         return document.problem("unknown-key", f'{whose} has no key "{shorten(key)}"', path, hint=hint, at_key=True)
     if kind == "missing":
         hint = f"add {path[-1]}: …"
@@ -132,7 +131,7 @@ def _problem(document: Document, detail: ErrorDetails, path: Path) -> Problem:
     if kind == "literal_error":
         values = re.findall(r"'([^']*)'|(\d+)", str(context["expected"]))
         known = [word or number for word, number in values]
-        hint = did_you_mean(str(detail["input"]), known)
+        hint = document.suggest(str(detail["input"]), known)
         message = f"{subject} must be {' or '.join(known)}"
         return document.problem("bad-value", message, path, hint=hint)
     if kind in _LIMITS:

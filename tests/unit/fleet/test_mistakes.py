@@ -127,6 +127,22 @@ MISTAKES = {
     ),
     "foreign-project": (GUEST, GUEST[:-1] + ", project: shop}", "foreign-project", "shop}", "same tenant"),
     "jump-to-itself": (DESK, "{address: a, slots: 4, connect: {jump: desk}}", "jump-loop", "desk}", ""),
+    "jump-in-a-circle": (
+        "attic: {address: 10.0.0.2, slots: 3}",
+        "attic: {address: x, slots: 3, connect: {jump: ring}}\n  ring: {address: y, slots: 1, connect: {jump: attic}}",
+        "jump-loop",
+        "ring}}",
+        "",
+    ),
+    "too-many-jumps": (
+        "attic: {address: 10.0.0.2, slots: 3}",
+        "attic: {address: x, slots: 3, connect: {jump: h1}}\n"
+        + "".join(f"  h{n}: {{address: a{n}, slots: 1, connect: {{jump: h{n + 1}}}}}\n" for n in (1, 2, 3))
+        + "  h4: {address: a4, slots: 1}",
+        "too-many-jumps",
+        "h1}}",
+        "",
+    ),
     "jump-through-local": (
         "attic: {address: 10.0.0.2, slots: 3}",
         "attic: {address: local, slots: 3}\n  far: {address: x, slots: 1, connect: {jump: attic}}",
@@ -210,6 +226,17 @@ def test_a_wrong_entry_does_not_make_others_wrong(problems: Problems) -> None:
 def test_a_file_full_of_mistakes_is_told_in_bounded_length(problems: Problems) -> None:
     text = with_end("".join(f"key{number}: 1\n" for number in range(20_000)))
     assert len(problems(text)) == 1000
+
+
+def test_looking_for_near_words_does_not_take_long_however_many_there_are(problems: Problems) -> None:
+    import time
+
+    teams = "".join(f"  team{number:05}: {{tenant: studio}}\n" for number in range(3000))
+    entries = "".join(f"  - {{name: a{n}, team: teem{n}, role: r, runtime: stub}}\n" for n in range(3000))
+    before = time.process_time()
+    found = problems(with_line("projects:\n", f"{teams}projects:\n").replace("policy:", f"{entries}policy:"))
+    assert len(found) == 1000
+    assert time.process_time() - before < 2
 
 
 def test_mistake_looks_like_a_mistake(problems: Problems) -> None:

@@ -67,7 +67,7 @@ def test_placement_is_full_fair_and_does_not_depend_on_order(
     seats: list[Seat], wanted: list[Seeker], seed: int
 ) -> None:
     placed = place(seats, wanted)
-    shuffle = random.Random(seed)  # noqa: S311 - shuffles, guards nothing
+    shuffle = random.Random(seed)
     assert place(shuffle.sample(seats, len(seats)), shuffle.sample(wanted, len(wanted))) == placed
     used = Counter(placed.values())
     for seat in seats:

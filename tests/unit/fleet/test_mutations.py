@@ -1,0 +1,115 @@
+"""Whatever is in a file: a Fleet in which all holds, or located errors; never another exception."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from watchbill.errors import UNSHOWABLE, FleetError
+from watchbill.fleet import Fleet, load_fleet
+
+from .conftest import GOOD
+
+EVIL = [
+    "%i", "$(id)", "{{ 1 }}", "a;b", "'", '"', "`id`", "a\nb", "a\0b", "\x1b[31m", "a\u202eb", "../../etc/passwd",
+    "-oProxyCommand=id", "", " ", "~", "no", "12:30:00", "<<", "=", "#x", "&a", "*a", "!x", "[", "{", "\ud7ff",
+    "\u0430pp", "root", "1", "-1", "1e999", "0x10", "\\", "$HOME", "${HOME}", "a b", "\u00a0", "\ufeff", "\U000e0041",
+    "x" * 1000,
+]  # fmt: skip
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from(EVIL), st.text(max_size=20), st.just("desk")
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+)
+WORDS = sorted(set(re.findall(r"[\w./~-]+|[{}\[\],:]|\n *", GOOD)))
+
+
+def loaded(path: Path, content: bytes) -> Fleet | None:
+    """Return the fleet, or None where the file was refused as it should be."""
+    path.write_bytes(content)
+    try:
+        fleet = load_fleet(path)
+    except FleetError as error:
+        assert error.problems
+        for problem in error.problems:
+            assert problem.line is not None and problem.line >= 1, problem
+            assert problem.column is not None and problem.column >= 1, problem
+            assert "\n" not in str(problem)
+            assert not (set(problem.render()) - {"\n"}) & UNSHOWABLE
+        return None
+    return fleet
+
+
+def holds(fleet: Fleet) -> None:
+    """Check what everything behind the loader relies on."""
+    for agent in fleet.agents:
+        assert re.fullmatch(r"[a-z]([a-z0-9]|-(?!-))*", agent.name) and len(agent.name) <= 32
+        assert agent.tenant in fleet.tenants and agent.host in fleet.hosts and agent.runtime in fleet.runtimes
+        texts = [agent.model or "", agent.working_directory, *agent.env, *agent.env.values(), *(agent.command or ())]
+        assert not any(set(text) & UNSHOWABLE for text in texts)
+        assert agent.working_directory.startswith(("~", "/")) and ".." not in agent.working_directory.split("/")
+    for host in fleet.hosts.values():
+        assert len(fleet.agents_on(host.name)) <= host.slots
+        assert not host.address.startswith("-") and not re.search(r"\s", host.address)
+
+
+def paths(data: object, here: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Return the path of every value in plain data."""
+    pairs = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    return [here, *(path for key, value in pairs for path in paths(value, (*here, key)))]
+
+
+PATHS = paths(yaml.safe_load(GOOD))[1:]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mutations") / "fleet.yaml"
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=st.sampled_from(PATHS), value=values, as_key=st.booleans())
+def test_any_value_anywhere_is_refused_in_place_or_harmless(
+    file: Path, path: tuple[str | int, ...], value: object, as_key: bool
+) -> None:
+    data = yaml.safe_load(GOOD)
+    parent = data
+    for step in path[:-1]:
+        parent = parent[step]
+    if as_key and isinstance(parent, dict) and isinstance(value, (str, int, float, bool)):
+        parent[value] = parent.pop(path[-1])
+    else:
+        parent[path[-1]] = value
+    fleet = loaded(file, yaml.safe_dump(data, allow_unicode=True).encode("utf-8", "replace"))
+    if fleet is not None:
+        holds(fleet)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    at=st.integers(0, len(GOOD)),
+    gone=st.integers(0, 30),
+    new=st.one_of(st.sampled_from(WORDS), st.sampled_from(EVIL), st.text(max_size=10)),
+)
+def test_any_edit_of_the_text_is_refused_in_place_or_harmless(file: Path, at: int, gone: int, new: str) -> None:
+    fleet = loaded(file, (GOOD[:at] + new + GOOD[at + gone :]).encode("utf-8", "surrogatepass"))
+    if fleet is not None:
+        holds(fleet)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=200))
+def test_any_bytes_are_refused_in_place(file: Path, content: bytes) -> None:
+    assert loaded(file, content) is None
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.lists(st.sampled_from([*WORDS, *EVIL]), max_size=60))
+def test_any_salad_of_words_is_refused_in_place(file: Path, words: list[str]) -> None:
+    assert loaded(file, " ".join(words).encode("utf-8", "surrogatepass")) is None
