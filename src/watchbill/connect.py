@@ -78,8 +78,10 @@ def ssh_options(connection: Connection) -> list[str]:
 def control_directory() -> Path:
     """Return a directory that only this user can enter, with a path short enough for ssh's sockets in it."""
     name = "watchbill-ssh"
-    candidates = [Path(os.environ["XDG_RUNTIME_DIR"]) / name] if os.environ.get("XDG_RUNTIME_DIR") else []
-    candidates += [_cache() / "ssh", Path(tempfile.gettempdir()) / f"{name}-{os.geteuid()}"]
+    candidates = [_cache() / "ssh", Path(tempfile.gettempdir()) / f"{name}-{os.geteuid()}"]
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    if runtime.is_absolute() and runtime.is_dir():
+        candidates.insert(0, runtime / name)
     for directory in candidates:
         if len(os.fsencode(directory)) + 1 + _CONTROL_NAME_LENGTH <= _CONTROL_PATH_BYTES and _own(directory):
             return directory
