@@ -56,7 +56,8 @@ class Apply:
     def run(self, actions: list[Action]) -> None:
         """Carry out *actions*; those that already have a result are left alone."""
         todo = [action for action in actions if "result" not in action]
-        self._each((a for a in todo if a.get("stray")), self._remove_stray)
+        strays = [action for action in todo if action.get("stray")]
+        self._each(sorted(strays, key=lambda action: action["name"], reverse=True), self._remove_stray)
         gone = [action for action in todo if action["action"] in GONE]
         self._stop(gone)
         self._each(_reversed(gone, "file", "directory"), self._delete_path)

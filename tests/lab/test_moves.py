@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import answer, eventually, watchbill
-from conftest import Lab
+
+from tests.lab.command_line import answer, eventually, watchbill
+from tests.lab.conftest import Lab
 
 FLEET = """
 plugin: watchbill.fleet.fleet
