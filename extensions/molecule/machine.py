@@ -12,15 +12,19 @@ from testinfra.host import Host
 
 @dataclass(frozen=True)
 class Account:
-    """A user of a machine who runs agents. Commands run as that user, the way its own login would run them."""
+    """A user of a machine who runs agents. Commands run as that user, the way its own login would run them.
+
+    `become`: we are root there, and not that user itself.
+    """
 
     host: Host
     name: str
     uid: int
+    become: bool = True
 
     def run(self, command: str) -> Any:
         """Return how a shell command of this user ended: `rc`, `stdout`, `stderr`."""
-        become = "" if self.host.user().name == self.name else f"runuser -u {self.name} -- "
+        become = f"runuser -u {self.name} -- " if self.become else ""
         script = shlex.quote(f"cd ~{self.name} && {command}")
         return self.host.run(f"{become}env XDG_RUNTIME_DIR=/run/user/{self.uid} sh -c {script}")
 
@@ -30,6 +34,10 @@ class Account:
         assert done.rc == 0, f"{self.name}: {command}\n{done.stdout}{done.stderr}"
         return str(done.stdout).rstrip("\n")
 
+    def runtime(self, agent: str) -> str:
+        """Return the directory of an agent's sockets and heartbeat."""
+        return f"/run/user/{self.uid}/watchbill/{agent}"
+
     def unit(self, name: str) -> dict[str, str]:
         """Return what this user's systemd knows of a unit."""
         shown = self.output(f"systemctl --user show -p ActiveState,UnitFileState,FragmentPath {name}")
@@ -37,12 +45,12 @@ class Account:
 
     def heartbeat(self, agent: str) -> dict[str, Any]:
         """Return what the keeper of an agent wrote last."""
-        heartbeat: dict[str, Any] = json.loads(self.output(f"cat /run/user/{self.uid}/watchbill/{agent}/heartbeat.json"))
+        heartbeat: dict[str, Any] = json.loads(self.output(f"cat {self.runtime(agent)}/heartbeat.json"))
         return heartbeat
 
     def pane(self, agent: str, variable: str) -> str:
         """Return a variable of the one pane of an agent's session, such as `pane_pid`."""
-        panes = self.output(f"tmux -S /run/user/{self.uid}/watchbill/{agent}/tmux.sock list-panes -a -F '#{{{variable}}}'")
+        panes = self.output(f"tmux -S {self.runtime(agent)}/tmux.sock list-panes -a -F '#{{{variable}}}'")
         assert panes.count("\n") == 0, f"{agent} has more than one pane: {panes}"
         return panes
 
@@ -52,7 +60,7 @@ class Account:
         return dict(variable.split("=", 1) for variable in variables if variable)
 
     def check_agent(self, agent: str, state: str) -> None:
-        """Check that an agent is on watch: keeper and session run, its program lives on a terminal, its state is known."""
+        """Check that an agent is on watch: its units run, its program lives on a terminal, its state is known."""
         keeper, session = (self.unit(f"watchbill-{role}@{agent}.service") for role in ("agent", "session"))
         assert (keeper["ActiveState"], session["ActiveState"]) == ("active", "active"), agent
         assert self.pane(agent, "pane_dead") == "0", agent

@@ -10,7 +10,7 @@ from extensions.molecule.machine import Account
 
 @pytest.fixture
 def ana(host: Host) -> Account:
-    return Account(host, "ana", 1500)
+    return Account(host, "ana", 1500, become=False)
 
 
 def test_we_are_not_root(host: Host) -> None:
