@@ -143,11 +143,10 @@ def run_playbook(
             limit=",".join(hosts) if limited else None,
             forks=max(1, min(MOST_FORKS, len(hosts))),
             cmdline=" ".join(option for option, wanted in (("--check", check), ("--diff", diff)) if wanted) or None,
-            settings={"pexpect_timeout": _POLL_SECONDS},
             quiet=True,
             ident="run",
         )
-        _write_extra_vars(Path(directory), extra_vars or {})
+        _write_inputs(Path(directory), extra_vars or {})
         configuration.prepare()
         configuration.env = _environment(configuration.env, Path(directory), lab)
         # A file without the line `plugin: watchbill.fleet.fleet` is a fleet file, too, when we say so.
@@ -170,12 +169,15 @@ def run_playbook(
     return result
 
 
-def _write_extra_vars(directory: Path, extra_vars: Mapping[str, Any]) -> None:
-    """Put variables where ansible-runner takes them from: a file, because arguments can be read by everybody on this
-    machine.
+def _write_inputs(directory: Path, extra_vars: Mapping[str, Any]) -> None:
+    """Put variables and settings where ansible-runner takes them from.
+
+    Variables are in a file because arguments can be read by everybody on this machine; settings because ansible-runner
+    forgets those it is given otherwise.
     """
     (directory / "env").mkdir(mode=0o700)
     (directory / "env" / "extravars").write_text(json.dumps(dict(extra_vars)))
+    (directory / "env" / "settings").write_text(json.dumps({"pexpect_timeout": _POLL_SECONDS}))
 
 
 def _environment(inherited: Mapping[str, str], directory: Path, lab: bool) -> dict[str, str]:
@@ -298,7 +300,7 @@ class _Collector:
         outcome = details.get("res")
         outcome = outcome if isinstance(outcome, Mapping) else {}
         if name == "runner_on_unreachable":
-            unreachable = HostUnreachable(host, task, str(outcome.get("msg") or "unreachable"))
+            unreachable = HostUnreachable(host, task, _unreachable_words(_message(outcome)))
             self.result.unreachable[host] = unreachable
             return unreachable
         if name not in ("runner_on_ok", "runner_on_failed"):
@@ -323,6 +325,12 @@ def _children(pid: int) -> list[int]:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
+
+
+def _unreachable_words(message: str) -> str:
+    """Return what ssh said, without what Ansible says about it."""
+    _, ssh, words = message.rpartition("ssh: ")
+    return (ssh + words).strip() if ssh else message.removeprefix("Task failed: ")
 
 
 def _message(outcome: Mapping[str, Any]) -> str:

@@ -138,10 +138,12 @@ def ps(
     return found.exit_code
 
 
-def show(options: Options, agent: AgentArgument) -> None:
+def show(options: Options, agent: AgentArgument) -> int:
     """Show everything about one agent, evidence and paths included.
 
     Examples:  watchbill show coder0   ·   watchbill show studio/coder0 --json
+
+    Exit codes: 0 its host answered, 1 it could not be asked; the state is unknown.
     """
     from watchbill.ops.status import show as look
 
@@ -152,6 +154,7 @@ def show(options: Options, agent: AgentArgument) -> None:
         from watchbill.cli.status_view import print_details
 
         print_details(console(), details)
+    return details.exit_code
 
 
 def logs(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -36,7 +35,7 @@ def print_status(console: Console, status: Status) -> None:
     for agent in status.agents:
         sign, style = _SIGNS.get(agent.state, ("?", "dim"))
         names = [cell(name) for name in (agent.reference, agent.host, agent.role, agent.runtime)]
-        rows.append([*names, cell(f"{sign} {agent.state}", style), cell(_age(agent)), cell(_note(agent))])
+        rows.append([*names, cell(f"{sign} {agent.state}", style), cell(_age(agent)), cell(_note(agent, status))])
     if status.agents:
         print_table(console, rows)
     say(console, _counts(status))
@@ -62,7 +61,7 @@ def print_details(console: Console, details: AgentDetails) -> None:
         "override": status.override,
         "last event": status.last_event,
         "session": status.session_id,
-        "session unit": status.unit,
+        "unit": status.unit,
         "comes back at boot": status.enabled,
         "keeper": status.keeper,
         "note": status.note,
@@ -79,8 +78,10 @@ def print_details(console: Console, details: AgentDetails) -> None:
 def _words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, (Mapping, list)):
-        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_words(inner)}" for key, inner in value.items() if inner is not None)
+    if isinstance(value, list):
+        return " ".join(map(str, value))
     return str(value)
 
 
@@ -111,7 +112,7 @@ def duration(seconds: float) -> str:
     return f"{int(seconds)}s"
 
 
-def _note(agent: AgentStatus) -> str:
+def _note(agent: AgentStatus, status: Status) -> str:
     """Return what deserves a word beside the state."""
     parts = []
     stop = (agent.override or {}).get("stop")
@@ -124,7 +125,7 @@ def _note(agent: AgentStatus) -> str:
     if agent.pending_restart:
         parts.append("restart waits until it is idle")
     if agent.note:
-        parts.append(agent.note)
+        parts.append(agent.note if agent.host not in status.unknown else "host cannot be asked")
     return ", ".join(part for part in parts if part)
 
 

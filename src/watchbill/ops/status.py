@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from watchbill.errors import OperationError
@@ -112,26 +112,27 @@ def status(target: Target) -> Status:
 
 
 def show(target: Target, reference: str) -> AgentDetails:
-    """Return everything about one agent.
+    """Return everything about one agent; its state is ``unknown`` where its host cannot be asked.
 
-    Raises OperationError when the fleet has no such agent or its host cannot be asked.
+    Raises OperationError when the fleet has no such agent.
     """
     agent = find_agent(target, reference)
-    try:
-        known = _joined(agent.host, [agent], _ask_status(target, agent.host))
-    except NotInstalled:
-        known = [_absent(agent, "not applied yet")]
-    mine = next(status for status in known if (status.tenant, status.name) == (agent.tenant, agent.name))
-    return AgentDetails(agent, mine, derived_paths(target, agent))
+    found = status(replace(target, hosts=(agent.host,)))
+    mine = next(one for one in found.agents if one.reference == agent.reference)
+    return AgentDetails(agent, mine, derived_paths(target, agent), found.exit_code)
 
 
 @dataclass(frozen=True)
 class AgentDetails:
-    """One agent whole: its definition in the fleet, its status, and where it lives on its host."""
+    """One agent whole: its definition in the fleet, its status, and where it lives on its host.
+
+    `exit_code` is 1 where its host could not be asked, otherwise 0.
+    """
 
     agent: Agent
     status: AgentStatus
     paths: Mapping[str, str]
+    exit_code: int
 
     def definition(self) -> dict[str, Any]:
         """Return what the fleet says about the agent."""
