@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +20,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 FLEET = PROJECT / "inventories" / "foundation" / "fleet.yaml"
 AS_STUDIO = "setpriv --reuid=20001 --regid=20001 --clear-groups env XDG_RUNTIME_DIR=/run/user/20001 HOME=/home/studio"
 STUBS = 8
+ANSIBLE_PLAYBOOK = [sys.executable, "-m", "ansible", "playbook"]
 
 
 @pytest.fixture(scope="module")
@@ -256,3 +260,20 @@ def test_removed_agent_stays_gone_after_reboot(studio: Lab) -> None:
     ]
     assert studio.ssh("desk", "test -d /home/studio/agents/shell").returncode == 0, "the home of an agent is work"
     eventually(lambda: len(healthy(studio)) == STUBS, 30, "the others are back")
+
+
+def test_playbook_restarts_the_agents_it_names_and_no_other(studio: Lab) -> None:
+    before = {**pids(studio, "desk"), **pids(studio, "attic")}
+    named = '{"watchbill_agents": ["studio/coder0", "studio/coder2"]}'
+    done = subprocess.run(
+        [*ANSIBLE_PLAYBOOK, "-i", str(studio.path), "watchbill.fleet.restart", "-e", named],
+        env=os.environ | {"WATCHBILL_LAB": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    eventually(lambda: len(healthy(studio)) == STUBS, 20, "all healthy again")
+    after = {**pids(studio, "desk"), **pids(studio, "attic")}
+    assert {name for name in after if after[name] != before[name]} == {"coder0", "coder2"}

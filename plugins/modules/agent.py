@@ -1,0 +1,124 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Module ``watchbill.fleet.agent``: an operator's word to agents of one host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: agent
+short_description: Stop, start or restart agents
+version_added: "0.1.0"
+description:
+  - Says to the keepers of agents on this host what C(watchbill stop), C(start) and C(restart) say.
+  - The word is an override. It lives on the host, survives reboots and rollouts, and is no drift.
+  - Agents of the list that do not live on this host are passed over, so that one list serves a whole play.
+options:
+  name:
+    description: Agents, as C(tenant/name).
+    type: list
+    elements: str
+    required: true
+  state:
+    description: What they shall do.
+    type: str
+    choices: [started, stopped, restarted]
+    required: true
+  when:
+    description: Whether a restart waits until the agent is idle.
+    type: str
+    choices: [idle, now]
+    default: idle
+  who:
+    description: Who says so; shown beside the override.
+    type: str
+    required: true
+  why:
+    description: The reason; shown beside the override.
+    type: str
+    default: ""
+  wait:
+    description: Seconds to wait until the keepers have done it.
+    type: float
+    default: 30
+author: [Watchbill contributors (@watchbill)]
+attributes:
+  check_mode:
+    support: full
+    description: Says which agents would be told, tells none.
+  diff_mode:
+    support: none
+    description: There is no text to compare.
+  idempotent:
+    support: partial
+    description: Starting and stopping are; every restart is another one.
+"""
+
+EXAMPLES = r"""
+- name: Let the coders rest
+  watchbill.fleet.agent:
+    name: [studio/coder0, studio/coder1]
+    state: stopped
+    who: ana
+    why: the review comes first
+"""
+
+RETURN = r"""
+agents:
+  description: What each agent of this host answered.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+import json
+import os
+import re
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
+
+VERBS = {"started": "start", "stopped": "stop", "restarted": "restart"}
+REFERENCE = re.compile(r"[a-z][a-z0-9-]*/[a-z][a-z0-9-]*\Z")
+
+
+def main() -> None:
+    """Tell the agents that live here."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "list", "elements": "str", "required": True},
+            "state": {"type": "str", "choices": list(VERBS), "required": True},
+            "when": {"type": "str", "choices": ["idle", "now"], "default": "idle"},
+            "who": {"type": "str", "required": True},
+            "why": {"type": "str", "default": ""},
+            "wait": {"type": "float", "default": 30},
+        },
+        supports_check_mode=True,
+    )
+    layout = Layout.system() if os.geteuid() == 0 else Layout.rootless()
+    for name in module.params["name"]:
+        if not REFERENCE.match(name):
+            module.fail_json(msg=f"{name!r} is no agent: write tenant/name")
+    here = [name for name in module.params["name"] if os.path.isdir(layout.agent_directory(*name.split("/")))]
+    if not here or module.check_mode:
+        module.exit_json(changed=bool(here), agents=[{"agent": name} for name in here])
+    status, output, errors = module.run_command(_command(layout, module.params, here))
+    try:
+        answers = json.loads(output)
+    except ValueError:
+        module.fail_json(msg=errors.strip() or output.strip() or f"watchbill-host ended with {status}")
+    agents = answers if isinstance(answers, list) else [answers]
+    if status != 0:
+        module.fail_json(msg="; ".join(str(a["error"]) for a in agents if a.get("error")), changed=True, agents=agents)
+    module.exit_json(changed=True, agents=agents)
+
+
+def _command(layout: Layout, parameters: dict[str, object], agents: list[str]) -> list[str]:
+    verb = VERBS[str(parameters["state"])]
+    words = [f"{layout.binaries}/watchbill-host", "override", verb, *agents, "--json"]
+    for option in ("who", "why", "when", "wait"):
+        words.append(f"--{option}={parameters[option]}")
+    return words
+
+
+if __name__ == "__main__":
+    main()
