@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def test_wheel_says_that_it_is_typed(wheel: Path) -> None:
 
 
 def test_source_distribution_builds_the_same_wheel(source_distribution: Path, wheel: Path, tmp_path: Path) -> None:
-    build(["hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], source_distribution)
+    build([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], source_distribution)
     assert names_in(only(tmp_path, "*.whl")) == names_in(wheel)
 
 
