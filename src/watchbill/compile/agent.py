@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from watchbill.compile.half import RUNTIMES, canonical, digest, format_environment
@@ -12,18 +13,18 @@ if TYPE_CHECKING:
     from watchbill.fleet import Agent
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
-STAGGER_SECONDS = 0.2
-"""How far apart the sessions of one host start at boot."""
+STAGGER_SECONDS = 5.0
+"""How long the sessions of one host take to start at boot, each at its own moment."""
 
 
-def add_agent(builder: ManifestBuilder, agent: Agent, index: int, program_sha256: str) -> None:
-    """Add all resources of *agent*, the *index*-th of its host (from 0)."""
+def add_agent(builder: ManifestBuilder, agent: Agent, program_sha256: str) -> None:
+    """Add all resources of *agent*."""
     reference = f"{agent.tenant}/{agent.name}"
     owned: dict[str, Any] = {"tenant": agent.tenant, "agent": reference}
     group = agent.tenant
     directory = builder.layout.agent_directory(agent.tenant, agent.name)
     environment = format_environment(agent.env)
-    definition = _definition(builder, agent, index, environment)
+    definition = _definition(builder, agent, environment)
     builder.add_directory(directory, "0750", "root", group, **owned)
     body = canonical(definition) + b"\n"
     builder.add_file(f"{directory}/definition.json", body, "0640", "root", group, reload="agent", **owned)
@@ -49,7 +50,7 @@ def add_agent(builder: ManifestBuilder, agent: Agent, index: int, program_sha256
     )
 
 
-def _definition(builder: ManifestBuilder, agent: Agent, index: int, environment: bytes) -> dict[str, Any]:
+def _definition(builder: ManifestBuilder, agent: Agent, environment: bytes) -> dict[str, Any]:
     definition: dict[str, Any] = {
         "format_version": 1,
         "fleet": builder.fleet.name,
@@ -63,7 +64,7 @@ def _definition(builder: ManifestBuilder, agent: Agent, index: int, environment:
         "model": agent.model,
         "command": list(agent.command or ()),
         "enabled": agent.enabled,
-        "start_delay": round(index * STAGGER_SECONDS, 3),
+        "start_delay": _start_delay(agent),
         "heartbeat": {
             "interval": agent.policy.heartbeat.interval,
             "healthy_within": agent.policy.heartbeat.healthy_within,
@@ -82,6 +83,11 @@ def _definition(builder: ManifestBuilder, agent: Agent, index: int, environment:
     }
     definition["launch_digest"] = digest(definition["launch"])
     return definition
+
+
+def _start_delay(agent: Agent) -> float:
+    """Return seconds that depend on the agent's name alone: its neighbours may come and go without changing it."""
+    return round(zlib.crc32(f"{agent.tenant}/{agent.name}".encode()) % 1000 / 1000 * STAGGER_SECONDS, 2)
 
 
 def _add_units(

@@ -82,8 +82,8 @@ def compile_host(fleet: Fleet, host: str) -> CompiledHost:
         _add_tenant_directories(builder, tenant.name)
         if not rootless:
             _add_account(builder, tenant.name, tenant.uid)
-    for index, agent in enumerate(fleet.agents_on(host)):
-        add_agent(builder, agent, index, program_sha256)
+    for agent in fleet.agents_on(host):
+        add_agent(builder, agent, program_sha256)
     manifest: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "product_version": VERSION,
