@@ -337,7 +337,9 @@ def _message(outcome: Mapping[str, Any]) -> str:
     """Return why a task failed, in one line where the module gave one; for a loop, why each of its items did."""
     items = outcome.get("results")
     if isinstance(items, list):
-        failed = [_message(item) for item in items if isinstance(item, Mapping) and item.get("failed")]
+        # ansible-core 2.21 leaves `failed` out of items; one that failed has an exception then.
+        maps = [item for item in items if isinstance(item, Mapping)]
+        failed = [_message(item) for item in maps if item.get("failed") or "exception" in item]
         if failed:
             return "; ".join(failed)
     for key in ("msg", "module_stderr", "stderr"):
