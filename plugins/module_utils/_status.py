@@ -14,7 +14,7 @@ import typing as t
 from ._as_user import AsUserError, call_as, systemctl_user
 from ._keeper.heartbeat import printable
 from ._layout import Account, Layout
-from ._overrides import OverrideError, read_override
+from ._overrides import OverrideError, read_override, stop_in_force
 from ._plain_files import read_object
 from ._runtimes import RUNTIMES
 from ._tenant import look_at_heartbeats
@@ -88,7 +88,7 @@ def _row(layout: Layout, tenant: str, name: str, definition: dict[str, t.Any], v
     heartbeat = said if isinstance(said, dict) else {}
     unit = view.units.get(f"watchbill-session@{name}.service")
     keeper = view.units.get(f"watchbill-agent@{name}.service")
-    override, stopped = _override(layout, tenant, name)
+    override, stopped = _override(layout, tenant, name, heartbeat.get("restart_done"))
     row: Row = {
         "tenant": tenant,
         "name": name,
@@ -157,13 +157,21 @@ def _definition(layout: Layout, tenant: str, name: str) -> dict[str, t.Any]:
         return {}
 
 
-def _override(layout: Layout, tenant: str, name: str) -> tuple[dict[str, t.Any] | None, bool]:
+def _override(layout: Layout, tenant: str, name: str, done: t.Any) -> tuple[dict[str, t.Any] | None, bool]:
+    """Return the operator's word as far as it still has to be kept, and whether it is a stop.
+
+    :param done: id of the last restart that the keeper carried out.
+    """
     try:
         override = read_override(layout, tenant, name)
     except OverrideError as error:
         return {"error": str(error)}, False
-    stop = (override or {}).get("stop")
-    return override, stop is not None
+    if override is None:
+        return None, False
+    stop, restart = stop_in_force(override, time.time()), override["restart"]
+    if restart is not None and restart.get("id") == done:
+        restart = None
+    return ({"stop": stop, "restart": restart} if stop or restart else None), stop is not None
 
 
 def _entries(directory: str) -> list[str]:

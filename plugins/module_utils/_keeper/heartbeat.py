@@ -30,18 +30,12 @@ class Beat(t.NamedTuple):
     boottime: float | None
 
 
-class PaneDied(t.NamedTuple):
-    """tmux says that the program of a pane ended. It is a hint: whoever can write the FIFO can say it."""
-
-
-def parse_line(line: bytes) -> Beat | PaneDied | None:
-    """Return what a line of the FIFO says, None where it says nothing that is known.
+def parse_line(line: bytes) -> Beat | None:
+    """Return the heartbeat in a line of the FIFO, None where it is none.
 
     Whatever runs as the tenant can write here, so types are checked and texts are cut to 500 printable characters.
     """
     word, _, rest = line.partition(b" ")
-    if word == b"exit":
-        return PaneDied()
     if word != b"beat":
         return None
     try:

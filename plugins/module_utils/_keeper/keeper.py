@@ -18,7 +18,7 @@ from .._layout import Layout
 from .._overrides import OverrideError, read_override, timestamp
 from .._runtimes import RUNTIMES
 from .definition import DefinitionError, read_definition
-from .heartbeat import FORMAT_VERSION, Beat, Ear, PaneDied, parse_line, read_heartbeat, write_heartbeat
+from .heartbeat import FORMAT_VERSION, Ear, parse_line, read_heartbeat, write_heartbeat
 from .record import Record
 from .service import Service, Signals
 from .session import Session, SessionError
@@ -111,7 +111,7 @@ class Keeper:
             self.supervision.miss(previous)
             return
         self.supervision.adopt(found, previous)
-        self.supervision.look_at_pane()
+        self.supervision.follow_program()
 
     def _prepare(self) -> None:
         """Make sure that a session finds its runtime directory and FIFO, whatever was done to them."""
@@ -146,15 +146,19 @@ class Keeper:
         running = self.supervision.running
         if running is not None:
             poll.register(running.found.descriptor, select.POLLIN)
+            if running.program is not None:
+                poll.register(running.program, select.POLLIN)
         now = boottime()
         seconds = max(0.0, min([LONGEST_WAIT, *(at - now for at in self._deadlines())]))
         ready = poll.poll(seconds * 1000 + 1)
         late = boottime() - now - seconds
         if late > OVERSLEPT_SECONDS:
             self.supervision.overslept(late)
-        if running is not None and any(descriptor == running.found.descriptor for descriptor, _ in ready):
-            self._listen()
+        ended = {descriptor for descriptor, _ in ready}
+        if running is not None and running.found.descriptor in ended:
             self.supervision.server_ended()
+        elif running is not None and running.program in ended:
+            self.supervision.program_ended()
 
     def _deadlines(self) -> list[float]:
         times = [self._written + self._rewrite_seconds(), *self.supervision.deadlines()]
@@ -170,12 +174,9 @@ class Keeper:
     def _listen(self) -> None:
         """Take what waits in the FIFO."""
         for line in self.ear.lines():
-            said = parse_line(line)
-            if isinstance(said, Beat):
-                if self.supervision.hear(said):
-                    self._written = 0.0
-            elif isinstance(said, PaneDied):
-                self.supervision.look_at_pane()
+            beat = parse_line(line)
+            if beat is not None and self.supervision.hear(beat):
+                self._written = 0.0
 
     # -- saying --------------------------------------------------------------------------------------------------------
 

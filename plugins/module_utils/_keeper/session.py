@@ -20,7 +20,7 @@ RETRY_SECONDS = 0.02
 PANE = "%0"
 """The first pane of a tmux server: the one that tmux.conf made for the agent."""
 PANE_FORMAT = (
-    "#{pane_id} #{pane_dead} #{?pane_dead_signal,-,#{pane_dead_status}} #{?pane_dead_signal,#{pane_dead_signal},-}"
+    "#{pane_id} #{pane_pid} #{?pane_dead_signal,-,#{pane_dead_status}} #{?pane_dead_signal,#{pane_dead_signal},-}"
 )
 SCREEN_LINES = 200
 
@@ -38,9 +38,9 @@ class Found(t.NamedTuple):
 
 
 class Pane(t.NamedTuple):
-    """The agent's own program: its pid, and how it ended where it did. ``status`` is None after a signal."""
+    """The agent's own program: its pid, and how it ended where tmux knows. ``status`` is None after a signal."""
 
-    dead: bool
+    pid: int
     status: int | None
     signal: str | None
 
@@ -109,7 +109,7 @@ class Session:
         self._systemctl("stop", self.unit)
 
     def pane(self) -> Pane | None:
-        """Return the agent's pane, None where the server has none of that name any more.
+        """Return the agent's pane, None where the server does not have it any more.
 
         ``start-server`` makes a server that never had a client read its configuration; ``-N`` keeps tmux from starting
         a server of its own, outside the unit.
@@ -118,9 +118,9 @@ class Session:
         """
         listing = self._tmux("start-server", ";", "list-panes", "-a", "-F", PANE_FORMAT)
         for line in listing.splitlines():
-            pane_id, dead, status, number = [*line.split(" "), "", "", ""][:4]
-            if pane_id == PANE:
-                return Pane(dead == "1", int(status) if status.isdigit() else None, _signal_name(number))
+            pane_id, pid, status, number = [*line.split(" "), "", "", ""][:4]
+            if pane_id == PANE and pid.isdigit():
+                return Pane(int(pid), int(status) if status.isdigit() else None, _signal_name(number))
         return None
 
     def screen(self) -> str:

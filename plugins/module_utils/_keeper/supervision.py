@@ -9,6 +9,7 @@ Nothing here waits or polls: the main loop says what it heard and asks what to d
 from __future__ import annotations
 
 import os
+import signal
 import typing as t
 
 from .._overrides import Override, stop_in_force, timestamp
@@ -18,25 +19,14 @@ from .heartbeat import Beat
 from .patience import WELL_SECONDS, Patience
 from .processes import wait_readable
 from .record import Record
-from .session import Found, Pane, Session, SessionError
+from .running import NOTHING_RUNS, Running, number, text
+from .session import Found, Session, SessionError
+
+ASK_AGAIN_SECONDS = 60.0
+GOING_SECONDS = 1.0
+"""How long a tmux server that does not answer is given to be gone."""
 
 Clock = t.Callable[[], float]
-
-
-class Running:
-    """A session that runs, and what its agent said so far."""
-
-    def __init__(self, found: Found, launch_digest: str | None, started: float, answer_due: float) -> None:
-        """Begin to follow *found*, whose agent has until *answer_due* for its first answer."""
-        self.found = found
-        self.launch_digest = launch_digest
-        self.started = started
-        self.answer_due = answer_due
-        self.beat: Beat | None = None
-        self.beat_boottime: float | None = None
-        self.beat_at: str | None = None
-        self.well_since: float | None = None
-        self.stuck = False
 
 
 class Supervision:
@@ -83,33 +73,16 @@ class Supervision:
         """Follow a session that an earlier keeper started, with what that one wrote into its last heartbeat."""
         now = self.boottime()
         same = previous.get("session_id") == found.session_id
-        running = Running(
-            found, _text(previous, "launch_digest") if same else None, now, now + self._known.healthy_within
-        )
+        running = Running(found, None, now, now + self._known.healthy_within)
         if same:
-            running.started = _number(previous, "started_boottime") or now
-            running.beat_boottime = _number(previous, "beat_boottime")
-            running.beat_at = _text(previous, "beat_at")
-            if running.beat_boottime is not None:
-                said = "idle" if previous.get("state") not in ("working", "waiting-input") else previous["state"]
-                number = _number(previous, "sequence")
-                running.beat = Beat(
-                    said,
-                    _text(previous, "source") or "agent",
-                    found.session_id,
-                    None if number is None else int(number),
-                    _text(previous, "evidence"),
-                    running.beat_boottime,
-                )
-                running.well_since = now
-            self.state_now = _text(previous, "state") or "starting"
-            self.since = _text(previous, "since") or self.since
-            running.stuck = self.state_now == "stuck"
+            running.restore(previous, now)
+            self.state_now = text(previous, "state") or "starting"
+            self.since = text(previous, "since") or self.since
         self.running = running
         self._remember(previous)
         if not same:
             # Nobody knows whether this session is older than the word: work is not ended on a guess.
-            self.restart_done = _text((self.override or {}).get("restart") or {}, "id")
+            self.restart_done = text((self.override or {}).get("restart") or {}, "id")
         self.record.event("session-adopted", news=False, session_id=found.session_id)
 
     def miss(self, previous: dict[str, t.Any]) -> None:
@@ -121,35 +94,22 @@ class Supervision:
             self.restarts += 1
 
     def _remember(self, previous: dict[str, t.Any]) -> None:
-        self.restarts = int(_number(previous, "restarts") or 0)
-        self.patience = Patience(int(_number(previous, "quick_ends") or 0))
-        self.restart_done = _text(previous, "restart_done")
+        self.restarts = int(number(previous, "restarts") or 0)
+        self.patience = Patience(int(number(previous, "quick_ends") or 0))
+        self.restart_done = text(previous, "restart_done")
         last = previous.get("last_event")
         self.record.last = last if isinstance(last, dict) else self.record.last
 
     # -- what is heard ------------------------------------------------------------------------------------------------
 
     def hear(self, beat: Beat) -> bool:
-        """Take an answer; return whether it counts. One of another session or said before does not."""
+        """Take an answer; return whether it counts."""
         running = self.running
         if running is None or not self.runtime.answers_beats:
             return False
-        if beat.session_id is not None and beat.session_id != running.found.session_id:
-            return False
-        last = running.beat.sequence if running.beat is not None else None
-        if last is not None and beat.sequence is not None and beat.sequence <= last:
-            return False
         now = self.boottime()
-        # A beat that waited in the FIFO is as old as it says; none is from the future.
-        sent = now if beat.boottime is None else min(now, beat.boottime)
-        if sent < (running.beat_boottime or running.started):
+        if not running.take(beat, now, self.wall(), self._known.healthy_within):
             return False
-        running.beat = beat
-        running.beat_boottime = sent
-        running.beat_at = timestamp(self.wall() - (now - sent))
-        running.answer_due = sent + self._known.healthy_within
-        if running.well_since is None:
-            running.well_since = now
         if running.stuck and now < running.answer_due:
             running.stuck = False
             running.well_since = now
@@ -165,29 +125,48 @@ class Supervision:
         """The tmux server is gone, and systemd ends what is left of the session."""
         self._ended("session-killed", result=self.session.result())
 
-    def look_at_pane(self) -> None:
-        """Ask tmux whether the agent's program ended, and if it did, take down the rest of the session."""
-        if self.running is None:
+    def follow_program(self) -> None:
+        """Ask tmux for the agent's own program, to be told by the kernel when it ends.
+
+        tmux would tell by a hook, but tmux 3.3a loses the end of a child now and then, and a stopped one tells nothing.
+        """
+        running = self.running
+        if running is None:
             return
         try:
             pane = self.session.pane()
         except SessionError as error:
-            if wait_readable(self.running.found.descriptor, 0):
-                return  # the server is gone: the main loop is told so in a moment
-            # A stopped server says nothing now and sends its hint again when it goes on; heartbeats tell meanwhile.
-            self.record.event("session-silent", why=str(error))
+            # A stopped server. The session may work all the same: heartbeats tell, and its own end will.
+            if running.ask_again is None:
+                self.record.event("session-silent", why=str(error))
+            running.ask_again = self.boottime() + ASK_AGAIN_SECONDS
             return
-        if pane is None or pane.dead:
-            self._program_ended(pane)
-
-    def _program_ended(self, pane: Pane | None) -> None:
+        running.ask_again = None
         try:
+            running.program = os.pidfd_open(pane.pid) if pane else None
+        except ProcessLookupError:
+            pane = None
+        if pane is None:
+            self.program_ended()
+
+    def program_ended(self) -> None:
+        """The agent's own program ended, whatever else it left behind: keep what it said last, take down the session."""
+        running = self.running
+        if running is None:
+            return
+        pane, last_line = None, ""
+        try:
+            os.kill(running.found.pid, signal.SIGCHLD)  # makes a tmux that missed the end look again
+            pane = self.session.pane()
             last_line = self.record.screen(self.session.screen())
-        except SessionError as error:
-            last_line = f"(no last screen: {error})"
+        except (SessionError, ProcessLookupError):
+            if wait_readable(running.found.descriptor, GOING_SECONDS):
+                # The program went because its terminal did.
+                self.server_ended()
+                return
         self._stop_unit()
-        status, signal = (pane.status, pane.signal) if pane else (None, None)
-        self._ended("session-ended", status=status, signal=signal, last_line=last_line or None)
+        status, ended_by = (pane.status, pane.signal) if pane else (None, None)
+        self._ended("session-ended", status=status, signal=ended_by, last_line=last_line or None)
 
     def _ended(self, event: str, **details: t.Any) -> None:
         running = self._forget_session()
@@ -202,7 +181,7 @@ class Supervision:
     def _forget_session(self) -> Running | None:
         running, self.running = self.running, None
         if running is not None:
-            os.close(running.found.descriptor)
+            running.forget()
         return running
 
     # -- what is decided ----------------------------------------------------------------------------------------------
@@ -242,6 +221,8 @@ class Supervision:
             self.record.event(
                 "stuck", session_id=running.found.session_id, silent_s=round(silent, 1), policy=self._known.stuck
             )
+        if running.ask_again is not None and now >= running.ask_again:
+            self.follow_program()
         well_since = None if running.stuck else running.well_since
         if well_since is not None and now - well_since >= WELL_SECONDS:
             self.patience.forget()
@@ -308,6 +289,7 @@ class Supervision:
     def _start(self) -> None:
         restart = (self.override or {}).get("restart") or {}
         digest = self._known.launch_digest
+        began = self.boottime()
         try:
             found = self.session.start()
         except SessionError as error:
@@ -315,12 +297,11 @@ class Supervision:
             self.next_start = self.boottime() + delay
             self.record.event("start-failed", why=str(error), next_start_s=delay)
             return
-        now = self.boottime()
-        self.running = Running(found, digest, now, now + self._known.healthy_within)
+        self.running = Running(found, digest, began, self.boottime() + self._known.healthy_within)
         # A session that is new now fulfils every restart that was asked for before.
-        self.restart_done = _text(restart, "id") or self.restart_done
+        self.restart_done = text(restart, "id") or self.restart_done
         self.record.event("session-started", news=False, session_id=found.session_id, pid=found.pid)
-        self.look_at_pane()
+        self.follow_program()
 
     def deadlines(self) -> list[float]:
         """Return the times at which :meth:`decide` has something to do even when nothing is heard."""
@@ -328,7 +309,7 @@ class Supervision:
             return []
         if self.running is None:
             return [self.next_start] if self.wanted() else []
-        times = []
+        times = [] if self.running.ask_again is None else [self.running.ask_again]
         if self.runtime.answers_beats and not self.running.stuck:
             times.append(self.running.answer_due)
         if self.patience.quick_ends and self.running.well_since is not None and not self.running.stuck:
@@ -369,40 +350,20 @@ class Supervision:
 
     def heartbeat(self) -> dict[str, t.Any]:
         """Return what goes into heartbeat.json, without what the main loop knows about itself."""
-        running, beat = self.running, None
-        if running is not None:
-            beat = running.beat
-        state = self.state()
-        answers = self.definition is not None and self.runtime.answers_beats
-        source = self.runtime.silent_source if running is not None and not answers else None
+        running, state = self.running, self.state()
+        said = NOTHING_RUNS if running is None else running.said()
+        if running is not None and not self.runtime.answers_beats:
+            said["source"] = self.runtime.silent_source
         restart, stop = (None, None) if self.definition is None else (self._restart_wanted(), self._stopped())
         return {
+            **said,
             "state": state,
-            "healthy": self._healthy(running),
-            "source": beat.source if beat is not None else source,
-            "evidence": beat.evidence if beat is not None else None,
-            "sequence": beat.sequence if beat is not None else None,
-            "session_id": running.found.session_id if running is not None else None,
-            "beat_at": running.beat_at if running is not None else None,
-            "beat_boottime": running.beat_boottime if running is not None else None,
-            "started_boottime": running.started if running is not None else None,
             "since": self.since,
-            "launch_digest": running.launch_digest if running is not None else None,
+            "healthy": self._healthy(running),
             "pending_restart": running is not None and (restart is not None or self._launch_differs(running)),
-            "session_pid": running.found.pid if running is not None else None,
             "restarts": self.restarts,
             "quick_ends": self.patience.quick_ends,
             "restart_done": self.restart_done,
             "override": {"stop": stop, "restart": restart} if stop or restart else None,
             "last_event": self.record.last,
         }
-
-
-def _text(values: dict[str, t.Any], field: str) -> str | None:
-    value = values.get(field)
-    return value if isinstance(value, str) else None
-
-
-def _number(values: dict[str, t.Any], field: str) -> float | None:
-    value = values.get(field)
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

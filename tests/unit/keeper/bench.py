@@ -51,16 +51,18 @@ class FakeSession:
         self.count = 0
         self.refuses = ""
         self.frozen = False
-        self.pane_now = Pane(False, None, None)
+        self.server_pid = os.getpid()
+        """A process that ignores SIGCHLD, as we do."""
+        self.pane_now = Pane(os.getpid(), None, None)
 
     def start(self) -> Found:
         self.told.append("start")
         if self.refuses:
             raise SessionError(self.refuses)
         self.count += 1
-        self.pane_now = Pane(False, None, None)
+        self.pane_now = Pane(os.getpid(), None, None)
         # Any open descriptor will do, as long as nothing can be read from it: a living session.
-        return Found(1000 + self.count, os.pipe()[0], f"life{self.count}")
+        return Found(self.server_pid, os.pipe()[0], f"life{self.count}")
 
     def stop(self) -> None:
         self.told.append("stop")
@@ -105,6 +107,7 @@ class Bench:
         self.mind.use(parse_definition(definition()), override)
         if found and running is not None:
             self.mind.adopt(running.found, previous)
+            self.mind.follow_program()
         else:
             self.mind.miss(previous)
         self.tick()
@@ -133,8 +136,8 @@ class Bench:
 
     def end_program(self, status: int = 1) -> None:
         """Let the agent's own program end."""
-        self.session.pane_now = Pane(True, status, None)
-        self.mind.look_at_pane()
+        self.session.pane_now = Pane(os.getpid(), status, None)
+        self.mind.program_ended()
         self.tick()
 
     @property

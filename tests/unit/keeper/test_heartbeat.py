@@ -11,7 +11,6 @@ import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import (
     Beat,
     Ear,
-    PaneDied,
     parse_line,
     read_heartbeat,
     write_heartbeat,
@@ -33,13 +32,19 @@ def test_least_beat_is_a_state() -> None:
     assert parse_line(b'beat {"state": "working"}') == Beat("working", "agent", None, None, None, None)
 
 
-def test_end_of_a_pane_is_a_hint() -> None:
-    assert parse_line(b"exit 3 -") == PaneDied()
-
-
 @pytest.mark.parametrize(
     "said",
-    [b"", b"beat", b"beat 1", b"beat []", b"beat {}", b'beat {"state": "stuck"}', b"beat " + b"[" * 4000, b"hello"],
+    [
+        b"",
+        b"beat",
+        b"beat 1",
+        b"beat []",
+        b"beat {}",
+        b'beat {"state": "stuck"}',
+        b"beat " + b"[" * 4000,
+        b"hello",
+        b"exit 3 -",
+    ],
 )
 def test_what_is_no_heartbeat_is_nothing(said: bytes) -> None:
     assert parse_line(said) is None

@@ -32,11 +32,11 @@ def session(directory: Path, commands: Commands) -> Session:
 @pytest.mark.parametrize(
     ("listing", "pane"),
     [
-        ("%0 0  -", Pane(False, None, None)),
-        ("%0 1 3 -", Pane(True, 3, None)),
-        ("%0 1 - 9", Pane(True, None, "SIGKILL")),
-        ("%1 1 3 -\n%0 0  -", Pane(False, None, None)),
-        ("%1 0  -", None),
+        ("%0 77  -", Pane(77, None, None)),
+        ("%0 77 3 -", Pane(77, 3, None)),
+        ("%0 77 - 9", Pane(77, None, "SIGKILL")),
+        ("%1 78 3 -\n%0 77  -", Pane(77, None, None)),
+        ("%1 78  -", None),
         ("", None),
     ],
 )

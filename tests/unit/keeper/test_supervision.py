@@ -172,14 +172,29 @@ def test_session_that_cannot_be_started_is_tried_again_with_the_same_patience(be
     assert bench.mind.heartbeat()["last_event"]["why"] == "Unit not found"
 
 
-def test_hint_in_the_fifo_ends_nothing_while_the_program_lives(bench: Bench) -> None:
+def test_program_that_ended_in_a_frozen_terminal_ends_the_session_without_a_guessed_status(bench: Bench) -> None:
     bench.use()
     bench.beat("working")
-    bench.mind.look_at_pane()
     bench.session.frozen = True
-    bench.mind.look_at_pane()
-    assert bench.mind.running is not None
+    bench.end_program()
+    last = bench.mind.heartbeat()["last_event"]
+    assert last["event"] == "session-ended"
+    assert not {"status", "signal"} & last.keys()
+
+
+def test_terminal_that_does_not_answer_a_new_keeper_is_no_end(bench: Bench) -> None:
+    bench.use()
+    bench.beat("working")
+    bench.session.frozen = True
+    bench.succeed(bench.mind.heartbeat())
     assert bench.session.told == ["start"]
+    assert bench.events()[-2:] == ["session-adopted", "session-silent"]
+    bench.after(200, answering=True)
+    assert bench.events()[-1] == "session-silent", "said once"
+    bench.session.frozen = False
+    bench.after(60, answering=True)
+    assert bench.mind.running is not None
+    assert bench.mind.running.program is not None, "its end will be noticed"
 
 
 # -- an operator's word --------------------------------------------------------------------------------------

@@ -1,0 +1,114 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A session that runs, and what its agent said so far. All times are seconds of CLOCK_BOOTTIME."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from .._overrides import timestamp
+from .heartbeat import Beat
+from .session import Found
+
+
+class Running:
+    """One life of a session, with the last answer that counted."""
+
+    def __init__(self, found: Found, launch_digest: str | None, started: float, answer_due: float) -> None:
+        """Begin to follow *found*, whose agent has until *answer_due* for its first answer."""
+        self.found = found
+        self.program: int | None = None
+        """A descriptor that becomes readable when the agent's own program ends."""
+        self.ask_again: float | None = None
+        """When to ask tmux again for the program, after it did not answer."""
+        self.launch_digest = launch_digest
+        self.started = started
+        self.answer_due = answer_due
+        self.beat: Beat | None = None
+        self.beat_boottime: float | None = None
+        self.beat_at: str | None = None
+        self.well_since: float | None = None
+        self.stuck = False
+
+    def take(self, beat: Beat, now: float, wall: float, healthy_within: float) -> bool:
+        """Take an answer; return whether it counts. One of another session, or said before, does not."""
+        if beat.session_id is not None and beat.session_id != self.found.session_id:
+            return False
+        last = self.beat.sequence if self.beat is not None else None
+        if last is not None and beat.sequence is not None and beat.sequence <= last:
+            return False
+        # A beat that waited in the FIFO is as old as it says; none is from the future.
+        sent = now if beat.boottime is None else min(now, beat.boottime)
+        if sent < (self.beat_boottime or self.started):
+            return False
+        self.beat = beat
+        self.beat_boottime = sent
+        self.beat_at = timestamp(wall - (now - sent))
+        self.answer_due = sent + healthy_within
+        if self.well_since is None:
+            self.well_since = now
+        return True
+
+    def restore(self, previous: dict[str, t.Any], now: float) -> None:
+        """Know what an earlier keeper knew, from the last heartbeat that it wrote about this session."""
+        self.launch_digest = text(previous, "launch_digest")
+        self.started = number(previous, "started_boottime") or self.started
+        self.stuck = previous.get("state") == "stuck"
+        self.beat_boottime = number(previous, "beat_boottime")
+        self.beat_at = text(previous, "beat_at")
+        if self.beat_boottime is None:
+            return
+        state = previous.get("state")
+        sequence = number(previous, "sequence")
+        self.beat = Beat(
+            state=state if state in ("working", "waiting-input") else "idle",
+            source=text(previous, "source") or "agent",
+            session_id=self.found.session_id,
+            sequence=None if sequence is None else int(sequence),
+            evidence=text(previous, "evidence"),
+            boottime=self.beat_boottime,
+        )
+        self.well_since = now
+
+    def said(self) -> dict[str, t.Any]:
+        """Return what goes into heartbeat.json about this session."""
+        beat = self.beat
+        return {
+            "source": beat.source if beat is not None else None,
+            "evidence": beat.evidence if beat is not None else None,
+            "sequence": beat.sequence if beat is not None else None,
+            "session_id": self.found.session_id,
+            "session_pid": self.found.pid,
+            "launch_digest": self.launch_digest,
+            "beat_at": self.beat_at,
+            "beat_boottime": self.beat_boottime,
+            "started_boottime": self.started,
+        }
+
+    def forget(self) -> None:
+        """Close what it was followed with."""
+        os.close(self.found.descriptor)
+        if self.program is not None:
+            os.close(self.program)
+
+
+NOTHING_RUNS: dict[str, t.Any] = dict.fromkeys(
+    (
+        *("source", "evidence", "sequence", "session_id", "session_pid", "launch_digest"),
+        *("beat_at", "beat_boottime", "started_boottime"),
+    )
+)
+"""What heartbeat.json says where :meth:`Running.said` has nothing to say."""
+
+
+def text(values: dict[str, t.Any], field: str) -> str | None:
+    """Return a field where it is a text."""
+    value = values.get(field)
+    return value if isinstance(value, str) else None
+
+
+def number(values: dict[str, t.Any], field: str) -> float | None:
+    """Return a field where it is a number."""
+    value = values.get(field)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
