@@ -29,6 +29,7 @@ def preflight(layout: Layout, manifest: dict[str, t.Any]) -> dict[str, t.Any]:
         "time": time.time(),
         "packages_missing": sorted(package for program, package in PROGRAMS.items() if shutil.which(program) is None),
         "uid_clashes": _uid_clashes(manifest),
+        "rootless": layout.mode == "rootless",
     }
 
 

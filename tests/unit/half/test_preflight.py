@@ -1,0 +1,60 @@
+"""Each reason why a host cannot carry agents is named, all at once; a fit host has none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.watchbill.fleet.plugins.filter.preflight_failures import preflight_failures
+
+MINIMUM = {"python": "3.9", "systemd": 247, "tmux": "3.2", "disk_mb": 100, "clock_tolerance": 120}
+FIT = {
+    "python": "3.11.2",
+    "systemd": "252",
+    "tmux": "3.3a",
+    "disk_free": 101 * 1024 * 1024,
+    "clock_difference": -119.0,
+    "packages_missing": [],
+    "uid_clashes": [],
+    "rootless": False,
+}
+
+
+def judged(problems: list[dict[str, str]] | None = None, **facts: Any) -> list[str]:
+    return preflight_failures({"problems": problems or [], "preflight": {**FIT, **facts}}, **MINIMUM)
+
+
+def test_fit_host_has_no_failure() -> None:
+    assert judged() == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"python": "3.8.19"}, "Python 3.8.19 is too old"),
+        ({"systemd": "246"}, "systemd 246: 247 or newer"),
+        ({"systemd": None}, "systemd is missing"),
+        ({"tmux": "3.1c"}, "tmux 3.1c is too old"),
+        ({"disk_free": 99 * 1024 * 1024}, "99 MB are free"),
+        ({"clock_difference": 121.0}, "the clock is 121 s off"),
+        ({"packages_missing": ["tmux"], "rootless": True}, "only root can install it: tmux"),
+        ({"uid_clashes": [{"uid": 20001, "holder": "ana"}]}, "20001 ana"),
+    ],
+)
+def test_every_reason_is_named(facts: dict[str, Any], words: str) -> None:
+    failures = judged(**facts)
+    assert len(failures) == 1
+    assert words in failures[0]
+
+
+def test_two_digit_versions_are_compared_as_numbers() -> None:
+    assert judged(python="3.10.0", tmux="3.10") == []
+
+
+def test_missing_tmux_is_for_the_next_phase() -> None:
+    assert judged(tmux=None, packages_missing=["tmux"]) == []
+
+
+def test_refusal_of_the_host_half_is_all_there_is_to_say() -> None:
+    answer = {"problems": [{"message": "this machine is fleet 'a', not 'b'"}], "preflight": {}}
+    assert preflight_failures(answer, **MINIMUM) == ["this machine is fleet 'a', not 'b'"]
