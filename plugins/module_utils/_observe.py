@@ -149,8 +149,9 @@ def _unit_state(layout: Layout, resource: dict[str, t.Any], view: TenantView) ->
         agent = resource["agent"].split("/", 1)[1]
         state["enabled"] = _comes_back(layout, view, unit)
         heartbeat = view.heartbeats.get(agent) or {}
-        # A keeper that does not run cannot run the wrong program; that it does not run is said by `active`.
-        state["host_half"] = heartbeat.get("host_half") if state["active"] else resource.get("host_half")
+        # A keeper that does not run yet cannot run the wrong program; that it does not run is said by `active`.
+        running = properties.get("ActiveState") in ("active", "reloading")
+        state["host_half"] = heartbeat.get("host_half") if running else resource.get("host_half")
     return state
 
 
@@ -242,7 +243,7 @@ def _agent_of(tenant: str, path: str) -> str | None:
 
 def _foreign_definitions(directory: str, ours: set[str]) -> list[dict[str, str]]:
     """Return what lies among the definitions without being one: the generator would make units of it."""
-    found = []
+    found: list[dict[str, str]] = []
     for root, directories, files in os.walk(directory):
         found.extend({"name": f"{root}/{name}", "what": "file"} for name in files if f"{root}/{name}" not in ours)
         found.extend(

@@ -23,11 +23,10 @@ options:
     type: str
     choices: [started, stopped, restarted]
     required: true
-  when:
+  when_idle:
     description: Whether a restart waits until the agent is idle.
-    type: str
-    choices: [idle, now]
-    default: idle
+    type: bool
+    default: true
   who:
     description: Who says so; shown beside the override.
     type: str
@@ -87,7 +86,7 @@ def main() -> None:
         argument_spec={
             "name": {"type": "list", "elements": "str", "required": True},
             "state": {"type": "str", "choices": list(VERBS), "required": True},
-            "when": {"type": "str", "choices": ["idle", "now"], "default": "idle"},
+            "when_idle": {"type": "bool", "default": True},
             "who": {"type": "str", "required": True},
             "why": {"type": "str", "default": ""},
             "wait": {"type": "float", "default": 30},
@@ -114,10 +113,9 @@ def main() -> None:
 
 def _command(layout: Layout, parameters: dict[str, object], agents: list[str]) -> list[str]:
     verb = VERBS[str(parameters["state"])]
-    words = [f"{layout.binaries}/watchbill-host", "override", verb, *agents, "--json"]
-    for option in ("who", "why", "when", "wait"):
-        words.append(f"--{option}={parameters[option]}")
-    return words
+    when = "idle" if parameters["when_idle"] else "now"
+    words = [f"{layout.binaries}/watchbill-host", "override", verb, *agents, "--json", f"--when={when}"]
+    return words + [f"--{option}={parameters[option]}" for option in ("who", "why", "wait")]
 
 
 if __name__ == "__main__":

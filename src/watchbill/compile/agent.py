@@ -23,7 +23,7 @@ def add_agent(builder: ManifestBuilder, agent: Agent, program_sha256: str) -> No
     owned: dict[str, Any] = {"tenant": agent.tenant, "agent": reference}
     group = agent.tenant
     directory = builder.layout.agent_directory(agent.tenant, agent.name)
-    environment = format_environment(agent.env)
+    environment = format_environment(dict(agent.env))
     definition = _definition(builder, agent, environment)
     builder.add_directory(directory, "0750", "root", group, **owned)
     body = canonical(definition) + b"\n"
