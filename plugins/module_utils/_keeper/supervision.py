@@ -9,7 +9,6 @@ Nothing here waits or polls: the main loop says what it heard and asks what to d
 from __future__ import annotations
 
 import os
-import signal
 import typing as t
 
 from .._overrides import Override, stop_in_force, timestamp
@@ -156,8 +155,7 @@ class Supervision:
             return
         pane, last_line = None, ""
         try:
-            os.kill(running.found.pid, signal.SIGCHLD)  # makes a tmux that missed the end look again
-            pane = self.session.pane()
+            pane = self.session.ended_pane(running.found)
             last_line = self.record.screen(self.session.screen())
         except (SessionError, ProcessLookupError):
             if wait_readable(running.found.descriptor, GOING_SECONDS):

@@ -51,8 +51,6 @@ class FakeSession:
         self.count = 0
         self.refuses = ""
         self.frozen = False
-        self.server_pid = os.getpid()
-        """A process that ignores SIGCHLD, as we do."""
         self.pane_now = Pane(os.getpid(), None, None)
 
     def start(self) -> Found:
@@ -62,7 +60,7 @@ class FakeSession:
         self.count += 1
         self.pane_now = Pane(os.getpid(), None, None)
         # Any open descriptor will do, as long as nothing can be read from it: a living session.
-        return Found(self.server_pid, os.pipe()[0], f"life{self.count}")
+        return Found(1000 + self.count, os.pipe()[0], f"life{self.count}")
 
     def stop(self) -> None:
         self.told.append("stop")
@@ -71,6 +69,9 @@ class FakeSession:
         if self.frozen:
             raise SessionError("tmux: not done within 5 s")
         return self.pane_now
+
+    def ended_pane(self, found: Found) -> Pane:
+        return self.pane()
 
     def screen(self) -> str:
         return "loading\nno auth\n\n\n\nPane is dead (status 1)"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.processes import CommandError
-from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.session import Pane, Session, SessionError
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.session import Found, Pane, Session, SessionError
 
 
 class Commands:
@@ -42,6 +43,24 @@ def session(directory: Path, commands: Commands) -> Session:
 )
 def test_end_of_the_agents_own_pane_counts_and_no_other(tmp_path: Path, listing: str, pane: Pane | None) -> None:
     assert session(tmp_path, Commands(list_panes=listing)).pane() == pane
+
+
+def test_tmux_that_missed_the_end_of_a_program_is_made_to_look_again(tmp_path: Path) -> None:
+    reads = iter(["%0 77  -", "%0 77  -", "%0 77 3 -"])
+    looks: list[int] = []
+    before = signal.signal(signal.SIGCHLD, lambda number, frame: looks.append(number))
+    try:
+        asked = Session("coder0", str(tmp_path), runner=lambda arguments, timeout: next(reads))
+        assert asked.ended_pane(Found(os.getpid(), -1, "abc")) == Pane(77, 3, None)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert looks == [signal.SIGCHLD] * 3
+
+
+def test_tmux_that_never_finds_out_is_not_asked_forever(tmp_path: Path) -> None:
+    commands = Commands(list_panes="%0 77  -")
+    assert session(tmp_path, commands).ended_pane(Found(os.getpid(), -1, "abc")) == Pane(77, None, None)
+    assert len(commands.told) == 5
 
 
 def test_tmux_is_never_allowed_to_start_a_server_outside_of_the_unit(tmp_path: Path) -> None:
