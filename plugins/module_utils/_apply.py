@@ -13,7 +13,7 @@ import subprocess
 import typing as t
 
 from . import _tenant
-from ._as_user import AsUserError, call_as, run_as, systemctl_user
+from ._as_user import AsUserError, call_as, systemctl_user
 from ._layout import Account, Layout
 from ._observe import Observation
 from ._planner import key_of
@@ -223,14 +223,6 @@ class Apply:
         for action in todo:
             if "result" not in action:
                 self._finish(action, failed.get(action["agent"]) or failed.get(action["tenant"]) or "")
-
-
-def enable_own_linger(who: Account) -> None:
-    """Ask systemd to keep the rootless user's manager at boot; where that is not allowed, the caller warns.
-
-    :raises AsUserError: loginctl could not be started.
-    """
-    run_as(who, ("loginctl", "enable-linger"))
 
 
 def _of(actions: t.Iterable[Action], *kinds: str) -> list[Action]:

@@ -1,6 +1,6 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Where things live on a host: one place for every path, in system mode (root, many tenants) and rootless (one user)."""
+"""Where things live on a host: every path, in system mode (root, many tenants) and rootless (one user)."""
 
 from __future__ import annotations
 
@@ -114,8 +114,8 @@ class Layout:
 
     @property
     def lock(self) -> str:
-        """Held by whoever changes this host."""
-        return self.state + "/lock"
+        """Held by whoever changes this host. A name that no agent has: without root their directories lie beside it."""
+        return self.state + "/apply.lock"
 
     def agent_directory(self, tenant: str, agent: str) -> str:
         """Directory of one agent's definition, environment and units."""

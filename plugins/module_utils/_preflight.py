@@ -17,17 +17,20 @@ from ._observe import output_of
 
 # Program → Debian package that brings it.
 PROGRAMS = {"tmux": "tmux", "loginctl": "systemd", "dbus-daemon": "dbus-user-session"}
+# Whoever has a user manager already has a bus, on some systems another one than dbus-daemon.
+ROOTLESS_PROGRAMS = {"tmux": "tmux", "loginctl": "systemd"}
 
 
 def preflight(layout: Layout, manifest: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return versions (text or None), free bytes, the clock (seconds since 1970), missing packages and uid clashes."""
+    programs = ROOTLESS_PROGRAMS if layout.mode == "rootless" else PROGRAMS
     return {
         "python": platform.python_version(),
         "systemd": _version(output_of("systemctl", "--version"), r"systemd (\d+)"),
         "tmux": _version(output_of("tmux", "-V"), r"tmux ([0-9.]+)"),
         "disk_free": _disk_free(layout),
         "time": time.time(),
-        "packages_missing": sorted(package for program, package in PROGRAMS.items() if shutil.which(program) is None),
+        "packages_missing": sorted(package for program, package in programs.items() if shutil.which(program) is None),
         "uid_clashes": _uid_clashes(manifest),
         "rootless": layout.mode == "rootless",
     }

@@ -9,9 +9,9 @@ import select
 import time
 import typing as t
 
-from . import _tenant
+from . import _rootless, _tenant
 from ._applied import Journal, forget_applied, lock, read_applied, utc_now, write_applied
-from ._apply import Apply, enable_own_linger
+from ._apply import Apply
 from ._as_user import AsUserError, call_as
 from ._layout import Layout
 from ._manifest import FORMAT_VERSION, VERSION, version_key
@@ -37,7 +37,7 @@ def reconcile(request: t.Mapping[str, t.Any]) -> Answer:
     """
     manifest = request["manifest"]
     layout = Layout.rootless() if manifest["mode"] == "rootless" else Layout.system()
-    refused = _wrong_account(manifest["mode"])
+    refused = _wrong_account(manifest["mode"]) or _no_manager(layout)
     if refused:
         return _answer(manifest, [], [refused])
     if not request.get("apply"):
@@ -52,6 +52,20 @@ def _wrong_account(mode: str) -> dict[str, str] | None:
     if mode == "rootless" and os.geteuid() == 0:
         return _problem("rootless-as-root", "a rootless host is reached as a plain user", "set connect.user")
     return None
+
+
+def _no_manager(layout: Layout) -> dict[str, str] | None:
+    """Return why units of a rootless user can neither be seen nor started. Root starts its tenants' managers itself."""
+    if layout.mode != "rootless":
+        return None
+    who = layout.account_of("")
+    if _rootless.has_manager(who):
+        return None
+    return _problem(
+        "no-user-manager",
+        f"no systemd user manager runs for {who.name}",
+        f"log in as {who.name} (su and sudo start none), or as root: loginctl enable-linger {who.name}",
+    )
 
 
 class _Reconciliation:
@@ -115,7 +129,7 @@ class _Reconciliation:
         try:
             journal.write("begin", digest=self.manifest["digest"], actions=len(todo))
             if self.layout.mode == "rootless":
-                enable_own_linger(self.layout.account_of(""))
+                _rootless.enable_own_linger(self.layout.account_of(""))
             backup = f"{self.layout.backups}/{generation}-{utc_now()}"
             record = _recorder(journal)
             Apply(self.layout, self.resources, self._bodies(), self.observation, backup, record).run(todo)
@@ -234,7 +248,7 @@ class _Reconciliation:
             generation=self.last["generation"],
             needs=[] if applied else self._needs(),
             preflight=preflight(self.layout, self.manifest),
-            notices=self.observation.warnings + _rootless_warnings(self.layout),
+            notices=self.observation.warnings + _rootless_notices(self.layout),
         )
         return answer
 
@@ -305,16 +319,11 @@ def _foreign_users(
     return problems
 
 
-def _rootless_warnings(layout: Layout) -> list[str]:
+def _rootless_notices(layout: Layout) -> list[str]:
     if layout.mode != "rootless":
         return []
-    who = layout.account_of("")
-    warnings = ["rootless: nothing protects definitions, schedule and limits from the agents themselves"]
-    if not os.path.exists(f"/var/lib/systemd/linger/{who.name}"):
-        warnings.append(
-            f"linger is off: agents end with the last login of {who.name} (as root: loginctl enable-linger {who.name})"
-        )
-    return warnings
+    name = layout.account_of("").name
+    return _rootless.notices(name, _rootless.lingers(name))
 
 
 def _wait_for_first_state(uid: int, agents: list[str], deadline: float) -> bool:

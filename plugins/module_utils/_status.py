@@ -16,6 +16,7 @@ from ._keeper.heartbeat import printable
 from ._layout import Account, Layout
 from ._overrides import OverrideError, read_override, stop_in_force
 from ._plain_files import read_object
+from ._rootless import lingers
 from ._runtimes import RUNTIMES
 from ._tenant import look_at_heartbeats
 
@@ -23,7 +24,6 @@ Row = dict[str, t.Any]
 STATES = ("off", "starting", "idle", "working", "waiting-input", "limited", "paused", "stuck", "crashed", "unknown")
 ALIVE_SECONDS = 60.0
 """A keeper renews its heartbeat file every 20 s at least."""
-LINGER = "/var/lib/systemd/linger"
 
 
 class TenantView(t.NamedTuple):
@@ -47,9 +47,8 @@ def status(layout: Layout) -> list[Row]:
             view = _look(layout, who, sorted(agents))
         except (KeyError, AsUserError, PermissionError):
             who, view = None, TenantView({}, {}, {})
-        lingers = who is not None and os.path.exists(f"{LINGER}/{who.name}")
         for name, definition in sorted(agents.items()):
-            rows.append(_row(layout, tenant, name, definition, view, lingers))
+            rows.append(_row(layout, tenant, name, definition, view, who))
     return rows
 
 
@@ -83,12 +82,15 @@ def look(uid: int, mode: str, agents: list[str]) -> dict[str, t.Any]:
     }
 
 
-def _row(layout: Layout, tenant: str, name: str, definition: dict[str, t.Any], view: TenantView, lingers: bool) -> Row:
+def _row(
+    layout: Layout, tenant: str, name: str, definition: dict[str, t.Any], view: TenantView, who: Account | None
+) -> Row:
     said = view.heartbeats.get(name)
     heartbeat = said if isinstance(said, dict) else {}
     unit = view.units.get(f"watchbill-session@{name}.service")
     keeper = view.units.get(f"watchbill-agent@{name}.service")
     override, stopped = _override(layout, tenant, name, heartbeat.get("restart_done"))
+    lingering = who is not None and lingers(who.name)
     row: Row = {
         "tenant": tenant,
         "name": name,
@@ -102,9 +104,11 @@ def _row(layout: Layout, tenant: str, name: str, definition: dict[str, t.Any], v
         "unit": unit,
         "enabled": None
         if not view.units
-        else lingers and view.linked.get(name, False) and definition.get("enabled") is True,
+        else lingering and view.linked.get(name, False) and definition.get("enabled") is True,
         "since": printable(heartbeat.get("since"), 40),
         "keeper": keeper,
+        "user": who.name if who else None,
+        "lingers": lingering,
         "override": override,
         "restarts": _integer(heartbeat.get("restarts")),
         "last_event": _flat(heartbeat.get("last_event")),

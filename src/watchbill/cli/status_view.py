@@ -41,6 +41,9 @@ def print_status(console: Console, status: Status) -> None:
     say(console, _counts(status))
     for host, reason in sorted(status.unknown.items()):
         say(console, f"{host}: unknown: {reason}", "red")
+    for host, notices in sorted(status.notices.items()):
+        for notice in notices:
+            say(console, f"{host}: {notice}", "yellow")
     if status.not_applied:
         say(console, f"nothing is applied yet on {', '.join(status.not_applied)}: watchbill apply", "yellow")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.watchbill.fleet.plugins.module_utils import _layout, _manifest, _runtimes
+from ansible_collections.watchbill.fleet.plugins.module_utils import _layout, _manifest, _rootless, _runtimes
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper import definition
 
 Layout = _layout.Layout
@@ -14,6 +14,7 @@ VERSION = _manifest.VERSION
 canonical = _manifest.canonical
 digest = _manifest.digest
 format_environment = definition.format_environment
+rootless_notices = _rootless.notices
 
 COLLECTION = Path(_manifest.__file__).resolve().parents[2]
 """Root of the collection, in a checkout, a wheel or a galaxy installation alike."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from watchbill.errors import OperationError
@@ -69,13 +69,15 @@ class AgentStatus:
 class Status:
     """All agents of a fleet.
 
-    `unknown` maps a host that could not be asked to the reason, `not_applied` names hosts without Watchbill.
+    `unknown` maps a host that could not be asked to the reason, `not_applied` names hosts without Watchbill, `notices`
+    maps a host without root to what cannot be promised there.
     """
 
     agents: tuple[AgentStatus, ...]
     hosts: tuple[str, ...]
     unknown: Mapping[str, str]
     not_applied: tuple[str, ...] = ()
+    notices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -97,6 +99,7 @@ def status(target: Target) -> Status:
     agents: list[AgentStatus] = []
     unknown: dict[str, str] = {}
     not_applied: list[str] = []
+    notices: dict[str, tuple[str, ...]] = {}
     for host, answer in answers.items():
         expected = [agent for agent in target.agents() if agent.host == host]
         if isinstance(answer, NotInstalled):
@@ -107,8 +110,10 @@ def status(target: Target) -> Status:
             agents += [_absent(agent, answer.reason) for agent in expected]
         else:
             agents += _joined(host, expected, answer)
+            if target.fleet.hosts[host].rootless and answer:
+                notices[host] = _rootless_notices(answer[0])
     agents.sort(key=lambda agent: (agent.tenant, agent.name, agent.host))
-    return Status(tuple(agents), target.hosts, unknown, tuple(not_applied))
+    return Status(tuple(agents), target.hosts, unknown, tuple(not_applied), notices)
 
 
 def show(target: Target, reference: str) -> AgentDetails:
@@ -243,6 +248,13 @@ def _known(host: str, entry: Mapping[str, Any], agent: Agent | None) -> AgentSta
         in_fleet=agent is not None,
         note=_typed(entry, "note", str) if agent else "not in the file",
     )
+
+
+def _rootless_notices(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what cannot be promised on a rootless host, by what any of its agents says; they all are one user's."""
+    from watchbill.compile.half import rootless_notices
+
+    return tuple(rootless_notices(str(entry.get("user") or "its user"), entry.get("lingers") is True))
 
 
 def _absent(agent: Agent, note: str) -> AgentStatus:
