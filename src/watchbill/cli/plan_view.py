@@ -155,7 +155,7 @@ def _detail(row: Row) -> str:
     """Return what differs: an agent's own words, or which objects."""
     main = row.main
     if main.origin == "drift" and main.differs:
-        return f"{_object(main)} {main.reason}"
+        return f"{_object(main)}: {main.reason}"
     if main.kind == "agent":
         return main.reason
     if len(row.actions) == 1:
@@ -202,6 +202,8 @@ def _is_pair(value: object) -> bool:
 
 def _value(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    if len(text) == 64 and set(text) <= set("0123456789abcdef"):
+        return text[:12]
     return text if len(text) <= 200 else text[:199] + "…"
 
 

@@ -64,11 +64,14 @@ class Action:
         } | texts
 
 
-def read_action(host: str, data: Any) -> Action:
-    """Return an action out of the answer of `host`. Raises ValueError for something that is none."""
+def read_action(host: str, data: Any, shown: Any = None) -> Action:
+    """Return an action out of the answer of `host`, with the texts in `shown`, Ansible's form of its diff.
+
+    Raises ValueError for something that is no action.
+    """
     if not isinstance(data, Mapping):
         raise ValueError("an action is not an object")  # noqa: TRY004 - what a host says is data, not a type
-    diff = data.get("diff")
+    diff = _pairs(data.get("diff"))
     return Action(
         host=host,
         kind=_text(data, "kind"),
@@ -79,11 +82,11 @@ def read_action(host: str, data: Any) -> Action:
         disruption=_one_of(data, "disruption", DISRUPTIONS),
         origin=_one_of(data, "origin", ORIGINS),
         reason=_text_or_none(data, "reason") or "",
-        diff=dict(diff) if isinstance(diff, Mapping) else {},
+        diff=diff,
         needs_prune=data.get("needs_prune") is True,
         result=None if data.get("result") is None else _one_of(data, "result", RESULTS),
         error=_text_or_none(data, "error"),
-        texts=_texts(data.get("texts")),
+        texts=_texts(diff, shown) if data.get("kind") == "file" else None,
     )
 
 
@@ -104,10 +107,20 @@ def summarize(actions: Iterable[Action]) -> dict[str, int]:
     )
 
 
-def _texts(value: Any) -> tuple[str, str] | None:
-    if isinstance(value, list) and len(value) == 2 and all(isinstance(text, str) for text in value):
-        return value[0], value[1]
-    return None
+def _pairs(value: Any) -> dict[str, list[Any]]:
+    """Return a diff's fields that have a value before and one after."""
+    if not isinstance(value, Mapping):
+        return {}
+    return {str(name): pair for name, pair in value.items() if isinstance(pair, list) and len(pair) == 2}
+
+
+def _texts(diff: Mapping[str, Any], shown: Any) -> tuple[str, str] | None:
+    """Return the contents of a file before and after, where they were asked for: otherwise there are fields only."""
+    before, after = (shown.get("before"), shown.get("after")) if isinstance(shown, Mapping) else (None, None)
+    if not isinstance(before, str) or not isinstance(after, str):
+        return None
+    fields = "".join(f"{name}: {pair[0]}\n" for name, pair in sorted(diff.items()))
+    return None if before == fields else (before, after)
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:

@@ -30,7 +30,6 @@ class Outcome:
     state: str | None
     pending: bool
     error: str | None = None
-    details: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``stop --json`` and its like list."""
@@ -84,29 +83,33 @@ def operator() -> str:
 
 
 def _override(target: Target, verb: str, references: Sequence[str], options: Sequence[str], wait: int) -> Outcomes:
-    """Give the word on every host that has one of the agents: hosts at the same time, the agents of a host one after
-    another.
-    """
-    agents = list({(a.tenant, a.name): a for a in (find_agent(target, reference) for reference in references)}.values())
-    who = operator()
+    """Give the word on every host that has one of the agents, on all hosts at the same time."""
+    agents = {agent.reference: agent for agent in (find_agent(target, reference) for reference in references)}
+    hosts = sorted({agent.host for agent in agents.values()})
 
-    def on_host(host: str) -> list[Outcome]:
-        return [_one(target, verb, agent, [*options, "--who", who], wait) for agent in agents if agent.host == host]
+    def on_host(host: str) -> Any:
+        mine = sorted(reference for reference, agent in agents.items() if agent.host == host)
+        arguments = ["override", verb, *mine, *options, "--who", operator(), "--wait", str(wait), "--json"]
+        return ask(target, host, arguments, timeout=TIMEOUT_SECONDS + wait * len(mine), failed_too=True)
 
-    answers = on_every_host(sorted({agent.host for agent in agents}), on_host)
-    outcomes = [outcome for answer in answers.values() if not isinstance(answer, HostError) for outcome in answer]
-    return Outcomes(verb, tuple(sorted(outcomes, key=lambda outcome: outcome.agent)))
+    answers = on_every_host(hosts, on_host)
+    outcomes = [_outcome(agent, answers[agent.host]) for _, agent in sorted(agents.items())]
+    return Outcomes(verb, tuple(outcomes))
 
 
-def _one(target: Target, verb: str, agent: Agent, options: Sequence[str], wait: int) -> Outcome:
-    reference = agent.reference
-    arguments = ["override", verb, reference, *options, "--wait", str(wait), "--json"]
-    try:
-        answer = ask(target, agent.host, arguments, timeout=TIMEOUT_SECONDS + wait)
-    except HostError as error:
-        return Outcome(reference, agent.host, None, False, error.reason)
-    known = answer if isinstance(answer, Mapping) else {}
-    state = known.get("state")
+def _outcome(agent: Agent, answer: Any) -> Outcome:
+    """Return what a host says became of one agent."""
+    if isinstance(answer, HostError):
+        return Outcome(agent.reference, agent.host, None, False, answer.reason)
+    entries = answer if isinstance(answer, list) else [answer]
+    found = [entry for entry in entries if isinstance(entry, Mapping) and entry.get("agent") == agent.reference]
+    if not found:
+        return Outcome(agent.reference, agent.host, None, False, "its host does not say what became of it")
+    state, error = found[0].get("state"), found[0].get("error")
     return Outcome(
-        reference, agent.host, state if isinstance(state, str) else None, known.get("pending") is True, None, known
+        agent.reference,
+        agent.host,
+        state if isinstance(state, str) else None,
+        found[0].get("pending") is True,
+        str(error) if error else None,
     )

@@ -177,10 +177,18 @@ def _read_answer(host: str, answer: Mapping[str, Any], state: str, reason: str |
         digest=digest if isinstance(digest, str) else None,
         generation=generation if isinstance(generation, int) else None,
         applied=answer.get("applied") is True,
-        actions=tuple(read_action(host, action) for action in actions),
+        actions=tuple(
+            read_action(host, action, diff) for action, diff in zip(actions, _diffs(answer, actions), strict=True)
+        ),
         warnings=tuple(str(warning) for warning in answer.get("notices") or ()),
         problems=tuple(_problem(host, problem) for problem in answer.get("problems") or ()),
     )
+
+
+def _diffs(answer: Mapping[str, Any], actions: list[Any]) -> list[Any]:
+    """Return Ansible's form of each action's diff: the module gives one for every action, in the same order."""
+    diffs = answer.get("diff")
+    return diffs if isinstance(diffs, list) and len(diffs) == len(actions) else [None] * len(actions)
 
 
 def _problem(host: str, data: Any) -> Problem:

@@ -42,8 +42,9 @@ def violations(name: str, value: Any) -> list[str]:
 def played() -> PlaybookResult:
     refused = answer(
         action(result="done", tenant="studio", agent="studio/coder0"),
-        action(action="repair", origin="drift", result="failed", error="full", texts=["a\n", "b\n"]),
+        action(action="repair", origin="drift", result="failed", error="full"),
         action(action="pending", kind="agent", name="studio/coder1", disruption="restart"),
+        diff=[None, {"before": "a\n", "after": "b\n"}, None],
         warnings=["linger is off"],
         problems=[{"code": "x", "message": "y", "hint": ""}],
     )

@@ -126,21 +126,28 @@ def test_unknown_agent_is_named_with_the_nearest_one(target: Target) -> None:
     assert "coder0" in error.value.hint
 
 
-def test_override_names_agent_operator_and_reason(target: Target, hosts: Path) -> None:
-    answers_with(hosts, "192.0.2.11", f'echo "$1" >> {hosts}/asked; echo \'{{"state": "off"}}\'')
+def obeys(hosts: Path, *outcomes: dict[str, Any], code: int = 0) -> None:
+    """Let desk note what it is asked and answer with these outcomes."""
+    said = json.dumps(outcomes[0] if len(outcomes) == 1 else list(outcomes))
+    answers_with(hosts, "192.0.2.11", f"echo \"$1\" >> {hosts}/asked\ncat <<'E'\n{said}\nE\nexit {code}")
+
+
+def outcome(name: str, **fields: Any) -> dict[str, Any]:
+    return {"agent": f"studio/{name}", "verb": "stop", "state": "off", "pending": False, "error": None} | fields
+
+
+def test_override_names_each_agent_once_operator_and_reason(target: Target, hosts: Path) -> None:
+    obeys(hosts, outcome("coder0"), outcome("coder1"))
     outcomes = stop(target, ["coder0", "studio/coder0", "coder1"], why="it's late", wait=3)
-    asked = (hosts / "asked").read_text().splitlines()
-    assert len(asked) == 2, "an agent that is named twice is stopped once"
-    assert "override stop studio/coder0 --why 'it'\"'\"'s late' --who" in asked[0]
-    assert asked[0].endswith("--wait 3 --json")
-    assert [(outcome.agent, outcome.state) for outcome in outcomes.agents] == [
-        ("studio/coder0", "off"),
-        ("studio/coder1", "off"),
-    ]
+    [asked] = (hosts / "asked").read_text().splitlines()
+    assert "override stop studio/coder0 studio/coder1 --why 'it'\"'\"'s late' --who" in asked
+    assert asked.endswith("--wait 3 --json")
+    assert [(one.agent, one.state) for one in outcomes.agents] == [("studio/coder0", "off"), ("studio/coder1", "off")]
+    assert outcomes.exit_code == 0
 
 
 def test_restart_waits_for_idle_unless_it_is_now(target: Target, hosts: Path) -> None:
-    answers_with(hosts, "192.0.2.11", f'echo "$1" >> {hosts}/asked; echo \'{{"state": "working", "pending": true}}\'')
+    obeys(hosts, outcome("coder0", state="working", pending=True))
     assert restart(target, ["coder0"]).agents[0].pending
     restart(target, ["coder0"], now=True)
     first, second = (hosts / "asked").read_text().splitlines()
@@ -148,18 +155,30 @@ def test_restart_waits_for_idle_unless_it_is_now(target: Target, hosts: Path) ->
     assert "--when now" in second
 
 
+def test_what_the_keeper_could_not_do_is_an_error_with_its_reason(target: Target, hosts: Path) -> None:
+    obeys(hosts, outcome("coder0", state="crashed", pending=True, error="not within 15 s"), code=1)
+    outcomes = restart(target, ["coder0"], now=True)
+    assert outcomes.exit_code == 1
+    assert (outcomes.agents[0].error, outcomes.agents[0].state) == ("not within 15 s", "crashed")
+
+
+def test_host_that_does_not_say_what_became_of_an_agent_is_an_error(target: Target, hosts: Path) -> None:
+    obeys(hosts, outcome("coder0"), outcome("other"))
+    assert [one.error is None for one in stop(target, ["coder0", "coder1"]).agents] == [True, False]
+
+
 def test_agent_on_an_unreachable_host_is_an_error_and_the_others_are_started(target: Target, hosts: Path) -> None:
-    answers_with(hosts, "192.0.2.11", 'echo \'{"state": "starting"}\'')
+    obeys(hosts, outcome("coder0", state="starting"))
     outcomes = start(target, ["coder0", "writer"])
     assert outcomes.exit_code == 1
-    assert [(outcome.agent, outcome.error is None) for outcome in outcomes.agents] == [
+    assert [(one.agent, one.error is None) for one in outcomes.agents] == [
         ("studio/coder0", True),
         ("studio/writer", False),
     ]
 
 
 def test_nothing_is_stopped_when_one_name_is_wrong(target: Target, hosts: Path) -> None:
-    answers_with(hosts, "192.0.2.11", f"touch {hosts}/asked")
+    obeys(hosts, outcome("coder0"))
     with pytest.raises(OperationError):
         stop(target, ["coder0", "nobody"])
     assert not (hosts / "asked").exists()
