@@ -212,7 +212,7 @@ def print_host_notes(console: Console, hosts: Iterable[HostState]) -> None:
     for host in hosts:
         if host.state == "unknown":
             say(console, f"  {host.host}  ? unknown  {host.reason}", "dim")
-        elif host.state == "failed":
+        elif host.state == "failed" and not _is_told_by(host):
             place = f' in "{host.phase}"' if host.phase else ""
             say(console, f"  {host.host}: failed{place}: {host.reason}", "red")
         for problem in host.problems:
@@ -221,6 +221,13 @@ def print_host_notes(console: Console, hosts: Iterable[HostState]) -> None:
                 say(console, f"     {problem.hint}")
         for warning in host.warnings:
             say(console, f"  {host.host}: {warning}", "yellow")
+
+
+def _is_told_by(host: HostState) -> bool:
+    """Whether the problems of a host say all that its failed task says."""
+    return bool(host.problems) and any(
+        problem.message.partition(": ")[2] in (host.reason or "") for problem in host.problems
+    )
 
 
 def waiting_line(rows: Sequence[Row]) -> str:
@@ -247,8 +254,5 @@ def print_plan(console: Console, plan: Plan, fleet: Fleet, *, details: bool = Fa
     if waiting:
         say(console, waiting, "yellow")
     if plan.changes_beside_drift:
-        say(
-            console,
-            f"{counted(plan.changes_beside_drift, 'change')} asked for in the file: watchbill plan shows them",
-            "dim",
-        )
+        changes = counted(plan.changes_beside_drift, "difference")
+        say(console, f"{changes} asked for in the file and no drift: see watchbill plan", "dim")

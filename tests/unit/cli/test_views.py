@@ -1,0 +1,258 @@
+"""What people read: a sentence and a row for each thing; names stay whole, and hosts cannot paint the screen."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tests.unit.ops.answers import action, answer
+from watchbill.cli.applied_view import print_applied
+from watchbill.cli.output import cell
+from watchbill.cli.plan_view import print_plan
+from watchbill.cli.status_view import print_status
+from watchbill.cli.table import print_table, say
+from watchbill.ops.apply import Applied
+from watchbill.ops.plan import Plan, host_states
+from watchbill.ops.status import AgentStatus, Status
+from watchbill.ops.target import Target, load_target
+from watchbill.runner import HostFailed, HostUnreachable, PlaybookResult
+
+ENV = "/etc/watchbill/agents/studio/coder0/env"
+
+
+@pytest.fixture
+def target(fleet_file: Path) -> Target:
+    return load_target(fleet_file)
+
+
+def shown(write: Callable[[Console], None], **options: Any) -> str:
+    stream = io.StringIO()
+    write(Console(file=stream, width=100, highlight=False, markup=False, emoji=False, **options))
+    return stream.getvalue()
+
+
+def played(*actions: dict[str, Any], **fields: Any) -> PlaybookResult:
+    answers = {"attic": [answer(host="attic")], "desk": [answer(*actions)]}
+    return PlaybookResult(**{"return_code": 0, "interrupted": False, "output": "", "answers": answers, **fields})
+
+
+def plan_text(target: Target, result: PlaybookResult, only_drift: bool = False, details: bool = False) -> str:
+    plan = Plan("trial", host_states(target, result), 4, only_drift)
+    return shown(lambda console: print_plan(console, plan, target.fleet, details=details))
+
+
+def applied_text(target: Target, result: PlaybookResult, **fields: Any) -> str:
+    applied = Applied("trial", host_states(target, result), 4, prune=False, seconds=1.5, **fields)
+    return shown(lambda console: print_applied(console, applied, target.fleet, again="watchbill apply"))
+
+
+def agent_action(kind: str, name: str, **fields: Any) -> dict[str, Any]:
+    return action(kind=kind, name=name, tenant="studio", agent="studio/coder0", **fields)
+
+
+def test_nothing_to_do_is_one_sentence(target: Target) -> None:
+    assert plan_text(target, played()) == "No changes. 2 hosts, 4 agents, all as planned.\n"
+
+
+def test_no_drift_is_one_sentence(target: Target) -> None:
+    assert plan_text(target, played(), only_drift=True).startswith("No drift. 2 hosts, 4 agents")
+
+
+def test_all_that_one_agent_needs_is_one_row_with_its_line_in_the_file(target: Target) -> None:
+    text = plan_text(
+        target,
+        played(
+            agent_action("agent", "studio/coder0", action="restart", disruption="restart", reason="model a → b"),
+            agent_action("file", ENV),
+            agent_action("unit", "studio/watchbill-agent@coder0.service", disruption="live"),
+        ),
+    )
+    assert text.splitlines()[0] == "1 change · 2 of 2 hosts asked · nothing is deleted"
+    assert "  desk  studio/coder0  ~ restart when idle  change fleet.yaml:13  model a → b" in text
+    assert ENV not in text
+
+
+def test_each_drift_is_a_row_that_names_the_object(target: Target) -> None:
+    text = plan_text(
+        target,
+        played(
+            agent_action("file", ENV, action="repair", origin="drift", reason="content"),
+            action(
+                kind="unit",
+                name="user@20001.service",
+                tenant="studio",
+                action="repair",
+                origin="drift",
+                reason="linger",
+            ),
+        ),
+    )
+    assert text.startswith("2 drift · ")
+    assert ENV in text
+    assert "user@20001.service" in text
+
+
+def test_changes_moves_drift_and_deletions_are_counted_apart(target: Target) -> None:
+    text = plan_text(
+        target,
+        played(
+            agent_action("agent", "studio/coder0", action="update", disruption="live"),
+            action(kind="agent", name="studio/a", agent="studio/a", action="move", disruption="replace"),
+            action(
+                kind="agent", name="studio/b", agent="studio/b", action="delete", disruption="delete", needs_prune=True
+            ),
+            action(name="/etc/a", action="repair", origin="drift"),
+        ),
+    )
+    assert (
+        text.splitlines()[0] == "1 change, 1 drift, 1 move, 1 deletion · 2 of 2 hosts asked · 1 deletion needs --prune"
+    )
+
+
+def test_a_waiting_restart_is_told_and_is_no_difference(target: Target) -> None:
+    text = plan_text(target, played(agent_action("agent", "studio/coder0", action="pending", disruption="restart")))
+    assert text.splitlines() == [
+        "No changes. 2 hosts, 4 agents, all as planned.",
+        "1 restart waits for the right moment: studio/coder0",
+    ]
+
+
+def test_an_unknown_host_is_never_as_planned(target: Target) -> None:
+    result = played(unreachable={"attic": HostUnreachable("attic", "Observe", "no route to host")})
+    del result.answers["attic"]
+    text = plan_text(target, result)
+    assert "as planned" not in text
+    assert text.startswith("Nothing differs on the hosts that answered · 1 of 2 hosts asked")
+    assert "  attic  ? unknown  no route to host" in text
+
+
+def test_a_refusal_is_shown_with_its_hint(target: Target) -> None:
+    refused = answer(problems=[{"code": "newer-host-half", "message": "set up by 0.9.0", "hint": "upgrade"}])
+    text = plan_text(target, played(answers={"attic": [answer()], "desk": [refused]}))
+    assert "error[newer-host-half]: desk: set up by 0.9.0" in text
+    assert "upgrade" in text
+    assert "as planned" not in text
+
+
+def test_drift_says_that_there_are_changes_as_well(target: Target) -> None:
+    text = plan_text(target, played(action()), only_drift=True)
+    assert text.startswith("No drift.")
+    assert "1 difference asked for in the file and no drift: see watchbill plan" in text
+
+
+def test_details_name_every_object_with_what_differs_in_it(target: Target) -> None:
+    drift = agent_action("file", ENV, action="repair", origin="drift", reason="content", diff={"sha256": ["a", "b"]})
+    texts = {"before": 'LEVEL="9"\n', "after": 'LEVEL="3"\n'}
+    answers = {
+        "attic": [answer()],
+        "desk": [answer(drift, action(diff={"mode": ["0666", "0644"]}), diff=[texts, None])],
+    }
+    lines = plan_text(target, played(answers=answers), details=True).splitlines()
+    assert '        -LEVEL="9"' in lines
+    assert '        +LEVEL="3"' in lines
+    assert "        mode: 0666 → 0644" in lines
+
+
+def test_a_host_cannot_paint_the_screen(target: Target) -> None:
+    evil = "\x1b]0;owned\x07\x1b[2J\u202egnp.exe"
+    hostile = agent_action(
+        "file", f"/etc/{evil}", action="repair", origin="drift", reason=evil, diff={evil: [evil, evil]}
+    )
+    result = played(
+        answers={"attic": [answer(warnings=[evil])], "desk": [answer(hostile, problems=[evil])]},
+        failed={"attic": HostFailed("attic", evil, None, evil, None)},
+    )
+    for text in (plan_text(target, result, details=True), applied_text(target, result)):
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+        assert "owned" in text
+    agents = (
+        AgentStatus("studio", "coder0", "desk", source=evil, note=evil, last_event={"event": evil}, state="crashed"),
+    )
+    status = shown(lambda console: print_status(console, Status(agents, ("desk",), {"attic": evil})))
+    assert not {"\x1b", "\x07", "\u202e"} & set(status)
+
+
+def test_names_stay_whole_and_lines_stay_below_100_columns() -> None:
+    path = "/etc/watchbill/agents/a-rather-long-tenant-name/and-an-agent/units/watchbill-agent@x.service"
+    rows = [[cell("host-with-a-long-name-of-32-chars"), cell("tenant/agent"), cell(f"{path}: content differs here")]]
+    text = shown(lambda console: print_table(console, rows, "  "))
+    assert path in text
+    assert all(len(line) <= 100 for line in text.splitlines())
+    sentence = shown(lambda console: say(console, f"  attic: {path} " + "word " * 40))
+    assert path in sentence
+    assert all(len(line) <= 100 for line in sentence.splitlines())
+
+
+def test_second_apply_says_that_nothing_changed(target: Target) -> None:
+    text = applied_text(target, played())
+    assert text == "Done: 0 changed, 0 failed · 4 agents on 2 hosts as planned · generation 3 · 1.5 s\n"
+
+
+def test_a_failed_apply_says_what_where_why_what_is_true_and_what_next(target: Target) -> None:
+    failed = agent_action("unit", "studio/watchbill-session@coder0.service", result="failed", error="stub is missing")
+    answers = {"attic": [answer()], "desk": [answer(failed, action(result="done"), applied=True, generation=4)]}
+    text = applied_text(target, played(answers=answers))
+    assert "desk: failed: update unit studio/watchbill-session@coder0.service: stub is missing" in text
+    assert "As planned: attic · generation 3" in text
+    assert "desk: 1 object changed, generation 4" in text
+    assert text.splitlines()[-1] == (
+        "Not done on 1 of 2 hosts. Next, once that is mended: watchbill apply --limit desk"
+    )
+    assert "Done" not in text
+
+
+def test_a_refused_apply_says_its_reason_once(target: Target) -> None:
+    refused = answer(
+        action(), problems=[{"code": "too-many-deletions", "message": "5 deletions, 2 allowed", "hint": ""}]
+    )
+    failed = {"desk": HostFailed("desk", "Reconcile", "agents", "5 deletions, 2 allowed", refused)}
+    text = applied_text(target, played(answers={"attic": [answer()], "desk": [refused]}, failed=failed))
+    assert text.count("5 deletions, 2 allowed") == 1
+    assert "nothing was changed" in text
+
+
+def test_deletions_that_were_not_allowed_are_named_with_the_command(target: Target) -> None:
+    kept = agent_action(
+        "agent", "studio/coder0", action="delete", disruption="delete", needs_prune=True, result="skipped"
+    )
+    text = applied_text(target, played(answers={"attic": [answer()], "desk": [answer(kept, applied=True)]}))
+    assert "1 deletion left alone: studio/coder0 on desk. To delete: watchbill apply --prune" in text
+    assert "Done: 0 changed" in text
+
+
+def test_status_shows_states_beats_and_reasons() -> None:
+    stop = {"stop": {"who": "ana@laptop", "why": "lunch"}}
+    agents = (
+        AgentStatus(
+            "studio", "coder0", "desk", role="coder", runtime="stub", state="idle", healthy=True, heartbeat_age_s=2.7
+        ),
+        AgentStatus("studio", "coder1", "desk", role="coder", runtime="stub", state="off", override=stop),
+        AgentStatus("studio", "shell", "desk", role="operations", runtime="command", state="working"),
+        AgentStatus("studio", "slow", "desk", state="stuck", healthy=False, heartbeat_age_s=125.0),
+        AgentStatus("studio", "writer", "attic", note="no route to host"),
+    )
+    lines = shown(
+        lambda c: print_status(c, Status(agents, ("attic", "desk"), {"attic": "no route to host"}))
+    ).splitlines()
+    assert lines[0].split() == ["AGENT", "HOST", "ROLE", "RUNTIME", "STATE", "BEAT"]
+    assert "○ idle" in lines[1]
+    assert lines[1].endswith("2s")
+    assert lines[2].endswith("stopped by ana@laptop: lunch")
+    assert lines[3].rstrip().endswith("\N{EN DASH}"), "what cannot answer has no beat"
+    assert "not healthy" in lines[4]
+    assert "2m" in lines[4]
+    assert lines[6] == "5 agents · 1 healthy · 1 not healthy · 1 stuck · 1 off · 1 unknown"
+    assert lines[7] == "attic: unknown: no route to host"
+
+
+def test_a_pipe_gets_no_colours_and_a_terminal_does(target: Target) -> None:
+    plan = Plan("trial", host_states(target, played()), 4)
+    assert "\x1b" not in shown(lambda console: print_plan(console, plan, target.fleet))
+    assert "\x1b" in shown(
+        lambda console: print_plan(console, plan, target.fleet), force_terminal=True, color_system="standard"
+    )
