@@ -138,7 +138,8 @@ def condition(
     written = _age(now, heartbeat.get("written_boottime"))
     alive = keeper in ("active", "reloading") and written is not None and written <= max(ALIVE_SECONDS, within)
     state = heartbeat.get("state")
-    if not alive or state not in STATES:
+    alive = alive and state in STATES
+    if not alive:
         off = unit in ("inactive", "failed") and (stopped or keeper in ("inactive", "failed"))
         state = "starting" if keeper == "activating" else "off" if off else "unknown"
     healthy: bool | None = alive and heartbeat.get("healthy") is True and age is not None and age <= within

@@ -127,7 +127,7 @@ class Supervision:
     def follow_program(self) -> None:
         """Ask tmux for the agent's own program, to be told by the kernel when it ends.
 
-        tmux would tell by a hook, but tmux 3.3a loses the end of a child now and then, and a stopped one tells nothing.
+        tmux would tell by a hook, but 3.3a loses the end of a child now and then, and a stopped one tells nothing.
         """
         running = self.running
         if running is None:
@@ -149,7 +149,7 @@ class Supervision:
             self.program_ended()
 
     def program_ended(self) -> None:
-        """The agent's own program ended, whatever else it left behind: keep what it said last, take down the session."""
+        """The agent's own program ended, whatever else it left behind: keep its last words, take down the session."""
         running = self.running
         if running is None:
             return

@@ -1,0 +1,150 @@
+"""The launcher makes an agent's world from its definition and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.definition import format_environment
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.launcher import expand
+from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
+
+from tests.unit.keeper.bench import definition
+
+LAUNCH = """
+import sys
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper import launcher
+from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Account, Layout
+home, uid = sys.argv[1], int(sys.argv[2])
+Layout.of_installation = classmethod(lambda cls, program: Layout.rootless(home, uid))
+Layout.account_of = lambda self, tenant: Account("me", uid, uid, home)
+sys.exit(launcher.main())
+"""
+
+
+def run(home: Path, env: dict[str, str], argv: list[str], **launch: Any) -> subprocess.CompletedProcess[str]:
+    """Launch a program as an agent in *home*, from a session whose environment is full of other things."""
+    layout = Layout.rootless(str(home), os.getuid())
+    directory = Path(layout.agent_directory("studio", "coder0"))
+    directory.mkdir(parents=True, exist_ok=True)
+    orders = {
+        "argv": argv,
+        "working_directory": "~/src/shop",
+        "path": "/usr/bin:/bin",
+        "term": "xterm-256color",
+    } | launch
+    (directory / "definition.json").write_text(json.dumps(definition(launch=orders)))
+    (directory / "env").write_bytes(format_environment(env))
+    session = {
+        "WATCHBILL_TENANT": "studio",
+        "WATCHBILL_AGENT": "coder0",
+        "INVOCATION_ID": "abc",
+        "TMUX": "/x",
+        "SECRET": "x",
+    }
+    session |= {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(
+        [sys.executable, "-c", LAUNCH, str(home), str(os.getuid())],
+        env=session,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_agent_gets_its_environment_and_nothing_of_the_sessions(tmp_path: Path) -> None:
+    done = run(
+        tmp_path,
+        {"LEVEL": "3", "TEXT": "a\nb"},
+        [sys.executable, "-c", "import os, json; print(json.dumps(dict(os.environ)))"],
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    seen = json.loads(done.stdout)
+    seen.pop("LC_CTYPE", None)  # Python's own, in the C locale
+    assert seen == {
+        "HOME": f"{tmp_path}/agents/coder0",
+        "LANG": "C.UTF-8",
+        "LEVEL": "3",
+        "LOGNAME": "me",
+        "PATH": "/usr/bin:/bin",
+        "SHELL": "/bin/bash",
+        "TERM": "xterm-256color",
+        "TEXT": "a\nb",
+        "USER": "me",
+        "WATCHBILL_AGENT": "coder0",
+        "WATCHBILL_BEAT": f"/run/user/{os.getuid()}/watchbill/coder0/beat",
+        "WATCHBILL_HOST": "desk",
+        "WATCHBILL_INTERVAL": "5",
+        "WATCHBILL_SESSION_ID": "abc",
+        "WATCHBILL_TENANT": "studio",
+    }
+
+
+def test_environment_of_the_fleet_may_say_path_and_language_but_not_who_the_agent_is(tmp_path: Path) -> None:
+    env = {
+        "PATH": "/opt/bin:/usr/bin:/bin",
+        "LANG": "de_DE.UTF-8",
+        "HOME": "/root",
+        "WATCHBILL_BEAT": "/dev/null",
+        "USER": "root",
+    }
+    seen = dict(line.split("=", 1) for line in run(tmp_path, env, ["env"]).stdout.splitlines())
+    assert (seen["PATH"], seen["LANG"]) == (env["PATH"], env["LANG"])
+    assert (seen["HOME"], seen["USER"]) == (f"{tmp_path}/agents/coder0", "me")
+    assert seen["WATCHBILL_BEAT"].endswith("/coder0/beat")
+
+
+def test_home_is_private_and_the_working_directory_is_made(tmp_path: Path) -> None:
+    assert run(tmp_path, {}, ["pwd"]).stdout == f"{tmp_path}/src/shop\n"
+    for name, mode in (("agents", 0o700), ("agents/coder0", 0o700), ("src/shop", 0o755)):
+        assert (tmp_path / name).stat().st_mode & 0o777 == mode, name
+
+
+def test_arguments_reach_the_program_as_they_are(tmp_path: Path) -> None:
+    words = ["", "a b", "$HOME", "`id`", "~", '"', "é\n"]
+    done = run(tmp_path, {}, [sys.executable, "-c", "import sys, json; print(json.dumps(sys.argv[1:]))", *words])
+    assert json.loads(done.stdout) == words
+
+
+def test_program_in_the_home_of_the_tenant_is_found(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "agent").write_text("#!/bin/sh\necho found\n")
+    (tmp_path / "bin" / "agent").chmod(0o755)
+    assert run(tmp_path, {}, ["~/bin/agent"]).stdout == "found\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "words"),
+    [
+        (["no-such-program"], 127, "no-such-program: not found"),
+        (["/etc/passwd"], 126, "Permission denied"),
+    ],
+)
+def test_program_that_cannot_be_started_says_so_on_the_terminal(
+    tmp_path: Path, argv: list[str], status: int, words: str
+) -> None:
+    done = run(tmp_path, {}, argv)
+    assert (done.returncode, done.stderr) == (status, "")
+    assert done.stdout.startswith("watchbill: the agent cannot be started: ")
+    assert words in done.stdout
+
+
+def test_working_directory_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    (tmp_path / "src").write_text("a file")
+    done = run(tmp_path, {}, ["true"])
+    assert done.returncode == 126
+    assert "src" in done.stdout
+
+
+def test_home_of_somebody_else_is_not_touched() -> None:
+    name = pwd.getpwuid(os.getuid()).pw_name
+    assert expand(f"~{name}/x", "/home/studio") == f"~{name}/x"
+    assert expand("~", "/home/studio") == "/home/studio"
+    assert expand("~/x", "/home/studio") == "/home/studio/x"
+    assert expand("/x/~", "/home/studio") == "/x/~"

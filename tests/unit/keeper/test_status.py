@@ -1,0 +1,163 @@
+"""What status says comes from who knows: no stale, forged or malformed heartbeat makes an agent healthy."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.watchbill.fleet.plugins.module_utils import _status
+from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
+from ansible_collections.watchbill.fleet.plugins.module_utils._status import TenantView, condition, status
+from jsonschema import Draft202012Validator
+
+from tests.unit.keeper.bench import Bench, definition
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+def now() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def heartbeat(**changes: Any) -> dict[str, Any]:
+    """Return a heartbeat of an idle agent that answered a second ago."""
+    said = {"state": "idle", "healthy": True, "beat_boottime": now() - 1, "written_boottime": now() - 1}
+    return said | changes
+
+
+def says(
+    said: dict[str, Any],
+    unit: str | None = "active",
+    keeper: str | None = "active",
+    *,
+    stopped: bool = False,
+    **orders: Any,
+) -> tuple[str, bool | None]:
+    row = condition(definition(**orders), said, unit, keeper, stopped)
+    return row["state"], row["healthy"]
+
+
+def test_answer_of_a_second_ago_is_healthy() -> None:
+    assert says(heartbeat()) == ("idle", True)
+
+
+def test_answer_grows_old_without_anybody_writing_it_down() -> None:
+    assert says(heartbeat(beat_boottime=now() - 31)) == ("idle", False)
+
+
+def test_heartbeat_of_a_dead_keeper_is_no_news() -> None:
+    assert says(heartbeat(), keeper="failed") == ("unknown", False)
+    assert says(heartbeat(), keeper="activating") == ("starting", False)
+    assert says(heartbeat(written_boottime=now() - 61)) == ("unknown", False)
+    assert says({}) == ("unknown", False)
+
+
+def test_agent_without_keeper_and_session_is_off() -> None:
+    assert says(heartbeat(), unit="inactive", keeper="inactive") == ("off", None)
+
+
+def test_nothing_is_guessed_about_a_manager_that_did_not_answer() -> None:
+    assert says({}, unit=None, keeper=None) == ("unknown", False)
+
+
+def test_command_is_never_healthy_whatever_its_heartbeat_claims() -> None:
+    assert says(heartbeat(state="working"), runtime="command") == ("working", None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"beat_boottime": now() + 10_000},
+        {"beat_boottime": "soon"},
+        {"beat_boottime": None},
+        {"beat_boottime": True},
+        {"healthy": "yes"},
+        {"healthy": 1},
+        {"written_boottime": now() + 10_000},
+        {"state": ["idle"]},
+        {"state": "splendid"},
+    ],
+)
+def test_heartbeat_with_wrong_things_in_it_makes_nobody_healthy(changes: dict[str, Any]) -> None:
+    assert says(heartbeat(**changes))[1] is False
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    layout = Layout.rootless(str(tmp_path), os.getuid())
+    directory = Path(layout.agent_directory("studio", "coder0"))
+    directory.mkdir(parents=True)
+    (directory / "definition.json").write_text(json.dumps(definition()))
+    Path(layout.overrides("studio")).mkdir(parents=True)
+    said: dict[str, Any] = heartbeat(
+        evidence="\x1b]0;owned\x07 run?\n" + "x" * 5000,
+        session_id=["a"],
+        restarts=True,
+        session_pid="12",
+        since="2026-11-21T10:00:00Z",
+        last_event={"event": "stuck", "more": {"deep": []}, "text": "\x1b[2J!"},
+        restart_done="r1",
+    )
+    view = TenantView(
+        {"coder0": said},
+        {"coder0": True},
+        {"watchbill-agent@coder0.service": "active", "watchbill-session@coder0.service": "active"},
+    )
+    monkeypatch.setattr(_status, "_look", lambda layout, who, agents: view)
+    return layout
+
+
+def test_what_a_tenant_wrote_is_cut_cleaned_and_typed(host: Layout) -> None:
+    [row] = status(host)
+    assert row["evidence"].startswith("]0;owned run?x")
+    assert len(row["evidence"]) <= 500
+    assert (row["session_id"], row["restarts"], row["session_pid"]) == (None, None, None)
+    assert row["last_event"] == {"event": "stuck", "text": "[2J!"}
+
+
+def test_row_says_who_where_and_what(host: Layout) -> None:
+    [row] = status(host)
+    wanted = {"tenant": "studio", "name": "coder0", "team": "app", "host": "desk", "role": "coder", "runtime": "stub"}
+    assert wanted.items() <= row.items()
+    assert (row["state"], row["healthy"], row["unit"], row["keeper"]) == ("idle", True, "active", "active")
+
+
+def test_only_the_part_of_an_override_that_still_holds_is_shown(host: Layout) -> None:
+    path = Path(host.override("studio", "coder0"))
+    path.write_text(json.dumps({"stop": None, "restart": {"id": "r1"}}))
+    assert status(host)[0]["override"] is None
+    path.write_text(json.dumps({"stop": {"who": "ana", "until": None}, "restart": {"id": "r1"}}))
+    assert status(host)[0]["override"] == {"stop": {"who": "ana", "until": None}, "restart": None}
+    path.write_text(json.dumps({"stop": None, "restart": {"id": "r2"}}))
+    assert status(host)[0]["override"]["restart"] == {"id": "r2"}
+
+
+def test_broken_definition_or_override_costs_no_other_row(host: Layout) -> None:
+    other = Path(host.agent_directory("studio", "broken"))
+    other.mkdir()
+    (other / "definition.json").write_text("[" * 90_000)
+    Path(host.override("studio", "broken")).write_text("{")
+    rows = {row["name"]: row for row in status(host)}
+    assert (rows["broken"]["state"], rows["broken"]["runtime"]) == ("unknown", None)
+    assert rows["coder0"]["healthy"] is True
+
+
+def test_heartbeats_are_as_the_schema_says(bench: Bench) -> None:
+    schema = json.loads((PROJECT / "schemas" / "heartbeat.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    ours = {"format_version": 1, "tenant": "studio", "host": "desk", "agent": "coder0", "keeper_pid": 1}
+    ours |= {"host_half": None, "written_at": "2026-11-21T10:00:00Z", "written_boottime": 1.0}
+    said = [bench.mind.heartbeat()]
+    bench.use()
+    said.append(bench.mind.heartbeat())
+    bench.beat("waiting-input", evidence="run: npm test?")
+    said.append(bench.mind.heartbeat())
+    bench.end_program()
+    said.append(bench.mind.heartbeat())
+    for one in said:
+        Draft202012Validator(schema).validate(one | ours)
+        assert set(one | ours) == set(schema["properties"]), "what is written is described, and the other way round"
