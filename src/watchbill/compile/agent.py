@@ -9,7 +9,7 @@ from watchbill.compile.half import RUNTIMES, canonical, digest, format_environme
 from watchbill.compile.render import render
 
 if TYPE_CHECKING:
-    from watchbill.compile.host import ManifestBuilder
+    from watchbill.compile.builder import ManifestBuilder
     from watchbill.fleet import Agent
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
