@@ -289,6 +289,12 @@ def test_definition_that_cannot_be_read_changes_nothing_and_says_so(desk: Keeper
     assert after["session_pid"] == before["session_pid"]
 
 
+def test_removed_runtime_directory_comes_back(desk: KeeperHost) -> None:
+    desk.as_tenant(f"rm {RUNTIME}/coder13/heartbeat.json {RUNTIME}/coder13/beat && mv {RUNTIME}/coder13 {RUNTIME}/old")
+    row = desk.until("coder13", WITHIN + 15, healthy=True)
+    assert row["keeper"] == "active"
+
+
 def test_what_the_tenant_removed_is_made_again_for_the_next_session(desk: KeeperHost) -> None:
     desk.as_tenant(f"rm -r {RUNTIME}/coder11/beat")
     row = desk.until("coder11", WITHIN + 15, restarts=1, healthy=True)

@@ -55,6 +55,7 @@ class Keeper:
         self.record = Record(layout.agent_state(who.home, agent), {"tenant": tenant, "agent": agent})
         self.supervision = Supervision(Session(agent, self.directory, self._prepare), self.record, boottime, time.time)
         self.problem = ""
+        self.unwritten = ""
         self._shown = ""
         self._written = 0.0
         self._watched = 0.0
@@ -202,12 +203,21 @@ class Keeper:
             "host_half": self.host_half,
         }
         self._shown, self._written = shown, now
+        self._write({**said, **identity, **ours})
+        health = {True: "healthy", False: "not healthy", None: ""}[said["healthy"]]
+        self.service.status(", ".join(filter(None, (said["state"], health, self.problem, self.unwritten))))
+
+    def _write(self, heartbeat: dict[str, t.Any]) -> None:
         try:
-            write_heartbeat(self.heartbeat_path, {**said, **identity, **ours})
+            try:
+                write_heartbeat(self.heartbeat_path, heartbeat)
+            except FileNotFoundError:
+                self._prepare()
+                write_heartbeat(self.heartbeat_path, heartbeat)
         except OSError as error:
-            self.problem = f"heartbeat.json cannot be written: {error}"
-        health = {True: ", healthy", False: ", not healthy", None: ""}[said["healthy"]]
-        self.service.status(f"{said['state']}{health}" + (f"; {self.problem}" if self.problem else ""))
+            self.unwritten = f"heartbeat.json cannot be written: {error}"
+        else:
+            self.unwritten = ""
 
 
 def digest_of(program: str) -> str | None:
