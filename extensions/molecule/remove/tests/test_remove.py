@@ -10,7 +10,7 @@ FIND = "find / /run -xdev -name '*watchbill*' ! -name '*watchbill-lab' ! -name '
 
 def test_only_the_journal_is_left(host: Host) -> None:
     assert host.check_output(FIND).splitlines() == ["/var/lib/watchbill"]
-    assert host.check_output("ls -A /var/lib/watchbill").split() == ["journal.jsonl", "lock"]
+    assert host.check_output("ls -A /var/lib/watchbill").split() == ["apply.lock", "journal.jsonl"]
 
 
 def test_nothing_runs_any_more(host: Host) -> None:
