@@ -43,7 +43,7 @@ def test_plan_does_not_depend_on_the_order_of_its_input_and_changes_none_of_it(p
     expected = canonical(planned(case))
     for seed in range(3):
         shuffled = copy.deepcopy(case)
-        generator = random.Random(seed)  # noqa: S311 -- an order, not a secret
+        generator = random.Random(seed)
         for name in ("desired", "last"):
             generator.shuffle(shuffled[name])
         observed = list(shuffled["observed"].items())
