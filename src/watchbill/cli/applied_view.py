@@ -22,12 +22,7 @@ def print_applied(console: Console, applied: Applied, fleet: Fleet, *, again: st
     print_rows(console, done, fleet, details=details)
     if done:
         console.print()
-    for action in applied.failed:
-        say(
-            console,
-            f"{action.host}: failed: {action.action} {action.kind} {action.name}: {action.error or action.reason}",
-            "red",
-        )
+    _print_failures(console, applied)
     print_host_notes(console, applied.hosts)
     for action in applied.actions:
         if action.result == "skipped" and action.error and action.differs:
@@ -46,6 +41,17 @@ def print_applied(console: Console, applied: Applied, fleet: Fleet, *, again: st
         say(console, _last_line(applied, len(done), len(waiting)), "green")
     else:
         _print_what_is_true(console, applied, again)
+
+
+def _print_failures(console: Console, applied: Applied) -> None:
+    """Print why actions failed, once for all that failed for the same reason: one cause often fells all of an agent."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for action in applied.failed:
+        name = f"{action.action} {action.kind} {action.name}"
+        reasons.setdefault((action.host, action.error or action.reason), []).append(name)
+    for (host, reason), names in reasons.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        say(console, f"{host}: failed: {names[0]}{more}: {reason}", "red")
 
 
 def _last_line(applied: Applied, done: int, waiting: int) -> str:

@@ -33,7 +33,9 @@ def console(*, errors: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if errors else sys.stdout
-    shown = Console(file=stream, stderr=errors, highlight=False, markup=False, emoji=False)
+    # With NO_COLOR rich would still send bold and dim; what moves on stderr needs a terminal all the same.
+    plain = False if os.environ.get("NO_COLOR") and not errors else None
+    shown = Console(file=stream, stderr=errors, highlight=False, markup=False, emoji=False, force_terminal=plain)
     shown.width = min(shown.width, WIDTH) if stream.isatty() else WIDTH
     return shown
 
