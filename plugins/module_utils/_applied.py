@@ -32,7 +32,10 @@ def read_applied(layout: Layout) -> dict[str, t.Any]:
             value = json.load(stream)
     except FileNotFoundError:
         return {"format_version": FORMAT_VERSION, "generation": 0, "digest": None, "resources": [], "claims": []}
-    if not (isinstance(value, dict) and isinstance(value.get("resources"), list)):
+    except ValueError as error:
+        raise ValueError(f"{layout.manifest} is no manifest: {error}") from error
+    fields = {"generation": int, "resources": list, "claims": list}
+    if not (isinstance(value, dict) and all(isinstance(value.get(name), kind) for name, kind in fields.items())):
         raise ValueError(f"{layout.manifest} is no manifest")  # noqa: TRY004 -- about content, not about a type
     return value
 

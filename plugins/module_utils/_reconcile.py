@@ -19,6 +19,7 @@ from ._observe import Observation, observe
 from ._planner import deletions, differs, key_of, plan, summary
 from ._preflight import preflight
 from ._resources._file import FileKind
+from ._resources._user import UserKind
 
 Answer = dict[str, t.Any]
 SETTLE_SECONDS = 15.0
@@ -77,13 +78,16 @@ class _Reconciliation:
         self.manifest = request["manifest"]
         self.last = read_applied(layout)
         desired = self.manifest["resources"]
-        last = self.last["resources"]
-        self.resources = {key_of(resource): resource for resource in [*last, *desired]}
+        self.wanted = {key_of(resource) for resource in desired}
+        known = {key_of(resource) for resource in self.last["resources"]} | self.wanted
+        # What an apply that never finished may have made is ours to delete, although no apply has left it behind.
+        unfinished = [claim for claim in self.last["claims"] if key_of(claim) not in known]
+        self.resources = {key_of(r): r for r in [*unfinished, *self.last["resources"], *desired]}
         self.observation: Observation = observe(layout, self.resources.values())
         self.actions = plan(
             desired,
             self.observation.states,
-            last,
+            [*self.last["resources"], *unfinished],
             self.manifest["policy"],
             request.get("moves") or {},
             self.observation.strays,
@@ -122,9 +126,12 @@ class _Reconciliation:
     def _carry_out(self) -> None:
         generation = self.last["generation"] + 1
         todo = [action for action in self.actions if "result" not in action]
-        claims = sorted({key_of(action) for action in todo if action["action"] in ("create", "repair")})
+        claims = {key_of(claim): claim for claim in self.last["claims"]}
+        for action in todo:
+            if action["action"] in ("create", "repair") and not action.get("stray"):
+                claims[key_of(action)] = self.resources[key_of(action)]
         owner = {name: self.manifest[name] for name in ("fleet", "host", "mode")}
-        write_applied(self.layout, {**self.last, **owner, "claims": claims})
+        write_applied(self.layout, {**self.last, **owner, "claims": [claims[key] for key in sorted(claims)]})
         journal = Journal(self.layout, generation)
         try:
             journal.write("begin", digest=self.manifest["digest"], actions=len(todo))
@@ -134,18 +141,19 @@ class _Reconciliation:
             record = _recorder(journal)
             Apply(self.layout, self.resources, self._bodies(), self.observation, backup, record).run(todo)
             failed = [action for action in todo if action["result"] == "failed"]
+            resources = self._resources_now()
             self.last = {
                 **owner,
                 "generation": generation,
                 "digest": None if failed else self.manifest["digest"],
                 "host_half": self.manifest["host_half"],
                 "applied_at": utc_now(),
-                "resources": self._resources_now(),
-                "claims": [],
+                "resources": resources,
+                "claims": self._claims_left(claims, {key_of(resource) for resource in resources}),
             }
             write_applied(self.layout, self.last)
             journal.write("end", failed=len(failed))
-            if self.request.get("remove") and not self.last["resources"]:
+            if self.request.get("remove") and not (self.last["resources"] or self.last["claims"]):
                 forget_applied(self.layout)
         finally:
             journal.close()
@@ -170,12 +178,22 @@ class _Reconciliation:
                     now[key] = before[key]
         for key in list(now):
             # What left the file and was gone already has no action; it is forgotten.
-            if self.observation.states.get(key) is None and not self._wanted(key):
+            if self.observation.states.get(key) is None and key not in self.wanted:
                 del now[key]
         return [now[key] for key in sorted(now)]
 
-    def _wanted(self, key: str) -> bool:
-        return any(key_of(resource) == key for resource in self.manifest["resources"])
+    def _claims_left(self, claims: dict[str, dict[str, t.Any]], owned: set[str]) -> list[dict[str, t.Any]]:
+        """Return what may be there although its creation failed, or its deletion: still ours, but as nothing wanted it."""
+        results = {key_of(action): action["result"] for action in self.actions if not action.get("stray")}
+        left = []
+        for key, claim in sorted(claims.items()):
+            gone = key not in results and self.observation.states.get(key) is None
+            if claim["kind"] == "user":
+                # An account of that name that comes later is somebody else's.
+                gone = UserKind.observe(claim["name"]) is None
+            if key not in owned and results.get(key) != "done" and not gone:
+                left.append(claim)
+        return left
 
     def _hold_moves_of_busy_agents(self) -> None:
         """Leave an agent that is in the middle of a turn where it is: its move waits for the next apply."""
@@ -304,7 +322,7 @@ def _refusals(
 def _foreign_users(
     manifest: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any], observation: Observation
 ) -> list[dict[str, str]]:
-    owned = {key_of(resource) for resource in last["resources"]} | set(last.get("claims", []))
+    owned = {key_of(resource) for resource in [*last["resources"], *last["claims"]]}
     problems = []
     for resource in manifest["resources"]:
         key = key_of(resource)

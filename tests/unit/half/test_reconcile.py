@@ -54,6 +54,10 @@ def bodies(*contents: bytes) -> dict[str, bytes]:
     return {hashlib.sha256(content).hexdigest(): content for content in contents}
 
 
+def claimed(layout: Layout) -> list[str]:
+    return [f"{claim['kind']}:{claim['name']}" for claim in read_applied(layout)["claims"]]
+
+
 def test_looking_writes_nothing(layout: Layout, tmp_path: Path) -> None:
     answer = look(layout, file("a", b"A"))
     assert answer["summary"]["create"] == 1
@@ -79,14 +83,69 @@ def test_ownership_is_on_disk_before_the_thing_exists(
     seen: list[list[str]] = []
 
     def write_and_look(*arguments: Any) -> None:
-        seen.append(read_applied(layout)["claims"])
+        seen.append(claimed(layout))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(FileKind, "write", staticmethod(write_and_look))
     with pytest.raises(KeyboardInterrupt):
         apply(layout, file("a", b"A"), bodies=bodies(b"A"))
     assert seen == [["file:~/a"]]
-    assert read_applied(layout)["claims"] == ["file:~/a"]
+    assert claimed(layout) == ["file:~/a"]
+
+
+class Killed(BaseException):
+    """What a kill -9 is to an apply: nothing runs after it."""
+
+
+def killed_after(monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
+    """Let an apply die when it has written *writes* files."""
+    written: list[str] = []
+    write = FileKind.write
+
+    def count(desired: dict[str, Any], path: str, body: bytes | None) -> None:
+        if len(written) == writes:
+            raise Killed
+        written.append(path)
+        write(desired, path, body)
+
+    monkeypatch.setattr(FileKind, "write", staticmethod(count))
+
+
+def test_what_an_apply_made_before_it_was_killed_can_still_be_pruned(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        killed_after(patch, 1)
+        apply(layout, file("a", b"A"), file("b", b"B"), bodies=bodies(b"A", b"B"))
+    # In the meantime the file has lost what was made.
+    apply(layout, file("b", b"B"), bodies=bodies(b"B"))
+    assert (tmp_path / "a").exists(), "nothing is deleted without --prune"
+    pruned = apply(layout, file("b", b"B"), prune=True)
+    assert [(action["name"], action["action"]) for action in pruned["actions"]] == [("~/a", "delete")]
+    assert not (tmp_path / "a").exists()
+    assert claimed(layout) == []
+
+
+def test_ownership_survives_two_kills_in_a_row(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [file("a", b"A"), file("b", b"B"), file("c", b"C")]
+    for _ in range(2):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            killed_after(patch, 1)
+            apply(layout, *wanted, bodies=bodies(b"A", b"B", b"C"))
+    assert claimed(layout) == ["file:~/a", "file:~/b", "file:~/c"]
+    assert apply(layout, *wanted, bodies=bodies(b"C"))["applied"] is True
+    assert claimed(layout) == []
+    assert look(layout, *wanted)["actions"] == []
+
+
+def test_failed_creation_stays_claimed_until_nothing_of_it_is_there(layout: Layout, tmp_path: Path) -> None:
+    (tmp_path / "d").write_text("in the way")
+    assert apply(layout, file("d/a", b"A"), bodies=bodies(b"A"))["actions"][0]["result"] == "failed"
+    assert claimed(layout) == ["file:~/d/a"]
+    apply(layout, file("b", b"B"), bodies=bodies(b"B"))
+    assert claimed(layout) == []
 
 
 def test_failed_action_is_reported_the_rest_is_done_and_the_next_plan_shows_it(layout: Layout, tmp_path: Path) -> None:
