@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from watchbill.errors import Problem
@@ -159,9 +159,21 @@ def _host_state(host: str, result: PlaybookResult) -> HostState:
     if not answers:
         return HostState(host, state, reason, phase)
     try:
-        return _read_answer(host, answers[-1], state, reason, phase)
+        last = _read_answer(host, answers[-1], state, reason, phase)
+        earlier = [_read_answer(host, answer, state, reason, phase) for answer in answers[:-1]]
     except ValueError as error:
         return HostState(host, "unknown", f"its answer makes no sense: {error}", phase)
+    return _with_what_was_done_before(last, earlier)
+
+
+def _with_what_was_done_before(last: HostState, earlier: list[HostState]) -> HostState:
+    """Return the last state with what earlier steps of the same apply did: letting go of an agent that moves is one."""
+    told = {(action.kind, action.name) for action in last.actions}
+    tried = [action for state in earlier if state.applied for action in state.actions]
+    done = [
+        action for action in tried if action.result in ("done", "failed") and (action.kind, action.name) not in told
+    ]
+    return replace(last, actions=(*done, *last.actions)) if done else last
 
 
 def _read_answer(host: str, answer: Mapping[str, Any], state: str, reason: str | None, phase: str | None) -> HostState:
@@ -169,6 +181,7 @@ def _read_answer(host: str, answer: Mapping[str, Any], state: str, reason: str |
     if not isinstance(actions, list) or len(actions) > MOST_ACTIONS:
         raise ValueError("it has no list of actions, or too long a one")
     digest, generation = answer.get("digest"), answer.get("generation")
+    pairs = zip(actions, _diffs(answer, actions), strict=True)
     return HostState(
         host=host,
         state=state,
@@ -177,12 +190,19 @@ def _read_answer(host: str, answer: Mapping[str, Any], state: str, reason: str |
         digest=digest if isinstance(digest, str) else None,
         generation=generation if isinstance(generation, int) else None,
         applied=answer.get("applied") is True,
-        actions=tuple(
-            read_action(host, action, diff) for action, diff in zip(actions, _diffs(answer, actions), strict=True)
-        ),
-        warnings=tuple(str(warning) for warning in answer.get("notices") or ()),
+        actions=tuple(read_action(host, action, diff) for action, diff in pairs),
+        warnings=(*(str(warning) for warning in answer.get("warnings") or ()), *_missing(answer)),
         problems=tuple(_problem(host, problem) for problem in answer.get("problems") or ()),
     )
+
+
+def _missing(answer: Mapping[str, Any]) -> list[str]:
+    """Return a warning about packages that a host needs and does not have, before an apply installs them."""
+    preflight = answer.get("preflight")
+    packages = preflight.get("packages_missing") if isinstance(preflight, Mapping) else None
+    if not isinstance(packages, list) or not packages or answer.get("applied") is True:
+        return []
+    return [f"not installed: {', '.join(map(str, packages))}"]
 
 
 def _diffs(answer: Mapping[str, Any], actions: list[Any]) -> list[Any]:

@@ -93,6 +93,22 @@ def test_the_last_answer_is_the_state_of_a_host(target: Target) -> None:
     assert states[1].actions[0].result == "done"
 
 
+def test_what_an_earlier_step_of_an_apply_did_is_not_forgotten(target: Target) -> None:
+    moved = action(kind="agent", name="studio/writer", action="move", disruption="replace", result="done")
+    released = answer(moved, applied=True)
+    done = answer(action(result="done"), applied=True, generation=4)
+    states = host_states(target, result(answers=all_answer() | {"desk": [answer(action(), moved), released, done]}))
+    assert [(found.action, found.result) for found in states[1].actions] == [("move", "done"), ("update", "done")]
+
+
+def test_missing_packages_are_a_warning_until_they_are_installed(target: Target) -> None:
+    missing = {"packages_missing": ["tmux"]}
+    states = host_states(target, result(answers=all_answer() | {"desk": [answer(preflight=missing)]}))
+    assert states[1].warnings == ("not installed: tmux",)
+    applied = answer(preflight=missing, applied=True)
+    assert host_states(target, result(answers=all_answer() | {"desk": [applied]}))[1].warnings == ()
+
+
 def test_a_host_speaks_for_itself_only(target: Target) -> None:
     [_, desk, _] = host_states(target, result(answers=all_answer(action(host="attic"))))
     assert desk.actions[0].host == "desk"
