@@ -293,6 +293,9 @@ def test_removed_runtime_directory_comes_back(desk: KeeperHost) -> None:
     desk.as_tenant(f"rm {RUNTIME}/coder13/heartbeat.json {RUNTIME}/coder13/beat && mv {RUNTIME}/coder13 {RUNTIME}/old")
     row = desk.until("coder13", WITHIN + 15, healthy=True)
     assert row["keeper"] == "active"
+    # Its terminal cannot be reached any more: another session makes another socket.
+    desk.do("watchbill-host override restart studio/coder13 --when now --who test --wait 10")
+    assert "stub agent" in desk.screen("coder13")
 
 
 def test_what_the_tenant_removed_is_made_again_for_the_next_session(desk: KeeperHost) -> None:
