@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -13,11 +14,9 @@ import time
 import typing as t
 
 from ._layout import Account, Layout
-from ._plain_files import read_regular_file
-
-__all__ = ["AsUserError", "call_as", "read_regular_file", "run_as", "systemctl_user"]
 
 ANSWER_LIMIT = 8 * 1024 * 1024
+ENDING_SECONDS = 5.0
 
 
 class AsUserError(Exception):
@@ -40,16 +39,13 @@ def call_as(who: Account, function: t.Callable[..., t.Any], *arguments: t.Any, t
         _answer_and_exit(who, reader, writer, function, arguments)
     os.close(writer)
     try:
-        data = _read_all(reader, timeout)
-    except AsUserError:
-        os.kill(child, signal.SIGKILL)
-        raise
+        (data,) = _read_all([reader], timeout)
     finally:
         os.close(reader)
-        os.waitpid(child, 0)
+        _end(child)
     try:
         answer = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AsUserError(f"{function.__name__} gave no answer as {who.name}") from error
     if "error" in answer:
         raise AsUserError("{} as {}: {}".format(function.__name__, who.name, answer["error"]))
@@ -62,7 +58,8 @@ def _answer_and_exit(
     """Be the child: drop to *who*, call, write the answer, leave without running anybody's exit handlers."""
     status = 1
     try:
-        os.close(reader)
+        # Neither the lock of this host nor anybody's terminal stays open in a child that a tenant may have stopped.
+        _keep_only(writer)
         try:
             os.setgroups([])
             os.setresgid(who.gid, who.gid, who.gid)
@@ -70,7 +67,7 @@ def _answer_and_exit(
             os.chdir("/")
             answer = {"value": function(*arguments)}
             status = 0
-        except Exception as error:  # the parent raises it again, with the name of the function
+        except Exception as error:  # noqa: BLE001 -- the parent raises it again, with the name of the function
             answer = {"error": f"{type(error).__name__}: {error}"}
         data = json.dumps(answer).encode()
         while data:
@@ -79,21 +76,48 @@ def _answer_and_exit(
         os._exit(status)
 
 
-def _read_all(reader: int, timeout: float) -> bytes:
+def _keep_only(descriptor: int) -> None:
+    """Close all descriptors but one; standard input, output and error lead nowhere."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):
+        os.dup2(nowhere, standard)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) != descriptor:
+            with contextlib.suppress(OSError):  # the one that listed this directory
+                os.close(int(name))
+
+
+def _end(child: int) -> None:
+    """Kill a child and collect it; one that the kernel does not let go (a dead file system) is left to it."""
+    os.kill(child, signal.SIGKILL)
+    process = os.pidfd_open(child)
+    try:
+        if select.select([process], [], [], ENDING_SECONDS)[0]:
+            os.waitpid(child, 0)
+    finally:
+        os.close(process)
+
+
+def _read_all(readers: list[int], timeout: float) -> list[bytes]:
+    """Return all that comes from each of *readers*, up to the limit and the time that they have together."""
     deadline = time.monotonic() + timeout
-    chunks: list[bytes] = []
+    chunks: dict[int, list[bytes]] = {reader: [] for reader in readers}
     size = 0
-    while True:
+    still = set(readers)
+    while still:
         left = deadline - time.monotonic()
-        if left <= 0 or not select.select([reader], [], [], left)[0]:
+        ready = select.select(list(still), [], [], left)[0] if left > 0 else []
+        if not ready:
             raise AsUserError(f"no answer within {timeout:g} s")
-        chunk = os.read(reader, 65536)
-        if not chunk:
-            return b"".join(chunks)
-        size += len(chunk)
-        if size > ANSWER_LIMIT:
-            raise AsUserError(f"answer larger than {ANSWER_LIMIT} bytes")
-        chunks.append(chunk)
+        for reader in ready:
+            chunk = os.read(reader, 65536)
+            if not chunk:
+                still.remove(reader)
+            size += len(chunk)
+            if size > ANSWER_LIMIT:
+                raise AsUserError(f"answer larger than {ANSWER_LIMIT} bytes")
+            chunks[reader].append(chunk)
+    return [b"".join(chunks[reader]) for reader in readers]
 
 
 def run_as(
@@ -101,9 +125,10 @@ def run_as(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as *who*, with XDG_RUNTIME_DIR set and nothing of our own environment.
 
-    Returns the completed process whatever its exit status.
+    Returns the completed process whatever its exit status. What it prints is capped like any other answer: the tenant
+    may have the program in its hands.
 
-    :raises AsUserError: it cannot be started or does not end within *timeout* seconds.
+    :raises AsUserError: it cannot be started, does not end within *timeout* seconds, or prints too much.
     """
     environment = {
         "HOME": who.home,
@@ -117,21 +142,29 @@ def run_as(
     identity: dict[str, t.Any] = {}
     if os.geteuid() != who.uid:
         identity = {"user": who.uid, "group": who.gid, "extra_groups": []}
+    words = list(arguments)
+    pipe = subprocess.PIPE
     try:
-        return subprocess.run(  # noqa: S603 -- argv only, never a shell
-            list(arguments),
-            env=environment,
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=timeout,
-            check=False,
-            **identity,
+        process = subprocess.Popen(
+            words, env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, **identity
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise AsUserError(f"{arguments[0]} as {who.name}: {error}") from error
+    except OSError as error:
+        raise AsUserError(f"{words[0]} as {who.name}: {error}") from error
+    streams = [stream for stream in (process.stdout, process.stderr) if stream]
+    started = time.monotonic()
+    try:
+        printed = _read_all([stream.fileno() for stream in streams], timeout)
+        process.wait(max(0.1, started + timeout - time.monotonic()))
+    except (AsUserError, subprocess.TimeoutExpired) as error:
+        process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # nothing more can be done about it
+            process.wait(ENDING_SECONDS)
+        raise AsUserError(f"{words[0]} as {who.name}: {error}") from error
+    finally:
+        for stream in streams:
+            stream.close()
+    output, errors = (text.decode("utf-8", "replace") for text in printed)
+    return subprocess.CompletedProcess(words, process.returncode, output, errors)
 
 
 def systemctl_user(who: Account, *arguments: str, timeout: float = 60.0) -> str:
