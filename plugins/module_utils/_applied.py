@@ -36,7 +36,7 @@ def read_applied(layout: Layout) -> dict[str, t.Any]:
         raise ValueError(f"{layout.manifest} is no manifest: {error}") from error
     fields = {"generation": int, "resources": list, "claims": list}
     if not (isinstance(value, dict) and all(isinstance(value.get(name), kind) for name, kind in fields.items())):
-        raise ValueError(f"{layout.manifest} is no manifest")  # noqa: TRY004 -- about content, not about a type
+        raise ValueError(f"{layout.manifest} is no manifest")
     return value
 
 

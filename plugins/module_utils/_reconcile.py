@@ -183,7 +183,7 @@ class _Reconciliation:
         return [now[key] for key in sorted(now)]
 
     def _claims_left(self, claims: dict[str, dict[str, t.Any]], owned: set[str]) -> list[dict[str, t.Any]]:
-        """Return what may be there although its creation failed, or its deletion: still ours, but as nothing wanted it."""
+        """Return what may be there although its creation or deletion failed: ours still, by claim only."""
         results = {key_of(action): action["result"] for action in self.actions if not action.get("stray")}
         left = []
         for key, claim in sorted(claims.items()):
