@@ -13,9 +13,8 @@ import os
 import stat
 import typing as t
 
-from ._as_user import read_regular_file
 from ._layout import Layout
-from ._plain_files import read_object
+from ._plain_files import read_object, read_regular_file
 
 HEARTBEAT_LIMIT = 64 * 1024
 STRAY_LIMIT = 1000

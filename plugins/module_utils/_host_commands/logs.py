@@ -9,12 +9,12 @@ import os
 import subprocess
 import typing as t
 
-from .._as_user import call_as, read_regular_file
+from .._as_user import call_as
 from .._keeper.heartbeat import printable
 from .._keeper.record import MARK, SIZE_LIMIT
 from .._layout import Account, Layout
 from .._overrides import timestamp
-from .._plain_files import parse_object
+from .._plain_files import parse_object, read_regular_file
 from . import CommandFailed, known_agent, layout_here, print_json, reference
 
 LINES_LIMIT = 100_000

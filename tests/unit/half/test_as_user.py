@@ -12,10 +12,10 @@ from ansible_collections.watchbill.fleet.plugins.module_utils import _as_user
 from ansible_collections.watchbill.fleet.plugins.module_utils._as_user import (
     AsUserError,
     call_as,
-    read_regular_file,
     run_as,
 )
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Account
+from ansible_collections.watchbill.fleet.plugins.module_utils._plain_files import read_regular_file
 
 NOBODY = pwd.getpwnam("nobody")
 WHO = Account("nobody", NOBODY.pw_uid, NOBODY.pw_gid, "/nonexistent")
@@ -60,6 +60,33 @@ def test_child_that_hangs_or_floods_is_given_up() -> None:
         call_as(WHO, endless, timeout=0.2)
     with pytest.raises(AsUserError, match="larger than"):
         call_as(WHO, flood)
+
+
+def open_of(descriptors: list[int]) -> list[int]:
+    return [number for number in descriptors if os.path.lexists(f"/dev/fd/{number}")]
+
+
+@needs_root
+def test_child_does_not_hold_our_lock(tmp_path: Path) -> None:
+    with open(tmp_path / "lock", "w") as lock:
+        assert call_as(WHO, open_of, [0, lock.fileno()]) == [0]
+
+
+@needs_root
+def test_command_in_the_hands_of_a_tenant_cannot_fill_our_memory_or_hold_us() -> None:
+    with pytest.raises(AsUserError, match="larger than"):
+        run_as(WHO, ("cat", "/dev/zero"))
+    with pytest.raises(AsUserError, match=r"no answer within 0\.2 s"):
+        run_as(WHO, ("sleep", "60"), timeout=0.2)
+    # It may close what we read from and go on: that is no end either.
+    with pytest.raises(AsUserError, match="timed out"):
+        run_as(WHO, ("sh", "-c", "exec >&- 2>&-; exec sleep 60"), timeout=0.3)
+
+
+@needs_root
+def test_command_that_is_missing_is_said_to_be() -> None:
+    with pytest.raises(AsUserError, match="No such file"):
+        run_as(WHO, ("/nonexistent/program",))
 
 
 @needs_root

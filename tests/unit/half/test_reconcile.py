@@ -126,9 +126,7 @@ def test_what_an_apply_made_before_it_was_killed_can_still_be_pruned(
     assert claimed(layout) == []
 
 
-def test_ownership_survives_two_kills_in_a_row(
-    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ownership_survives_two_kills_in_a_row(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = [file("a", b"A"), file("b", b"B"), file("c", b"C")]
     for _ in range(2):
         with monkeypatch.context() as patch, pytest.raises(Killed):
