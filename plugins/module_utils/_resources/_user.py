@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import subprocess
@@ -42,11 +43,12 @@ class UserKind(Kind):
     def create(desired: dict[str, t.Any]) -> None:
         """Add the account with its own group; an existing home (of a tenant that came back) is kept as it is.
 
-        :raises subprocess.CalledProcessError: useradd refused.
+        :raises subprocess.CalledProcessError: groupadd or useradd refused.
         """
         uid = str(desired["uid"])
         name = desired["name"]
-        _run("groupadd", "--gid", uid, name)
+        if not _left_over(name, desired["uid"]):
+            _run("groupadd", "--gid", uid, name)
         home_exists = os.path.lexists(desired["home"])
         try:
             _run(
@@ -81,6 +83,15 @@ class UserKind(Kind):
         :raises subprocess.CalledProcessError: userdel refused.
         """
         _run("userdel", name)
+
+
+def _left_over(name: str, gid: int) -> bool:
+    """Return whether an apply that was killed has made the group already: the same number, and nobody in it."""
+    try:
+        group = grp.getgrnam(name)
+    except KeyError:
+        return False
+    return group.gr_gid == gid and not group.gr_mem
 
 
 def _run(*arguments: str) -> None:
