@@ -191,7 +191,7 @@ def _read_answer(host: str, answer: Mapping[str, Any], state: str, reason: str |
         generation=generation if isinstance(generation, int) else None,
         applied=answer.get("applied") is True,
         actions=tuple(read_action(host, action, diff) for action, diff in pairs),
-        warnings=(*(str(warning) for warning in answer.get("warnings") or ()), *_missing(answer)),
+        warnings=(*(str(warning) for warning in answer.get("notices") or ()), *_missing(answer)),
         problems=tuple(_problem(host, problem) for problem in answer.get("problems") or ()),
     )
 

@@ -164,7 +164,7 @@ def test_a_host_cannot_paint_the_screen(target: Target) -> None:
         "file", f"/etc/{evil}", action="repair", origin="drift", reason=evil, diff={evil: [evil, evil]}
     )
     result = played(
-        answers={"attic": [answer(warnings=[evil])], "desk": [answer(hostile, problems=[evil])]},
+        answers={"attic": [answer(notices=[evil])], "desk": [answer(hostile, problems=[evil])]},
         failed={"attic": HostFailed("attic", evil, None, evil, None)},
     )
     for text in (plan_text(target, result, details=True), applied_text(target, result)):

@@ -45,7 +45,7 @@ def played() -> PlaybookResult:
         action(action="repair", origin="drift", result="failed", error="full"),
         action(action="pending", kind="agent", name="studio/coder1", disruption="restart"),
         diff=[None, {"before": "a\n", "after": "b\n"}, None],
-        warnings=["linger is off"],
+        notices=["linger is off"],
         problems=[{"code": "x", "message": "y", "hint": ""}],
     )
     return PlaybookResult(

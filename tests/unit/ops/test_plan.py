@@ -101,6 +101,11 @@ def test_what_an_earlier_step_of_an_apply_did_is_not_forgotten(target: Target) -
     assert [(found.action, found.result) for found in states[1].actions] == [("move", "done"), ("update", "done")]
 
 
+def test_what_a_host_wants_people_to_know_reaches_them(target: Target) -> None:
+    states = host_states(target, result(answers=all_answer() | {"desk": [answer(notices=["linger is off"])]}))
+    assert states[1].warnings == ("linger is off",)
+
+
 def test_missing_packages_are_a_warning_until_they_are_installed(target: Target) -> None:
     missing = {"packages_missing": ["tmux"]}
     states = host_states(target, result(answers=all_answer() | {"desk": [answer(preflight=missing)]}))

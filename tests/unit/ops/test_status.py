@@ -182,3 +182,14 @@ def test_nothing_is_stopped_when_one_name_is_wrong(target: Target, hosts: Path) 
     with pytest.raises(OperationError):
         stop(target, ["coder0", "nobody"])
     assert not (hosts / "asked").exists()
+
+
+@pytest.mark.parametrize("lingers", [True, False])
+def test_what_cannot_be_promised_without_root_is_said_for_that_host_alone(
+    target: Target, everybody: Path, lingers: bool
+) -> None:
+    says(everybody, "192.0.2.13", agent("helper", user="ana", lingers=lingers))
+    notices = status(target).notices
+    assert list(notices) == ["lap"]
+    assert "nothing keeps them from ana's files" in notices["lap"][0]
+    assert any("agents end with the last login of ana" in notice for notice in notices["lap"]) is not lingers
