@@ -13,9 +13,9 @@ import subprocess
 import typing as t
 
 from . import _tenant
-from ._as_user import AsUserError, call_as, systemctl_user
+from ._as_user import AsUserError, call_as, has_manager, systemctl_user
 from ._layout import Account, Layout
-from ._observe import Observation
+from ._observe import Observation, parse_show
 from ._planner import key_of
 from ._resources._directory import DirectoryKind
 from ._resources._file import FileKind
@@ -65,7 +65,9 @@ class Apply:
         self._each(_of(staying, "user"), self._write_user)
         self._each(_of(staying, "directory"), self._write_directory)
         self._each(_of(staying, "file"), self._write_file)
-        if any("/systemd/system/" in action["name"] for action in _of(todo, "file")):
+        system = [a for a in _of(todo, "file", "unit") if "/systemd/system/" in a["name"] or self._is_manager(a)]
+        if system:
+            # Also where only the manager differs: the apply that wrote its drop-in may have been killed before this.
             _run("systemctl", "daemon-reload")
         self._each((a for a in _of(staying, "unit") if self._is_manager(a)), self._write_manager)
         for tenant in sorted({action["tenant"] for action in todo if action["tenant"]} | self._all_if_generator(todo)):
@@ -97,7 +99,7 @@ class Apply:
         return self.resources[key_of(action)]
 
     def _is_manager(self, action: Action) -> bool:
-        return self._resource(action).get("scope") == "system"
+        return action["kind"] == "unit" and self._resource(action).get("scope") == "system"
 
     def _remove_stray(self, action: Action) -> None:
         path = action["name"]
@@ -171,47 +173,68 @@ class Apply:
         return set(self.observation.tenants) if changed else set()
 
     def _stop(self, gone: list[Action]) -> None:
-        """End the processes of what leaves, one call a tenant."""
-        units: dict[str, list[Action]] = {}
-        for action in _of(gone, "unit"):
-            if not self._is_manager(action):
-                units.setdefault(action["tenant"], []).append(action)
-        for tenant, actions in sorted(units.items()):
-            names = [_unit(action) for action in actions]
+        """End the processes of what leaves. Where that fails, files stay: without them nobody would find it again."""
+        for tenant, actions in sorted(_by_tenant(gone).items()):
+            units = [_unit(action) for action in _of(actions, "unit") if not self._is_manager(action)]
+            if not units:
+                continue
             try:
-                # The keeper first: it would start its session again.
-                systemctl_user(self.layout.account_of(tenant), "stop", *sorted(names))
+                who = self.layout.account_of(tenant)
+                # Keepers first: they would start their sessions again.
+                for role in ("agent", "session"):
+                    names = sorted(unit for unit in units if unit.startswith(f"watchbill-{role}@"))
+                    if names:
+                        systemctl_user(who, "stop", *names)
             except FAILURES as error:
                 for action in actions:
-                    self._finish(action, _words(error))
+                    if action["agent"]:
+                        self._finish(action, _words(error))
 
     def _converge_units(self, tenant: str, actions: list[Action]) -> None:
+        """Let the tenant's manager read its units again and its keepers their orders; what failed is tried again."""
+        mine = [a for a in actions if a["kind"] in ("unit", "agent") and "result" not in a and not self._is_manager(a)]
         try:
             who = self.layout.account_of(tenant)
-            if not os.path.exists(Layout.runtime_directory(who.uid) + "/systemd/private"):
+            staying = [action for action in actions if action["action"] not in GONE and not action.get("stray")]
+            problems: dict[str, str] = {}
+            if has_manager(who):
+                systemctl_user(who, "daemon-reload")
+                problems = self._start_keepers(who, staying)
+            elif staying:
                 raise AsUserError(f"no user manager runs for {tenant}")
-            systemctl_user(who, "daemon-reload")
-            self._start_keepers(who, [a for a in actions if a["action"] not in GONE])
         except FAILURES as error:
-            for action in actions:
-                if "result" not in action and action["kind"] == "unit" and not self._is_manager(action):
-                    self._finish(action, _words(error))
+            if not mine:
+                self.observation.warnings.append(f"tenant {tenant}: {_words(error)}")
+            for action in mine:
+                self._finish(action, _words(error))
             return
-        for action in actions:
-            if "result" not in action and action["kind"] == "unit" and not self._is_manager(action):
-                self._finish(action)
+        for action in mine:
+            unit = _unit(action) if action["kind"] == "unit" else _keeper(action["agent"])
+            error_of_unit = problems.get(unit, "")
+            if error_of_unit or action["kind"] == "unit":
+                self._finish(action, error_of_unit)
 
-    def _start_keepers(self, who: Account, actions: list[Action]) -> None:
-        """Start, restart or wake the keepers that this apply touched; sessions are theirs to look after."""
-        keepers = [action for action in _of(actions, "unit") if not self._is_manager(action)]
-        units = [action for action in keepers if self._resource(action).get("active")]
+    def _start_keepers(self, who: Account, actions: list[Action]) -> dict[str, str]:
+        """Start, restart or wake the keepers that this apply touched; sessions are theirs to look after.
+
+        Returns what went wrong, by unit. One keeper that does not start keeps no other from its orders.
+        """
+        units = [a for a in _of(actions, "unit") if not self._is_manager(a) and self._resource(a).get("active")]
         restart = {_unit(action) for action in units if {"host_half", "fragment"} & action["diff"].keys()}
         start = {_unit(action) for action in units} - restart
         touched = {a["agent"] for a in _of(actions, "file") if self._resource(a).get("reload") == "agent"}
-        wake = {f"watchbill-agent@{agent.split('/', 1)[1]}.service" for agent in touched} - restart - start
+        # An agent may differ without a file that does: the apply that wrote it may have been killed before this.
+        touched |= {action["agent"] for action in _of(actions, "agent")}
+        wake = {_keeper(agent) for agent in touched} - restart - start
+        problems: dict[str, str] = {}
         for verb, names in (("restart", restart), ("start", start), ("reload", wake)):
-            if names:
+            if not names:
+                continue
+            try:
                 systemctl_user(who, verb, *sorted(names))
+            except AsUserError as error:
+                problems.update(_still_down(who, sorted(names), str(error), verb))
+        return problems
 
     def _conclude(self, todo: list[Action]) -> None:
         """Give sessions and agents the result of what carries them out."""
@@ -232,6 +255,32 @@ def _of(actions: t.Iterable[Action], *kinds: str) -> list[Action]:
 def _reversed(actions: t.Iterable[Action], *kinds: str) -> list[Action]:
     """Return paths so that what lies in a directory comes before it."""
     return sorted(_of(actions, *kinds), key=lambda action: action["name"], reverse=True)
+
+
+def _by_tenant(actions: t.Iterable[Action]) -> dict[str, list[Action]]:
+    tenants: dict[str, list[Action]] = {}
+    for action in actions:
+        if action["tenant"]:
+            tenants.setdefault(action["tenant"], []).append(action)
+    return tenants
+
+
+def _still_down(who: Account, names: list[str], error: str, verb: str) -> dict[str, str]:
+    """Return *error* for those units that did not do *verb*: systemctl tells only that one of them did not."""
+    if verb == "reload":
+        # A keeper on its way up has read its orders already, or has not: a start anew ends no session.
+        try:
+            systemctl_user(who, "restart", *names)
+        except AsUserError as second:
+            error = str(second)
+        else:
+            return {}
+    shown = parse_show(systemctl_user(who, "show", "--property=Id,ActiveState", *names))
+    return {name: error for name in names if shown.get(name, {}).get("ActiveState") != "active"}
+
+
+def _keeper(agent: str) -> str:
+    return f"watchbill-agent@{agent.split('/', 1)[1]}.service"
 
 
 def _unit(action: Action) -> str:

@@ -167,6 +167,11 @@ def run_as(
     return subprocess.CompletedProcess(words, process.returncode, output, errors)
 
 
+def has_manager(who: Account) -> bool:
+    """Return whether a systemd user manager of *who* runs and listens (the socket is looked at, not opened)."""
+    return os.path.lexists(Layout.runtime_directory(who.uid) + "/systemd/private")
+
+
 def systemctl_user(who: Account, *arguments: str, timeout: float = 60.0) -> str:
     """Run ``systemctl --user`` of *who* and return what it printed.
 

@@ -10,7 +10,7 @@ import subprocess
 import typing as t
 
 from . import _tenant
-from ._as_user import AsUserError, call_as, systemctl_user
+from ._as_user import AsUserError, call_as, has_manager, systemctl_user
 from ._layout import Account, Layout
 from ._overrides import read_override
 from ._planner import key_of
@@ -19,6 +19,7 @@ from ._resources._file import FileKind
 from ._resources._user import UserKind
 
 UNIT_PROPERTIES = "Id,ActiveState,FragmentPath,NeedDaemonReload"
+ALIVE = ("active", "activating", "reloading")
 State = t.Optional[dict[str, t.Any]]
 
 
@@ -40,6 +41,8 @@ class Observation(t.NamedTuple):
     strays: list[dict[str, t.Any]]
     tenants: dict[str, TenantView]
     warnings: list[str]
+    unseen: dict[str, str]
+    """Tenants whose manager runs and could not be asked, with the reason: None says nothing about their units."""
 
 
 def observe(layout: Layout, resources: t.Iterable[dict[str, t.Any]]) -> Observation:
@@ -52,7 +55,9 @@ def observe(layout: Layout, resources: t.Iterable[dict[str, t.Any]]) -> Observat
         states[key] = _state(layout, resource, tenants, managers)
     strays = _strays(layout, by_key.values(), tenants)
     warnings = [f"tenant {name}: {view.error}" for name, view in sorted(tenants.items()) if view.error]
-    return Observation(states, strays, tenants, warnings)
+    idle = {by_key[f"unit:{name}"]["tenant"] for name, state in managers.items() if state and not state["active"]}
+    unseen = {name: view.error for name, view in tenants.items() if view.error and name not in idle}
+    return Observation(states, strays, tenants, warnings, unseen)
 
 
 def _is_manager(resource: dict[str, t.Any]) -> bool:
@@ -108,10 +113,13 @@ def _view(layout: Layout, who: Account, agents: list[str]) -> TenantView:
         seen = call_as(who, _tenant.look, who.uid, who.home, agents)
         if layout.mode == "rootless":
             seen["fragments"] = _tenant.unit_digests(who.home + "/.config/systemd/user")
-        units = _show(who, agents) if os.path.exists(Layout.runtime_directory(who.uid) + "/systemd/private") else {}
     except AsUserError as error:
         return TenantView(who, {}, {}, {}, [], str(error))
-    return TenantView(who, seen["heartbeats"], seen["fragments"], units, seen["strays"], "")
+    try:
+        units, error_of_manager = (_show(who, agents) if has_manager(who) else {}), ""
+    except AsUserError as error:
+        units, error_of_manager = {}, str(error)
+    return TenantView(who, seen["heartbeats"], seen["fragments"], units, seen["strays"], error_of_manager)
 
 
 def _show(who: Account, agents: list[str]) -> dict[str, dict[str, str]]:
@@ -135,16 +143,17 @@ def parse_show(text: str) -> dict[str, dict[str, str]]:
 def _unit_state(layout: Layout, resource: dict[str, t.Any], view: TenantView) -> State:
     unit = resource["name"].split("/", 1)[1]
     fragment = view.fragments.get(unit)
-    if fragment is None:
-        return None
     properties = view.units.get(unit, {})
+    active = properties.get("ActiveState") in ALIVE
+    if fragment is None and not active:
+        return None
     path = properties.get("FragmentPath", "")
     expected = "/systemd/generator.early/" if layout.mode == "system" else "/.config/systemd/user/"
-    if path and expected not in path:
+    if fragment and path and expected not in path:
         fragment = "foreign"
-    if layout.mode == "rootless" and properties.get("NeedDaemonReload") == "yes":
+    if layout.mode == "rootless" and fragment and properties.get("NeedDaemonReload") == "yes":
         fragment = "not loaded"
-    state = {"fragment": fragment, "active": properties.get("ActiveState") in ("active", "activating", "reloading")}
+    state: dict[str, t.Any] = {"fragment": fragment, "active": active}
     if resource.get("active"):
         agent = resource["agent"].split("/", 1)[1]
         state["enabled"] = _comes_back(layout, view, unit)
@@ -167,7 +176,7 @@ def _session_state(layout: Layout, tenant: str, agent: str, view: TenantView, ki
     session = view.units.get(f"watchbill-session@{agent}.service", {})
     keeper = view.units.get(f"watchbill-agent@{agent}.service", {})
     running = session.get("ActiveState") in ("active", "activating")
-    keeper_active = keeper.get("ActiveState") in ("active", "activating", "reloading")
+    keeper_active = keeper.get("ActiveState") in ALIVE
     heartbeat = view.heartbeats.get(agent) or {}
     exists = bool(heartbeat) or running or keeper_active
     if not exists and not os.path.isdir(layout.agent_directory(tenant, agent)):
@@ -199,7 +208,7 @@ def _managers(resources: list[dict[str, t.Any]], tenants: dict[str, TenantView])
             states[name] = None
             continue
         properties = shown.get(name, {})
-        active = properties.get("ActiveState") in ("active", "activating", "reloading")
+        active = properties.get("ActiveState") in ALIVE
         state: dict[str, t.Any] = {"linger": os.path.exists(f"/var/lib/systemd/linger/{tenant}"), "active": active}
         # What the process was started with, not what systemctl would start it with now: those differ after an edit.
         state["unit_path"] = _environment_of(properties.get("MainPID", "0")) if active else resource.get("unit_path")

@@ -11,8 +11,8 @@ import typing as t
 
 from . import _rootless, _tenant
 from ._applied import Journal, forget_applied, lock, read_applied, utc_now, write_applied
-from ._apply import Apply
-from ._as_user import AsUserError, call_as
+from ._apply import GONE, Apply
+from ._as_user import AsUserError, call_as, has_manager
 from ._layout import Layout
 from ._manifest import FORMAT_VERSION, VERSION, version_key
 from ._observe import Observation, observe
@@ -60,7 +60,7 @@ def _no_manager(layout: Layout) -> dict[str, str] | None:
     if layout.mode != "rootless":
         return None
     who = layout.account_of("")
-    if _rootless.has_manager(who):
+    if has_manager(who):
         return None
     return _problem(
         "no-user-manager",
@@ -114,8 +114,15 @@ class _Reconciliation:
         if self.request.get("diff"):
             self._add_texts()
         for action in self.actions:
+            if action["action"] in GONE and action["kind"] == "user" and (allowed or not action["needs_prune"]):
+                # The tenant leaves whole, and all that runs ends with its manager, seen or not.
+                self.observation.unseen.pop(action["tenant"], None)
+        for action in self.actions:
             if action["action"] == "pending" or (action["needs_prune"] and not allowed):
                 action["result"] = "skipped"
+            elif action["action"] in GONE and action["tenant"] in self.observation.unseen:
+                # Its units may run although we see none: without its files nobody would find them again.
+                action.update(result="failed", error=self.observation.unseen[action["tenant"]])
         self._hold_moves_of_busy_agents()
         self._hold_arrivals()
         if all("result" in action for action in self.actions):
@@ -136,7 +143,7 @@ class _Reconciliation:
         try:
             journal.write("begin", digest=self.manifest["digest"], actions=len(todo))
             if self.layout.mode == "rootless":
-                _rootless.enable_own_linger(self.layout.account_of(""))
+                self._keep_manager_at_boot()
             backup = f"{self.layout.backups}/{generation}-{utc_now()}"
             record = _recorder(journal)
             Apply(self.layout, self.resources, self._bodies(), self.observation, backup, record).run(todo)
@@ -159,6 +166,12 @@ class _Reconciliation:
             journal.close()
         self._settle(todo)
 
+    def _keep_manager_at_boot(self) -> None:
+        try:
+            _rootless.enable_own_linger(self.layout.account_of(""))
+        except AsUserError as error:
+            self.observation.warnings.append(str(error))
+
     def _resources_now(self) -> list[dict[str, t.Any]]:
         """Return what the host now owns: wanted things that are as wanted, and old ones that could not be changed."""
         before = {key_of(resource): resource for resource in self.last["resources"]}
@@ -178,16 +191,21 @@ class _Reconciliation:
                     now[key] = before[key]
         for key in list(now):
             # What left the file and was gone already has no action; it is forgotten.
-            if self.observation.states.get(key) is None and key not in self.wanted:
+            if key not in self.wanted and self._is_gone(now[key]):
                 del now[key]
         return [now[key] for key in sorted(now)]
+
+    def _is_gone(self, resource: dict[str, t.Any]) -> bool:
+        return self.observation.states.get(key_of(resource)) is None and (
+            resource.get("tenant") not in self.observation.unseen
+        )
 
     def _claims_left(self, claims: dict[str, dict[str, t.Any]], owned: set[str]) -> list[dict[str, t.Any]]:
         """Return what may be there although its creation or deletion failed: ours still, by claim only."""
         results = {key_of(action): action["result"] for action in self.actions if not action.get("stray")}
         left = []
         for key, claim in sorted(claims.items()):
-            gone = key not in results and self.observation.states.get(key) is None
+            gone = key not in results and self._is_gone(claim)
             if claim["kind"] == "user":
                 # An account of that name that comes later is somebody else's.
                 gone = UserKind.observe(claim["name"]) is None

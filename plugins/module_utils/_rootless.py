@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 
 from ._as_user import run_as
-from ._layout import Account, Layout
+from ._layout import Account
 
 LINGER = "/var/lib/systemd/linger"
 
@@ -15,11 +15,6 @@ LINGER = "/var/lib/systemd/linger"
 def lingers(name: str) -> bool:
     """Return whether the user manager of *name* runs from boot on, without a login."""
     return os.path.exists(f"{LINGER}/{name}")
-
-
-def has_manager(who: Account) -> bool:
-    """Return whether a systemd user manager of *who* runs and listens."""
-    return os.path.exists(Layout.runtime_directory(who.uid) + "/systemd/private")
 
 
 def enable_own_linger(who: Account) -> None:

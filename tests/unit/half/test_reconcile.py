@@ -9,8 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.module_utils import _applied, _reconcile
-from ansible_collections.watchbill.fleet.plugins.module_utils._applied import Busy, lock, read_applied
+from ansible_collections.watchbill.fleet.plugins.module_utils import _applied, _observe, _reconcile
+from ansible_collections.watchbill.fleet.plugins.module_utils._applied import (
+    Busy,
+    lock,
+    read_applied,
+    write_applied,
+)
+from ansible_collections.watchbill.fleet.plugins.module_utils._as_user import AsUserError
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
 from ansible_collections.watchbill.fleet.plugins.module_utils._manifest import VERSION, digest
 from ansible_collections.watchbill.fleet.plugins.module_utils._resources._file import FileKind
@@ -144,6 +150,28 @@ def test_failed_creation_stays_claimed_until_nothing_of_it_is_there(layout: Layo
     assert claimed(layout) == ["file:~/d/a"]
     apply(layout, file("b", b"B"), bodies=bodies(b"B"))
     assert claimed(layout) == []
+
+
+def test_agent_of_a_tenant_that_cannot_be_looked_at_is_neither_deleted_nor_forgotten(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = {**file("a", b"A"), "tenant": "studio", "agent": "studio/coder0"}
+    unit = {"kind": "unit", "name": "studio/watchbill-agent@coder0.service", "scope": "user"}
+    apply(layout, ours, bodies=bodies(b"A"))
+    applied = read_applied(layout)
+    applied["resources"].append({**unit, "tenant": "studio", "agent": "studio/coder0"})
+    write_applied(layout, applied)
+
+    def blind(*arguments: Any) -> None:
+        raise AsUserError("no answer within 20 s")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_observe, "call_as", blind)
+        pruned = apply(layout, file("b", b"B"), bodies=bodies(b"B"), prune=True)
+    assert {action["name"]: action["result"] for action in pruned["actions"]} == {"~/a": "failed", "~/b": "done"}
+    assert pruned["notices"][0] == "tenant studio: no answer within 20 s"
+    assert (tmp_path / "a").exists()
+    assert unit["name"] in {resource["name"] for resource in read_applied(layout)["resources"]}
 
 
 def test_failed_action_is_reported_the_rest_is_done_and_the_next_plan_shows_it(layout: Layout, tmp_path: Path) -> None:

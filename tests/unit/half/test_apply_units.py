@@ -1,0 +1,144 @@
+"""What an apply does to keepers and sessions, and what it leaves to be found when systemd does not do it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.watchbill.fleet.plugins.module_utils import _apply
+from ansible_collections.watchbill.fleet.plugins.module_utils._as_user import AsUserError
+from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
+from ansible_collections.watchbill.fleet.plugins.module_utils._observe import Observation
+
+KEEPERS = {name: f"watchbill-agent@{name}.service" for name in ("coder0", "coder1")}
+SESSION = "watchbill-session@coder0.service"
+
+
+class Manager:
+    """A user manager: notes what it is asked, refuses what it is told to, and says which units are active."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.refuses: set[str] = set()
+        self.down: set[str] = set()
+
+    def __call__(self, who: Any, verb: str, *words: str, timeout: float = 60.0) -> str:
+        if verb == "show":
+            units = [word for word in words if not word.startswith("--")]
+            return "\n\n".join(
+                f"Id={unit}\nActiveState={'failed' if unit in self.down else 'active'}" for unit in units
+            )
+        self.asked.append(" ".join((verb, *words)))
+        if verb in self.refuses:
+            raise AsUserError(f"{verb} refused")
+        return ""
+
+
+@pytest.fixture
+def manager(monkeypatch: pytest.MonkeyPatch) -> Manager:
+    manager = Manager()
+    monkeypatch.setattr(_apply, "systemctl_user", manager)
+    monkeypatch.setattr(_apply, "has_manager", lambda who: True)
+    return manager
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout.rootless(str(tmp_path), os.getuid())
+
+
+def action(kind: str, name: str, verb: str, agent: str = "coder0", **more: Any) -> dict[str, Any]:
+    agent = f"studio/{agent}"
+    base = {"kind": kind, "name": name, "tenant": "studio", "agent": agent, "action": verb, "reason": "", "diff": {}}
+    return {**base, **more}
+
+
+def keeper(agent: str, verb: str, **more: Any) -> dict[str, Any]:
+    return action("unit", f"studio/{KEEPERS[agent]}", verb, agent, **more)
+
+
+def run(layout: Layout, *actions: dict[str, Any]) -> tuple[dict[str, Any], Observation]:
+    """Carry out *actions*; return results by name and the observation with its warnings."""
+    observation = Observation({}, [], {}, [], {})
+    resources = {f"{a['kind']}:{a['name']}": {**a, "active": "agent@" in a["name"], "reload": "agent"} for a in actions}
+    _apply.Apply(layout, resources, {}, observation, "/nonexistent", lambda action: None).run(list(actions))
+    return {a["name"]: a["result"] for a in actions}, observation
+
+
+def leaving(layout: Layout) -> tuple[Path, list[dict[str, Any]]]:
+    path = Path(layout.expand("~/definition.json"))
+    path.write_text("{}")
+    return path, [
+        action("file", "~/definition.json", "delete"),
+        action("unit", f"studio/{SESSION}", "delete"),
+        keeper("coder0", "delete"),
+        action("agent", "studio/coder0", "delete"),
+    ]
+
+
+def test_keeper_is_stopped_before_the_session_that_it_would_start_again(layout: Layout, manager: Manager) -> None:
+    path, actions = leaving(layout)
+    results, _ = run(layout, *actions)
+    assert manager.asked == [f"stop {KEEPERS['coder0']}", f"stop {SESSION}", "daemon-reload"]
+    assert set(results.values()) == {"done"}
+    assert not path.exists()
+
+
+def test_files_of_an_agent_that_could_not_be_stopped_stay_so_that_it_is_found_again(
+    layout: Layout, manager: Manager
+) -> None:
+    manager.refuses = {"stop"}
+    path, actions = leaving(layout)
+    results, _ = run(layout, *actions)
+    assert set(results.values()) == {"failed"}
+    assert path.exists()
+
+
+def test_tenant_without_a_manager_has_nothing_left_to_stop(
+    layout: Layout, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_apply, "has_manager", lambda who: False)
+    _, actions = leaving(layout)
+    results, _ = run(layout, actions[0], actions[3])
+    assert set(results.values()) == {"done"}
+    assert manager.asked == []
+
+
+def test_keeper_is_woken_for_a_change_that_a_killed_apply_had_written_already(layout: Layout, manager: Manager) -> None:
+    run(layout, action("agent", "studio/coder0", "update"))
+    assert manager.asked == ["daemon-reload", f"reload {KEEPERS['coder0']}"]
+
+
+def test_keeper_that_cannot_reload_now_is_started_anew(layout: Layout, manager: Manager) -> None:
+    manager.refuses = {"reload"}
+    results, _ = run(layout, action("agent", "studio/coder0", "update"))
+    assert manager.asked[-1] == f"restart {KEEPERS['coder0']}"
+    assert results == {"studio/coder0": "done"}
+
+
+def test_change_that_no_keeper_was_told_is_no_success(layout: Layout, manager: Manager) -> None:
+    manager.refuses, manager.down = {"reload", "restart"}, {KEEPERS["coder0"]}
+    results, _ = run(layout, action("agent", "studio/coder0", "update"))
+    assert results == {"studio/coder0": "failed"}
+
+
+def test_one_keeper_that_does_not_start_fails_alone(layout: Layout, manager: Manager) -> None:
+    manager.refuses, manager.down = {"start"}, {KEEPERS["coder0"]}
+    wake = action("agent", "studio/coder2", "update", "coder2")
+    results, _ = run(layout, keeper("coder0", "create"), keeper("coder1", "create"), wake)
+    assert results == {
+        f"studio/{KEEPERS['coder0']}": "failed",
+        f"studio/{KEEPERS['coder1']}": "done",
+        "studio/coder2": "done",
+    }
+    assert "reload watchbill-agent@coder2.service" in manager.asked
+
+
+def test_failure_that_belongs_to_no_action_is_said_all_the_same(layout: Layout, manager: Manager) -> None:
+    manager.refuses = {"daemon-reload"}
+    path = Path(layout.expand("~/definition.json"))
+    path.write_text("{}")
+    _, observation = run(layout, action("file", "~/definition.json", "delete"))
+    assert observation.warnings == ["tenant studio: daemon-reload refused"]
