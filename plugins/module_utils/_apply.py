@@ -102,7 +102,7 @@ class Apply:
         return action["kind"] == "unit" and self._resource(action).get("scope") == "system"
 
     def _remove_stray(self, action: Action) -> None:
-        path = action["name"]
+        path = next(stray["path"] for stray in self.observation.strays if stray["name"] == action["name"])
         view = self.observation.tenants.get(action["tenant"] or "")
         owner = view.account if view else Account("root", os.geteuid(), os.getegid(), "/")
         kept = call_as(owner, _tenant.take_away, path)
@@ -111,7 +111,7 @@ class Apply:
         target = self.backup + path
         os.makedirs(os.path.dirname(target), 0o700, exist_ok=True)
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as stream:
             stream.write(f"-> {kept['content']}\n" if kept["kind"] == "link" else kept["content"])
 
     def _write_user(self, action: Action) -> None:

@@ -19,6 +19,7 @@ from ._resources._file import FileKind
 from ._resources._user import UserKind
 
 UNIT_PROPERTIES = "Id,ActiveState,FragmentPath,NeedDaemonReload"
+DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 ALIVE = ("active", "activating", "reloading")
 State = t.Optional[dict[str, t.Any]]
 
@@ -157,10 +158,9 @@ def _unit_state(layout: Layout, resource: dict[str, t.Any], view: TenantView) ->
     if resource.get("active"):
         agent = resource["agent"].split("/", 1)[1]
         state["enabled"] = _comes_back(layout, view, unit)
-        heartbeat = view.heartbeats.get(agent) or {}
         # A keeper that does not run yet cannot run the wrong program; that it does not run is said by `active`.
         running = properties.get("ActiveState") in ("active", "reloading")
-        state["host_half"] = heartbeat.get("host_half") if running else resource.get("host_half")
+        state["host_half"] = _digest_in(view, agent, "host_half") if running else resource.get("host_half")
     return state
 
 
@@ -184,12 +184,17 @@ def _session_state(layout: Layout, tenant: str, agent: str, view: TenantView, ki
     if kind == "session":
         stopped = bool((read_override(layout, tenant, agent) or {}).get("stop"))
         return {"running": running, "keeper_active": keeper_active, "stopped": stopped}
-    launch = heartbeat.get("launch_digest")
     return {
         "running": running,
-        "launch": launch if isinstance(launch, str) else None,
+        "launch": _digest_in(view, agent, "launch_digest"),
         "state": heartbeat.get("state"),
     }
+
+
+def _digest_in(view: TenantView, agent: str, field: str) -> str | None:
+    """Return a digest out of a heartbeat, None for anything else that the tenant may have written there."""
+    value = (view.heartbeats.get(agent) or {}).get(field)
+    return value if isinstance(value, str) and DIGEST.match(value) else None
 
 
 # -- user managers ---------------------------------------------------------------------------------------------------
@@ -224,7 +229,8 @@ def _environment_of(pid: str) -> str | None:
         return None
     for entry in entries:
         if entry.startswith(b"SYSTEMD_UNIT_PATH="):
-            return entry.split(b"=", 1)[1].decode("utf-8", "replace")
+            # The process is the tenant's: it may have written over this.
+            return printable(entry.split(b"=", 1)[1][:4096].decode("utf-8", "replace"))
     return None
 
 
@@ -241,8 +247,15 @@ def _strays(
     if layout.mode == "system":
         found.extend(_tenant.strays_in(_tenant.SYSTEM_UNIT_DIRECTORIES))
     found.extend(_foreign_definitions(layout.agents, ours))
-    unique = {stray["name"]: stray for stray in found if stray["name"] not in ours}
+    # A name is for people and programs; only `path` is what is on the disk, whatever a tenant put into it.
+    named = ({**stray, "path": stray["name"], "name": printable(stray["name"])} for stray in found)
+    unique = {stray["name"]: stray for stray in named if stray["path"] not in ours}
     return [unique[name] for name in sorted(unique)]
+
+
+def printable(text: str) -> str:
+    """Return *text* with everything escaped that is no printable character: controls, line ends, broken UTF-8."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _agent_of(tenant: str, path: str) -> str | None:

@@ -17,6 +17,8 @@ from ._layout import Layout
 from ._plain_files import read_object, read_regular_file
 
 HEARTBEAT_LIMIT = 64 * 1024
+KEPT_LIMIT = 64 * 1024
+"""Bytes of a stray that go into the backup: more than any unit, too few to fill a disk with."""
 STRAY_LIMIT = 1000
 PREFIX = "watchbill-"
 LINK_DIRECTORIES = (".wants", ".requires", ".upholds")
@@ -81,7 +83,7 @@ def strays_in(directories: t.Iterable[str]) -> list[dict[str, str]]:
 
 
 def _members(path: str) -> list[dict[str, str]]:
-    """Return a stray itself, or what is in it where it is a directory of drop-ins or links."""
+    """Return a stray itself, and before it all that is in it where it is a directory of drop-ins or links."""
     status = os.lstat(path)
     if stat.S_ISLNK(status.st_mode):
         what = "mask" if os.readlink(path) == "/dev/null" else "link"
@@ -89,15 +91,21 @@ def _members(path: str) -> list[dict[str, str]]:
     if not stat.S_ISDIR(status.st_mode):
         return [{"name": path, "what": "unit"}]
     what = "drop-in" if path.endswith(".d") else "link"
-    return [{"name": f"{path}/{entry}", "what": what} for entry in _entries(path)] + [
-        {"name": path, "what": "directory"}
-    ]
+    found: list[dict[str, str]] = []
+    for root, directories, files in os.walk(path, topdown=False):
+        links = [name for name in directories if os.path.islink(f"{root}/{name}")]
+        found.extend({"name": f"{root}/{name}", "what": what} for name in sorted(files + links))
+        found.append({"name": root, "what": "directory"})
+        if len(found) >= STRAY_LIMIT:
+            break
+    return found
 
 
 def take_away(path: str) -> dict[str, str]:
-    """Remove one stray and return what it was: ``{"kind": link|file|directory|other, "content": text}``.
+    """Remove one stray and return what it was: ``{"kind": link|file|directory|other|gone, "content": text}``.
 
-    Runs as whoever owns the directory. A directory goes only when it is empty, after the things in it.
+    Runs as whoever owns the directory. A directory goes only when it is empty, after the things in it. Bytes that
+    are no UTF-8 are kept as surrogates.
 
     :raises OSError: it could not be removed.
     """
@@ -113,7 +121,7 @@ def take_away(path: str) -> dict[str, str]:
         kept = {"kind": "link", "content": os.readlink(path)}
     elif stat.S_ISREG(status.st_mode):
         try:
-            kept = {"kind": "file", "content": read_regular_file(path).decode("utf-8", "replace")}
+            kept = {"kind": "file", "content": read_regular_file(path, KEPT_LIMIT).decode("utf-8", "surrogateescape")}
         except (OSError, ValueError) as error:
             kept = {"kind": "file", "content": f"(not kept: {error})"}
     os.unlink(path)

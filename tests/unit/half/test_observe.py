@@ -31,3 +31,18 @@ def test_unit_that_runs_without_its_file_is_still_there(layout: Layout) -> None:
     assert (state["fragment"], state["active"]) == (None, True)
     gone = view(units={KEEPER: {"Id": KEEPER, "ActiveState": "inactive"}})
     assert _observe._unit_state(layout, RESOURCE, gone) is None
+
+
+@pytest.mark.parametrize("said", ["\x1b[2J", "x" * 60_000, {"a": 1}, "\udcff", None, "A" * 64])
+def test_only_a_digest_is_taken_out_of_a_tenants_heartbeat(layout: Layout, said: Any) -> None:
+    lying = view(
+        units={KEEPER: {"Id": KEEPER, "ActiveState": "active"}},
+        fragments={KEEPER: "0" * 64},
+        heartbeats={"coder0": {"host_half": said, "launch_digest": said}},
+    )
+    state = _observe._unit_state(layout, RESOURCE, lying)
+    assert state is not None
+    assert state["host_half"] is None
+    session = _observe._session_state(layout, "studio", "coder0", lying, "agent")
+    assert session is not None
+    assert session["launch"] is None

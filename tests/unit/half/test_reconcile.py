@@ -284,3 +284,21 @@ def test_two_applies_do_not_run_at_the_same_time(layout: Layout, monkeypatch: py
     monkeypatch.setattr(_applied, "LOCK_SECONDS", 0.0)
     with lock(layout), pytest.raises(Busy, match=f"process {os.getpid()}"), lock(layout):
         pytest.fail("a second apply got in")
+
+
+def test_name_that_a_tenant_chose_to_break_us_is_shown_safely_removed_and_kept(layout: Layout, tmp_path: Path) -> None:
+    units = tmp_path / ".config" / "systemd" / "user"
+    units.mkdir(parents=True)
+    name = b"watchbill-\xff\n\x1b[2J.service"
+    path = os.fsencode(units) + b"/" + name
+    Path(os.fsdecode(path)).write_bytes(b"\xffmine")
+    ours = {**file("a", b"A"), "tenant": "studio"}
+    answer = apply(layout, ours, bodies=bodies(b"A"))
+    shown = str(units / "watchbill-\\udcff\\n\\x1b[2J.service")
+    assert [(action["name"], action["result"]) for action in answer["actions"]] == [(shown, "done"), ("~/a", "done")]
+    assert json.dumps(answer, ensure_ascii=False).encode()
+    assert shown in [json.loads(line).get("name") for line in Path(layout.journal).read_text().splitlines()]
+    assert not os.path.lexists(path)
+    (kept,) = [os.path.join(root, file) for root, _, files in os.walk(os.fsencode(layout.backups)) for file in files]
+    assert os.path.basename(kept) == name
+    assert Path(os.fsdecode(kept)).read_bytes() == b"\xffmine"

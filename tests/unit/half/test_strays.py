@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -47,6 +48,30 @@ def test_every_stray_can_be_taken_away_in_the_order_found_and_the_rest_stays(uni
         "pipewire.service.d",
         "x.conf",
     ]
+
+
+def test_directories_within_directories_do_not_stop_an_apply_for_ever(units: Path) -> None:
+    deep = units / "watchbill-agent@coder0.service.d" / "one" / "two"
+    deep.mkdir(parents=True)
+    (deep / "x").write_text("")
+    (deep / "elsewhere").symlink_to("/")
+    for stray in strays_in([str(units)]):
+        take_away(stray["name"])
+    assert strays_in([str(units)]) == []
+    assert os.path.isdir("/etc"), "a link is removed, what it points to is not looked at"
+
+
+def test_bytes_of_a_foreign_file_are_kept_as_they_are(units: Path) -> None:
+    path = units / "watchbill-binary.service"
+    path.write_bytes(b"\xff\x00\x1b[2J")
+    content = take_away(str(path))["content"]
+    assert json.loads(json.dumps(content)).encode("utf-8", "surrogateescape") == b"\xff\x00\x1b[2J"
+
+
+def test_large_foreign_file_does_not_fill_the_backup(units: Path) -> None:
+    path = units / "watchbill-large.service"
+    path.write_bytes(b"x" * (64 * 1024 + 1))
+    assert take_away(str(path))["content"].startswith("(not kept: ")
 
 
 def test_what_is_taken_away_is_handed_back_for_the_backup(units: Path) -> None:
