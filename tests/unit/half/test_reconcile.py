@@ -17,7 +17,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._applied import (
     write_applied,
 )
 from ansible_collections.watchbill.fleet.plugins.module_utils._as_user import AsUserError
-from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
+from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Account, Layout
 from ansible_collections.watchbill.fleet.plugins.module_utils._manifest import VERSION, digest
 from ansible_collections.watchbill.fleet.plugins.module_utils._resources._file import FileKind
 
@@ -286,7 +286,11 @@ def test_two_applies_do_not_run_at_the_same_time(layout: Layout, monkeypatch: py
         pytest.fail("a second apply got in")
 
 
-def test_name_that_a_tenant_chose_to_break_us_is_shown_safely_removed_and_kept(layout: Layout, tmp_path: Path) -> None:
+def test_name_that_a_tenant_chose_to_break_us_is_shown_safely_removed_and_kept(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = Account("studio", os.getuid(), os.getgid(), str(tmp_path))
+    monkeypatch.setattr(layout, "account_of", lambda tenant: who)
     units = tmp_path / ".config" / "systemd" / "user"
     units.mkdir(parents=True)
     name = b"watchbill-\xff\n\x1b[2J.service"
