@@ -90,8 +90,8 @@ def _archive(wheel: Path) -> bytes:
         archive.add(wheel, "wheel.whl")
         for name in sorted(_required("watchbill")):
             for file in metadata.distribution(name).files or ():
-                # What lies elsewhere (bin/) is made anew for the other environment; byte code is left out for size.
-                if ".." not in file.parts and file.suffix != ".pyc" and "ansible_test" not in file.parts:
+                # What lies elsewhere (bin/) is made anew for the other environment.
+                if ".." not in file.parts and "ansible_test" not in file.parts and Path(file.locate()).is_file():
                     archive.add(str(file.locate()), str(file))
     return buffer.getvalue()
 
