@@ -10,6 +10,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.watchbill.fleet.plugins.module_utils._planner import would_change
 from ansible_collections.watchbill.fleet.plugins.plugin_utils._control import import_control
 
 import_control("watchbill")
@@ -54,6 +55,8 @@ class ActionModule(ActionBase):
                 break
             arguments = {"bodies": self._bodies(compiled, answer), "moves": moves, "hold": self._hold(answer)}
             answer = self._call(compiled, arguments)
+        if not answer.get("failed") and answer["differs"] and not answer.get("applied"):
+            raise AnsibleActionFail("the host changes faster than it can be applied to: nothing was done; try again")
         return answer
 
     def _looked(self, compiled: CompiledHost, answer: dict[str, t.Any], moves: dict[str, str]) -> dict[str, t.Any]:
@@ -61,8 +64,13 @@ class ActionModule(ActionBase):
         bodies = self._bodies(compiled, answer) if self._task.diff and answer["differs"] else {}
         if moves or bodies:
             answer = self._call(compiled, {"observe": True, "bodies": bodies, "moves": moves})
-        answer["changed"] = answer.get("differs", False) and not self._boolean("observe")
-        return answer
+        if answer.get("failed") or self._boolean("observe"):
+            return {**answer, "changed": False}
+        if answer["problems"]:
+            words = "; ".join(problem["message"] for problem in answer["problems"])
+            return {**answer, "changed": False, "failed": True, "msg": words}
+        changed = would_change(answer["actions"], self._boolean("prune"), self._boolean("release"))
+        return {**answer, "changed": changed}
 
     def _fleet(self) -> Fleet:
         path = self._task.args.get("fleet_file") or self._variables.get("watchbill_fleet_file")
@@ -80,7 +88,9 @@ class ActionModule(ActionBase):
         compiled = compile_host(fleet, host)
         if not self._boolean("remove"):
             return compiled
-        manifest = {**compiled.manifest, "resources": []}
+        # Whoever says remove means it: `prune: never` is about what leaves the file by mistake.
+        policy = {**compiled.manifest["policy"], "prune": "ask"}
+        manifest = {**compiled.manifest, "resources": [], "policy": policy}
         del manifest["digest"]
         return CompiledHost({**manifest, "digest": digest(manifest)}, {})
 

@@ -167,6 +167,13 @@ def deletions(actions: t.Iterable[t.Mapping[str, t.Any]]) -> int:
     )
 
 
+def would_change(actions: t.Iterable[t.Mapping[str, t.Any]], prune: bool, release: bool) -> bool:
+    """Return whether an apply with these options would carry out any of *actions*."""
+    if release:
+        return any(action["action"] == "move" for action in actions)
+    return any(action["action"] != "pending" and (prune or not action["needs_prune"]) for action in actions)
+
+
 def differs(actions: t.Iterable[t.Mapping[str, t.Any]]) -> bool:
     """Return whether anything but pending restarts is in the plan."""
     return any(action["action"] != "pending" for action in actions)

@@ -92,7 +92,7 @@ class _Reconciliation:
             request.get("moves") or {},
             self.observation.strays,
         )
-        self.problems = _refusals(self.manifest, self.last, self.observation)
+        self.problems = _refusals(layout, self.manifest, self.last, self.observation) + self._too_many_deletions()
 
     def look(self) -> Answer:
         """Return the plan."""
@@ -103,12 +103,6 @@ class _Reconciliation:
     def change(self) -> Answer:
         """Carry the plan out, unless something is refused or bodies are missing; return what came of it."""
         allowed = bool(self.request.get("prune"))
-        limit = self.manifest["policy"].get("max_delete")
-        planned = deletions(action for action in self.actions if allowed or not action["needs_prune"])
-        if limit is not None and planned > limit:
-            self.problems.append(
-                _problem("too-many-deletions", f"{planned} deletions, policy.max_delete allows {limit}", "raise it")
-            )
         if self.problems or self._needs():
             return self._answer()
         if self.request.get("diff"):
@@ -129,6 +123,14 @@ class _Reconciliation:
             return self._answer(applied=True)
         self._carry_out()
         return self._answer(applied=True)
+
+    def _too_many_deletions(self) -> list[dict[str, str]]:
+        allowed = bool(self.request.get("prune"))
+        limit = self.manifest["policy"].get("max_delete")
+        planned = deletions(action for action in self.actions if allowed or not action["needs_prune"])
+        if limit is None or planned <= limit:
+            return []
+        return [_problem("too-many-deletions", f"{planned} deletions, policy.max_delete allows {limit}", "raise it")]
 
     def _carry_out(self) -> None:
         generation = self.last["generation"] + 1
@@ -312,7 +314,7 @@ def _problem(code: str, message: str, hint: str) -> dict[str, str]:
 
 
 def _refusals(
-    manifest: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any], observation: Observation
+    layout: Layout, manifest: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any], observation: Observation
 ) -> list[dict[str, str]]:
     """Return why this manifest must not be applied to this host."""
     problems = []
@@ -334,25 +336,38 @@ def _refusals(
                     "check the address; to give it up, run the playbook watchbill.fleet.remove with its old file",
                 )
             )
-    return problems + _foreign_users(manifest, last, observation)
+    return problems + _wrong_users(layout, manifest, last, observation)
 
 
-def _foreign_users(
-    manifest: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any], observation: Observation
+def _wrong_users(
+    layout: Layout, manifest: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any], observation: Observation
 ) -> list[dict[str, str]]:
+    """Return which tenants cannot have their account: it is somebody else's, or it is another one than wanted."""
     owned = {key_of(resource) for resource in [*last["resources"], *last["claims"]]}
     problems = []
     for resource in manifest["resources"]:
-        key = key_of(resource)
-        if resource["kind"] == "user" and key not in owned and observation.states.get(key) is not None:
-            problems.append(
-                _problem(
-                    "foreign-user",
-                    f"user {resource['name']} exists and was not made by Watchbill",
-                    "name the tenant differently, or remove that user",
-                )
-            )
+        state = observation.states.get(key_of(resource))
+        if resource["kind"] != "user" or state is None:
+            continue
+        name = resource["name"]
+        if key_of(resource) not in owned and not _has_definitions(layout, name, state["uid"]):
+            message = f"user {name} exists and was not made by Watchbill"
+            problems.append(_problem("foreign-user", message, "name the tenant differently, or remove that user"))
+        for field in ("uid", "home"):
+            if state[field] != resource[field]:
+                message = f"the {field} of user {name} is {state[field]}, not {resource[field]}"
+                hint = "Watchbill does not renumber or move accounts: set it back, or name the tenant differently"
+                problems.append(_problem(f"other-{field}", message, hint))
     return problems
+
+
+def _has_definitions(layout: Layout, tenant: str, uid: int) -> bool:
+    """Return whether root keeps definitions for this account: so it is ours although manifest.json was lost."""
+    try:
+        status = os.lstat(f"{layout.agents}/{tenant}")
+    except FileNotFoundError:
+        return False
+    return (status.st_uid, status.st_gid) == (0, uid)
 
 
 def _rootless_notices(layout: Layout) -> list[str]:

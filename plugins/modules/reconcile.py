@@ -136,6 +136,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.watchbill.fleet.plugins.module_utils._applied import Busy
+from ansible_collections.watchbill.fleet.plugins.module_utils._planner import would_change
 from ansible_collections.watchbill.fleet.plugins.module_utils._reconcile import reconcile
 
 
@@ -188,7 +189,8 @@ def _exit(module: AnsibleModule, answer: dict[str, t.Any], apply: bool) -> None:
     if apply:
         changed = any(action.get("result") == "done" for action in answer["actions"])
     else:
-        changed = answer["differs"] and not module.params["observe"]
+        carried_out = would_change(answer["actions"], module.params["prune"], module.params["release"])
+        changed = carried_out and not module.params["observe"]
     module.exit_json(changed=changed, **answer)
 
 

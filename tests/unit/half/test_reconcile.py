@@ -20,6 +20,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._as_user import As
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Account, Layout
 from ansible_collections.watchbill.fleet.plugins.module_utils._manifest import VERSION, digest
 from ansible_collections.watchbill.fleet.plugins.module_utils._resources._file import FileKind
+from ansible_collections.watchbill.fleet.plugins.module_utils._resources._user import UserKind
 
 
 @pytest.fixture
@@ -220,6 +221,63 @@ def test_more_deletions_than_allowed_are_refused_whole(layout: Layout, tmp_path:
     assert (tmp_path / "a").exists()
     assert (tmp_path / "b").exists()
     assert apply(layout, prune=True, policy={"max_delete": 2})["applied"] is True
+
+
+def test_look_says_beforehand_that_an_apply_would_be_refused(layout: Layout) -> None:
+    apply(layout, file("a", b"A"), file("b", b"B"), bodies=bodies(b"A", b"B"))
+    automatic = look(layout, policy={"prune": "auto", "max_delete": 1})
+    assert [problem["code"] for problem in automatic["problems"]] == ["too-many-deletions"]
+    assert look(layout, policy={"max_delete": 1})["problems"] == [], "nothing goes without --prune"
+
+
+STUDIO = {
+    "kind": "user",
+    "name": "studio",
+    "tenant": "studio",
+    "uid": 20001,
+    "home": "/home/studio",
+    "shell": "/bin/sh",
+}
+
+
+def account(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
+    """Let there be an account with these fields; it is never changed."""
+    state = {"uid": 20001, "home": "/home/studio", "shell": "/bin/sh", **fields}
+    monkeypatch.setattr(UserKind, "observe", staticmethod(lambda name: state))
+
+
+def codes(answer: dict[str, Any]) -> list[str]:
+    return [problem["code"] for problem in answer["problems"]]
+
+
+def test_account_that_was_here_before_us_is_refused(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    account(monkeypatch)
+    assert codes(look(layout, STUDIO)) == ["foreign-user"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make what only root can make")
+def test_account_of_ours_is_known_again_when_manifest_json_was_lost(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account(monkeypatch)
+    directory = f"{layout.agents}/studio"
+    os.makedirs(directory)
+    os.chown(directory, 0, 20001)
+    assert codes(look(layout, STUDIO)) == []
+    os.chown(directory, 20001, 20001)
+    assert codes(look(layout, STUDIO)) == ["foreign-user"], "anybody could have made this one"
+
+
+def test_tenant_with_another_uid_is_refused_before_anything_of_the_old_one_is_taken_down(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account(monkeypatch)
+    write_applied(layout, {"generation": 1, "digest": None, "resources": [STUDIO], "claims": []})
+    assert codes(look(layout, STUDIO)) == []
+    refused = apply(layout, {**STUDIO, "uid": 20005}, file("a", b"A"), bodies=bodies(b"A"), prune=True)
+    assert codes(refused) == ["other-uid"]
+    assert not os.path.exists(layout.expand("~/a"))
+    assert codes(look(layout, {**STUDIO, "home": "/srv/studio"})) == ["other-home"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+"""The controller half of a reconcile: check mode says what an apply would say, removal means removal."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible_collections.watchbill.fleet.plugins.action.reconcile import ActionModule
+
+from watchbill.compile import CompiledHost
+
+DELETION = {"action": "delete", "needs_prune": True, "agent": None, "kind": "file", "name": "/a"}
+PENDING = {"action": "pending", "needs_prune": False, "agent": "studio/coder0", "kind": "agent", "name": "x"}
+UPDATE = {"action": "update", "needs_prune": False, "agent": None, "kind": "file", "name": "/b"}
+MANIFEST = {"host": "desk", "policy": {"prune": "never", "max_delete": None}, "resources": [UPDATE], "digest": "0"}
+
+
+def plugin(**arguments: Any) -> ActionModule:
+    made = ActionModule.__new__(ActionModule)
+    made._task = SimpleNamespace(args=arguments, check_mode=True, diff=False, async_val=0)
+    made._variables = {"inventory_hostname": "desk"}
+    return made
+
+
+def looked(made: ActionModule, *actions: dict[str, Any], problems: tuple[Any, ...] = ()) -> dict[str, Any]:
+    answer = {"actions": list(actions), "differs": True, "needs": [], "problems": list(problems)}
+    return made._looked(CompiledHost(MANIFEST, {}), answer, {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "actions", "changed"),
+    [
+        ({}, [UPDATE], True),
+        ({}, [DELETION], False),
+        ({"prune": True}, [DELETION], True),
+        ({"prune": True}, [PENDING], False),
+        ({"observe": True}, [UPDATE], False),
+        ({"release": True}, [UPDATE], False),
+        ({"release": True}, [{**UPDATE, "action": "move"}], True),
+    ],
+)
+def test_check_mode_says_changed_exactly_where_an_apply_would_change(
+    arguments: dict[str, Any], actions: list[dict[str, Any]], changed: bool
+) -> None:
+    assert looked(plugin(**arguments), *actions)["changed"] is changed
+
+
+def test_check_mode_fails_where_an_apply_would_refuse_and_a_look_does_not() -> None:
+    problem = {"message": "this machine is fleet 'other'"}
+    checked = looked(plugin(), UPDATE, problems=(problem,))
+    assert (checked["failed"], checked["msg"]) == (True, problem["message"])
+    assert "failed" not in looked(plugin(observe=True), UPDATE, problems=(problem,))
+
+
+def test_removal_deletes_also_where_the_policy_is_never_to_prune(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = plugin(remove=True)
+    monkeypatch.setattr(
+        "ansible_collections.watchbill.fleet.plugins.action.reconcile.compile_host",
+        lambda fleet, host: CompiledHost(MANIFEST, {"0": b""}),
+    )
+    compiled = made._compiled(SimpleNamespace(hosts={"desk": None}))
+    assert (compiled.manifest["resources"], compiled.manifest["policy"]["prune"]) == ([], "ask")
+
+
+def test_host_that_never_stays_as_it_was_seen_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = plugin(observation={"actions": [], "differs": True, "needs": [], "problems": []})
+    made._task.check_mode = False
+    answer = {"actions": [], "differs": True, "needs": ["0"], "problems": [], "applied": False}
+    monkeypatch.setattr(made, "_fleet", lambda: SimpleNamespace(agents=[]))
+    monkeypatch.setattr(made, "_compiled", lambda fleet: CompiledHost(MANIFEST, {}))
+    monkeypatch.setattr(made, "_call", lambda compiled, arguments: answer)
+    with pytest.raises(AnsibleActionFail, match="changes faster"):
+        made.run(task_vars={})
