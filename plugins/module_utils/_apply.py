@@ -16,6 +16,7 @@ from . import _tenant
 from ._as_user import AsUserError, call_as, has_manager, systemctl_user
 from ._layout import Account, Layout
 from ._observe import Observation, parse_show
+from ._overrides import delete_override
 from ._planner import key_of
 from ._resources._directory import DirectoryKind
 from ._resources._file import FileKind
@@ -60,6 +61,10 @@ class Apply:
         self._each(sorted(strays, key=lambda action: action["name"], reverse=True), self._remove_stray)
         gone = [action for action in todo if action["action"] in GONE]
         self._stop(gone)
+        for action in _of(gone, "agent"):
+            if action["action"] == "delete" and "result" not in action:
+                # An agent of this name that comes one day has not been stopped by anybody.
+                delete_override(self.layout, *action["agent"].split("/"))
         self._each(_reversed(gone, "file", "directory"), self._delete_path)
         staying = [action for action in todo if action["action"] not in GONE and not action.get("stray")]
         self._each(_of(staying, "user"), self._write_user)

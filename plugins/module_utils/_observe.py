@@ -7,12 +7,13 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import time
 import typing as t
 
 from . import _tenant
 from ._as_user import AsUserError, call_as, has_manager, systemctl_user
 from ._layout import Account, Layout
-from ._overrides import read_override
+from ._overrides import OverrideError, read_override, stop_in_force
 from ._planner import key_of
 from ._resources._directory import DirectoryKind
 from ._resources._file import FileKind
@@ -182,13 +183,20 @@ def _session_state(layout: Layout, tenant: str, agent: str, view: TenantView, ki
     if not exists and not os.path.isdir(layout.agent_directory(tenant, agent)):
         return None
     if kind == "session":
-        stopped = bool((read_override(layout, tenant, agent) or {}).get("stop"))
-        return {"running": running, "keeper_active": keeper_active, "stopped": stopped}
+        return {"running": running, "keeper_active": keeper_active, "stopped": _is_stopped(layout, tenant, agent)}
     return {
         "running": running,
         "launch": _digest_in(view, agent, "launch_digest"),
         "state": heartbeat.get("state"),
     }
+
+
+def _is_stopped(layout: Layout, tenant: str, agent: str) -> bool:
+    try:
+        return stop_in_force(read_override(layout, tenant, agent), time.time()) is not None
+    except OverrideError:
+        # Not read, it stops nobody: its keeper says so in its events.
+        return False
 
 
 def _digest_in(view: TenantView, agent: str, field: str) -> str | None:

@@ -63,7 +63,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 agents:
-  description: What each agent of this host answered.
+  description: What each agent of this host that was told something answered; the names of the others.
   returned: always
   type: list
   elements: dict
@@ -72,9 +72,15 @@ agents:
 import json
 import os
 import re
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
+from ansible_collections.watchbill.fleet.plugins.module_utils._overrides import (
+    OverrideError,
+    read_override,
+    stop_in_force,
+)
 
 VERBS = {"started": "start", "stopped": "stop", "restarted": "restart"}
 REFERENCE = re.compile(r"[a-z][a-z0-9-]*/[a-z][a-z0-9-]*\Z")
@@ -98,9 +104,10 @@ def main() -> None:
         if not REFERENCE.match(name):
             module.fail_json(msg=f"{name!r} is no agent: write tenant/name")
     here = [name for name in module.params["name"] if os.path.isdir(layout.agent_directory(*name.split("/")))]
-    if not here or module.check_mode:
-        module.exit_json(changed=bool(here), agents=[{"agent": name} for name in here])
-    status, output, errors = module.run_command(_command(layout, module.params, here))
+    told = [name for name in here if _is_news(layout, name, module.params["state"])]
+    if not told or module.check_mode:
+        module.exit_json(changed=bool(told), agents=[{"agent": name} for name in here])
+    status, output, errors = module.run_command(_command(layout, module.params, told))
     try:
         answers = json.loads(output)
     except ValueError:
@@ -109,6 +116,18 @@ def main() -> None:
     if status != 0:
         module.fail_json(msg="; ".join(str(a["error"]) for a in agents if a.get("error")), changed=True, agents=agents)
     module.exit_json(changed=True, agents=agents)
+
+
+def _is_news(layout: Layout, name: str, state: str) -> bool:
+    """Return whether the word changes anything for an agent: one that is stopped already need not be told again."""
+    if state == "restarted":
+        return True
+    try:
+        stop = stop_in_force(read_override(layout, *name.split("/")), time.time())
+    except OverrideError:
+        # Nobody knows what holds now; the word makes it known.
+        return True
+    return (stop is None) == (state == "stopped")
 
 
 def _command(layout: Layout, parameters: dict[str, object], agents: list[str]) -> list[str]:

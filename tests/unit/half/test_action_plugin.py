@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
 from ansible_collections.watchbill.fleet.plugins.action.reconcile import ActionModule
 
 from watchbill.compile import CompiledHost
@@ -19,7 +20,7 @@ MANIFEST = {"host": "desk", "policy": {"prune": "never", "max_delete": None}, "r
 
 def plugin(**arguments: Any) -> ActionModule:
     made = ActionModule.__new__(ActionModule)
-    made._task = SimpleNamespace(args=arguments, check_mode=True, diff=False, async_val=0)
+    made._task = SimpleNamespace(args=arguments, check_mode=True, diff=False)
     made._variables = {"inventory_hostname": "desk"}
     return made
 
@@ -68,6 +69,7 @@ def test_host_that_never_stays_as_it_was_seen_is_no_success(monkeypatch: pytest.
     made = plugin(observation={"actions": [], "differs": True, "needs": [], "problems": []})
     made._task.check_mode = False
     answer = {"actions": [], "differs": True, "needs": ["0"], "problems": [], "applied": False}
+    monkeypatch.setattr(ActionBase, "run", lambda self, tmp, task_vars: {})
     monkeypatch.setattr(made, "_fleet", lambda: SimpleNamespace(agents=[]))
     monkeypatch.setattr(made, "_compiled", lambda fleet: CompiledHost(MANIFEST, {}))
     monkeypatch.setattr(made, "_call", lambda compiled, arguments: answer)

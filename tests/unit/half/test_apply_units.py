@@ -11,6 +11,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils import _apply
 from ansible_collections.watchbill.fleet.plugins.module_utils._as_user import AsUserError
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
 from ansible_collections.watchbill.fleet.plugins.module_utils._observe import Observation
+from ansible_collections.watchbill.fleet.plugins.module_utils._overrides import read_override, write_override
 
 KEEPERS = {name: f"watchbill-agent@{name}.service" for name in ("coder0", "coder1")}
 SESSION = "watchbill-session@coder0.service"
@@ -84,6 +85,20 @@ def test_keeper_is_stopped_before_the_session_that_it_would_start_again(layout: 
     assert manager.asked == [f"stop {KEEPERS['coder0']}", f"stop {SESSION}", "daemon-reload"]
     assert set(results.values()) == {"done"}
     assert not path.exists()
+
+
+def test_operators_word_goes_with_the_agent(layout: Layout, manager: Manager) -> None:
+    os.makedirs(layout.overrides("studio"))
+    stop = {"who": "ana", "why": "", "at": "2026-11-21T10:00:00Z", "until": None}
+    write_override(layout, "studio", "coder0", {"stop": stop, "restart": None})
+    write_override(layout, "studio", "coder1", {"stop": stop, "restart": None})
+    manager.refuses = {"stop"}
+    run(layout, *leaving(layout)[1])
+    assert read_override(layout, "studio", "coder0") is not None, "it is still there"
+    manager.refuses = set()
+    run(layout, *leaving(layout)[1])
+    assert read_override(layout, "studio", "coder0") is None
+    assert read_override(layout, "studio", "coder1") is not None
 
 
 def test_files_of_an_agent_that_could_not_be_stopped_stay_so_that_it_is_found_again(

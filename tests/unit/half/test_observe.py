@@ -46,3 +46,23 @@ def test_only_a_digest_is_taken_out_of_a_tenants_heartbeat(layout: Layout, said:
     session = _observe._session_state(layout, "studio", "coder0", lying, "agent")
     assert session is not None
     assert session["launch"] is None
+
+
+@pytest.mark.parametrize(
+    ("content", "stopped"),
+    [
+        ('{"stop": {"until": null}, "restart": null}', True),
+        ('{"stop": {"until": "2999-01-01T00:00:00Z"}, "restart": null}', True),
+        ('{"stop": {"until": "2020-01-01T00:00:00Z"}, "restart": null}', False),
+        ("half of a file", False),
+    ],
+)
+def test_override_that_is_over_or_broken_excuses_no_missing_session(
+    layout: Layout, content: str, stopped: bool
+) -> None:
+    os.makedirs(layout.overrides("studio"))
+    Path(layout.override("studio", "coder0")).write_text(content)
+    running = view(units={KEEPER: {"Id": KEEPER, "ActiveState": "active"}})
+    state = _observe._session_state(layout, "studio", "coder0", running, "session")
+    assert state is not None
+    assert state["stopped"] is stopped
