@@ -16,9 +16,10 @@ from ._as_user import AsUserError, call_as, has_manager
 from ._layout import Layout
 from ._manifest import FORMAT_VERSION, VERSION, version_key
 from ._observe import Observation, observe
+from ._plain_files import read_regular_file
 from ._planner import deletions, differs, key_of, plan, summary
 from ._preflight import preflight
-from ._resources._file import FileKind
+from ._resources._file import SIZE_LIMIT
 from ._resources._user import UserKind
 
 Answer = dict[str, t.Any]
@@ -401,10 +402,9 @@ def _recorder(journal: Journal) -> t.Callable[[dict[str, t.Any]], None]:
 
 
 def _text_of(path: str) -> str:
-    if FileKind.observe(path) is None:
-        return ""
     try:
-        with open(path, "rb") as stream:
-            return stream.read(TEXT_LIMIT).decode("utf-8", "replace")
-    except OSError as error:
-        return f"(cannot be read: {error})"
+        return read_regular_file(path, SIZE_LIMIT)[:TEXT_LIMIT].decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as error:
+        return f"({error})\n"

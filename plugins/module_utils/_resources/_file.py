@@ -69,7 +69,10 @@ class FileKind(Kind):
         :raises ValueError: the body is not the one that the manifest promised.
         :raises OSError: the directory is missing, or something in the way cannot be replaced.
         """
-        temporary = f"{path}.watchbill-{os.getpid()}"
+        # Hidden, so that systemd takes what a killed apply left for no generator and no drop-in; always the same name, so
+        # that the next apply clears it away.
+        temporary = "{}/.watchbill-new-{}".format(*os.path.split(path))
+        FileKind.delete(temporary)
         try:
             if "target" in desired:
                 os.symlink(desired["target"], temporary)

@@ -91,6 +91,27 @@ def test_directory_in_place_of_a_file_is_replaced_only_when_empty(tmp_path: Path
     assert path.read_bytes() == BODY
 
 
+def test_what_a_killed_apply_left_is_hidden_from_systemd_and_cleared_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "watchbill"
+
+    class Killed(BaseException):
+        pass
+
+    def die(*arguments: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(os, "replace", die)
+        patch.setattr(os.path, "lexists", lambda path: False)
+        FileKind.write(wanted(path), str(path), BODY)
+    (left,) = os.listdir(tmp_path)
+    assert left.startswith("."), "systemd ignores hidden files, whatever their mode"
+    FileKind.write(wanted(path), str(path), BODY)
+    assert os.listdir(tmp_path) == ["watchbill"]
+
+
 def test_link_is_written_and_its_target_compared(tmp_path: Path) -> None:
     path = tmp_path / "watchbill-host"
     desired = {"kind": "file", "name": str(path), "target": "../lib/x.pyz"}

@@ -338,6 +338,16 @@ def test_texts_for_a_diff_are_only_made_when_asked_for(layout: Layout) -> None:
     assert "texts" not in look(layout, file("a", b"new\n"), bodies=bodies(b"new\n"))["actions"][0]
 
 
+def test_fifo_or_link_in_place_of_a_file_is_not_read_for_a_diff(layout: Layout, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    os.mkfifo(tmp_path / "a")
+    (tmp_path / "b").symlink_to(tmp_path / "secret")
+    answer = look(layout, file("a", b"A"), file("b", b"B"), bodies=bodies(b"A", b"B"), diff=True)
+    before = [action["texts"][0] for action in answer["actions"]]
+    assert "not a regular file" in before[0]
+    assert "secret" not in before[1].replace("symbolic", "")
+
+
 def test_two_applies_do_not_run_at_the_same_time(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_applied, "LOCK_SECONDS", 0.0)
     with lock(layout), pytest.raises(Busy, match=f"process {os.getpid()}"), lock(layout):
