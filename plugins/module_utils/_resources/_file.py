@@ -69,8 +69,8 @@ class FileKind(Kind):
         :raises ValueError: the body is not the one that the manifest promised.
         :raises OSError: the directory is missing, or something in the way cannot be replaced.
         """
-        # Hidden, so that systemd takes what a killed apply left for no generator and no drop-in; always the same name, so
-        # that the next apply clears it away.
+        # Hidden, so that systemd takes what a killed apply left for no generator and no drop-in. Always the same name,
+        # so that the next apply clears it away.
         temporary = "{}/.watchbill-new-{}".format(*os.path.split(path))
         FileKind.delete(temporary)
         try:
