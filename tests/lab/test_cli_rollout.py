@@ -180,6 +180,7 @@ def test_logs_follow_until_interrupted(machines: Lab) -> None:
     code, shown = ended(child)
     assert code == 130
     assert "Traceback" not in shown
+    eventually(lambda: machines.ssh("desk", "pgrep -f '[w]atchbill-host logs'").returncode == 1, 5, "nobody follows")
     assert watchbill(machines.path, "start", "coder1").returncode == 0
 
 

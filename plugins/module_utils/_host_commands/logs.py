@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import subprocess
+import sys
 import typing as t
 
 from .._as_user import call_as
@@ -18,6 +20,7 @@ from .._plain_files import parse_object, read_regular_file
 from . import CommandFailed, known_agent, layout_here, print_json, reference
 
 LINES_LIMIT = 100_000
+LONGEST_LINE = 1 << 20
 
 
 def add_to(commands: t.Any) -> None:
@@ -123,16 +126,39 @@ def _journal_entry(line: bytes) -> dict[str, t.Any] | None:
 
 
 def _follow(layout: Layout, who: Account, agent: str, as_json: bool) -> int:
-    """Print each new line of the journal, where the keeper's events are too, until we are interrupted."""
+    """Print each new line of the journal, where the keeper's events are too, until we are interrupted or not read."""
     arguments = [*_arguments(layout, who, agent), "--follow", "--lines=0"]
     with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         if process.stdout is None:
             return 1
         try:
-            for line in process.stdout:
+            for line in _lines_while_read(process.stdout.fileno(), sys.stdout.fileno()):
                 entry = _journal_entry(line)
                 if entry is not None:
                     _print(entry, as_json)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BrokenPipeError):
+            pass
+        finally:
             process.terminate()
     return 0
+
+
+def _lines_while_read(source: int, sink: int) -> t.Iterator[bytes]:
+    """Yield each line of *source* until it ends or nobody reads *sink* any more.
+
+    Whoever followed over SSH may be gone without a signal to us, and an agent that is silent would keep us for ever.
+    """
+    poll = select.poll()
+    poll.register(source, select.POLLIN)
+    poll.register(sink, 0)  # errors and hang-ups are always told
+    rest = b""
+    while True:
+        for descriptor, _what in poll.poll():
+            if descriptor == sink:
+                return
+            chunk = os.read(source, 65536)
+            if not chunk:
+                return
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from lines
+            rest = rest[-LONGEST_LINE:]
