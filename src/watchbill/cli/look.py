@@ -13,8 +13,11 @@ from watchbill.cli.output import console, print_json
 from watchbill.errors import visible
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from watchbill.ops.plan import Plan
     from watchbill.ops.target import Target
+    from watchbill.runner import OnEvent
 
 AgentArgument = Annotated[
     str,
@@ -189,7 +192,7 @@ def _known_team(target: Target, team: str) -> None:
         raise OperationError(f'there is no team "{team}" in {target.path.name}', hint, "unknown-team")
 
 
-def _looking(options: Options, target: Target):  # type: ignore[no-untyped-def]  # see progress
+def _looking(options: Options, target: Target) -> AbstractContextManager[OnEvent | None]:
     from watchbill.cli.progress import progress
 
     return progress("looking", len(target.hosts), quiet=options.as_json or not sys.stderr.isatty())

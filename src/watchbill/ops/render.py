@@ -103,9 +103,9 @@ def _write_marker(directory: Path, target: Target, names: set[str]) -> None:
 def _write_host(directory: Path, host: str, whole: CompiledHost) -> set[str]:
     """Write the tree of one host and return the names written, relative to `directory`."""
     names = {f"{host}/manifest.json"}
-    root = directory / host
-    root.mkdir(exist_ok=True)
-    _replace_file(root / "manifest.json", (json.dumps(whole.manifest, indent=2, sort_keys=True) + "\n").encode(), 0o644)
+    (directory / host).mkdir(exist_ok=True)
+    manifest = _own_path(directory, f"{host}/manifest.json")
+    _replace_file(manifest, (json.dumps(whole.manifest, indent=2, sort_keys=True) + "\n").encode(), 0o644)
     for resource in whole.manifest["resources"]:
         if resource["kind"] != "file":
             continue

@@ -98,13 +98,13 @@ def test_a_forged_marker_removes_nothing_outside(target: Target, tmp_path: Path,
     assert victim.read_text() == "keep"
 
 
-def test_a_planted_link_leads_nowhere_outside(target: Target, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["desk", "desk/usr/local/bin"])
+def test_a_planted_link_leads_nowhere_outside(target: Target, tmp_path: Path, place: str) -> None:
     out, outside = tmp_path / "out", tmp_path / "outside"
     outside.mkdir()
     render(target, out)
-    (out / "desk/usr/local/bin/watchbill-host").unlink()
-    (out / "desk/usr/local/bin").rmdir()
-    (out / "desk/usr/local/bin").symlink_to(outside)
+    (out / place).rename(tmp_path / "away")
+    (out / place).symlink_to(outside)
     with pytest.raises(OperationError, match="leads out of"):
         render(target, out)
     assert list(outside.iterdir()) == []
