@@ -50,14 +50,23 @@ def _disk_free(layout: Layout) -> int:
 
 
 def _uid_clashes(manifest: dict[str, t.Any]) -> list[dict[str, t.Any]]:
-    """Return wanted uids that belong to accounts of another name here."""
+    """Return wanted uids that belong to accounts of another name here, or did and still own a home."""
     clashes = []
     for resource in manifest["resources"]:
         if resource["kind"] == "user":
             try:
                 holder = pwd.getpwuid(resource["uid"]).pw_name
             except KeyError:
-                continue
-            if holder != resource["name"]:
+                holder = _left_behind(resource["uid"], resource["home"])
+            if holder not in ("", resource["name"]):
                 clashes.append({"uid": resource["uid"], "tenant": resource["name"], "holder": holder})
     return clashes
+
+
+def _left_behind(uid: int, home: str) -> str:
+    """Return a home that the tenant who had *uid* before left: with its number, another tenant would get its files."""
+    with os.scandir(os.path.dirname(home)) as entries:
+        for entry in entries:
+            if entry.path != home and entry.stat(follow_symlinks=False).st_uid == uid:
+                return f"(files in {entry.path})"
+    return ""

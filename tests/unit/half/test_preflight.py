@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.filter.preflight_failures import preflight_failures
+from ansible_collections.watchbill.fleet.plugins.filter.preflight_failures import preflight_failuresfrom ansible_collections.watchbill.fleet.plugins.module_utils import _preflight
 
 MINIMUM = {"python": "3.9", "systemd": 247, "tmux": "3.2", "disk_mb": 100, "clock_tolerance": 120}
 FIT = {
@@ -45,6 +47,20 @@ def test_every_reason_is_named(facts: dict[str, Any], words: str) -> None:
     failures = judged(**facts)
     assert len(failures) == 1
     assert words in failures[0]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
+def test_uid_with_which_a_former_tenants_files_would_be_inherited_is_taken(tmp_path: Path) -> None:
+    uid = 59_998
+    tenant = {"kind": "user", "name": "guests", "uid": uid, "home": str(tmp_path / "guests")}
+    for name, owner in (("guests", uid), ("ana", 0)):
+        (tmp_path / name).mkdir()
+        os.chown(tmp_path / name, owner, owner)
+    assert _preflight._uid_clashes({"resources": [tenant]}) == [], "a tenant that comes back finds its own home"
+    (tmp_path / "studio").mkdir()
+    os.chown(tmp_path / "studio", uid, uid)
+    (clash,) = _preflight._uid_clashes({"resources": [tenant]})
+    assert clash["holder"] == f"(files in {tmp_path}/studio)"
 
 
 def test_two_digit_versions_are_compared_as_numbers() -> None:
