@@ -18,6 +18,7 @@ from ._layout import Account, Layout
 from ._observe import Observation, parse_show
 from ._overrides import delete_override
 from ._planner import key_of
+from ._program import require_readable
 from ._resources._directory import DirectoryKind
 from ._resources._file import FileKind
 from ._resources._user import UserKind
@@ -137,7 +138,10 @@ class Apply:
             FileKind.set_attributes(resource, path)
             return
         os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
-        FileKind.write(resource, path, self.bodies.get(resource.get("sha256", "")))
+        body = self.bodies.get(resource.get("sha256", ""))
+        if path == self.layout.program and body is not None:
+            require_readable(body)
+        FileKind.write(resource, path, body)
 
     def _delete_path(self, action: Action) -> None:
         path = self.layout.expand(action["name"])
