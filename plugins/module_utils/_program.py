@@ -1,6 +1,6 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The host half as a file to be put in place: one that this host's Python cannot read must not replace one that it can."""
+"""The host half as a file: one that this host's Python cannot read must not replace one that it can."""
 
 from __future__ import annotations
 
