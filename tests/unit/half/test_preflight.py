@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.filter.preflight_failures import preflight_failuresfrom ansible_collections.watchbill.fleet.plugins.module_utils import _preflight
+from ansible_collections.watchbill.fleet.plugins.filter.preflight_failures import preflight_failures
+from ansible_collections.watchbill.fleet.plugins.module_utils import _preflight
 
 MINIMUM = {"python": "3.9", "systemd": 247, "tmux": "3.2", "disk_mb": 100, "clock_tolerance": 120}
 FIT = {
