@@ -61,12 +61,12 @@ def second_rollout(machines: Lab, tmp_path_factory: pytest.TempPathFactory) -> C
     """The calls of a rollout that follows another one."""
     logs = tmp_path_factory.mktemp("calls")
     first = roll_out(machines.path, logs / "first.jsonl")
-    assert all(first.changed.values()), "the first rollout creates the agents"
+    assert first.changed["desk"] and first.changed["attic"], "the first rollout creates the agents"
     return roll_out(machines.path, logs / "second.jsonl")
 
 
 def test_second_rollout_changes_nothing(second_rollout: Calls) -> None:
-    assert second_rollout.changed == {"desk": 0, "attic": 0}
+    assert not any(second_rollout.changed.values())
 
 
 @pytest.mark.parametrize("host", ["desk", "attic"])
