@@ -87,7 +87,8 @@ def test_working_agent_is_not_moved_and_not_started_twice(pair: Lab) -> None:
     pair.ssh("attic", typed.format("idle"), check=True)
 
     def applied_and_moved() -> bool:
-        assert watchbill(pair.path, "apply", "--yes").returncode == 0
+        done = watchbill(pair.path, "apply", "--yes")
+        assert done.returncode == 0, done.stdout + done.stderr
         return watchbill(pair.path, "plan").returncode == 0
 
     eventually(applied_and_moved, 30, "the move is done once walker is idle")
