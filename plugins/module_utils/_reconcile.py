@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 import time
 import typing as t
@@ -12,13 +11,13 @@ import typing as t
 from . import _rootless, _tenant
 from ._applied import Journal, forget_applied, lock, read_applied, utc_now, write_applied
 from ._apply import GONE, Apply
-from ._as_user import AsUserError, call_as, has_manager
+from ._as_user import AsUserError, call_as
 from ._layout import Layout
-from ._manifest import FORMAT_VERSION, VERSION, version_key
 from ._observe import Observation, observe
 from ._plain_files import read_regular_file
 from ._planner import deletions, differs, key_of, plan, summary
 from ._preflight import preflight
+from ._refusals import no_manager, problem, refusals, wrong_account
 from ._resources._file import SIZE_LIMIT
 from ._resources._user import UserKind
 
@@ -39,35 +38,13 @@ def reconcile(request: t.Mapping[str, t.Any]) -> Answer:
     """
     manifest = request["manifest"]
     layout = Layout.rootless() if manifest["mode"] == "rootless" else Layout.system()
-    refused = _wrong_account(manifest["mode"]) or _no_manager(layout)
+    refused = wrong_account(manifest["mode"]) or no_manager(layout)
     if refused:
         return _answer(manifest, [], [refused])
     if not request.get("apply"):
         return _Reconciliation(layout, request).look()
     with lock(layout):
         return _Reconciliation(layout, request).change()
-
-
-def _wrong_account(mode: str) -> dict[str, str] | None:
-    if mode == "system" and os.geteuid() != 0:
-        return _problem("needs-root", "this host is managed as root", "set connect.become, or rootless: true")
-    if mode == "rootless" and os.geteuid() == 0:
-        return _problem("rootless-as-root", "a rootless host is reached as a plain user", "set connect.user")
-    return None
-
-
-def _no_manager(layout: Layout) -> dict[str, str] | None:
-    """Return why units of a rootless user can neither be seen nor started. Root starts its tenants' managers itself."""
-    if layout.mode != "rootless":
-        return None
-    who = layout.account_of("")
-    if has_manager(who):
-        return None
-    return _problem(
-        "no-user-manager",
-        f"no systemd user manager runs for {who.name}",
-        f"log in as {who.name} (su and sudo start none), or as root: loginctl enable-linger {who.name}",
-    )
 
 
 class _Reconciliation:
@@ -93,7 +70,7 @@ class _Reconciliation:
             request.get("moves") or {},
             self.observation.strays,
         )
-        self.problems = _refusals(layout, self.manifest, self.last, self.observation) + self._too_many_deletions()
+        self.problems = refusals(layout, self.manifest, self.last, self.observation) + self._too_many_deletions()
 
     def look(self) -> Answer:
         """Return the plan."""
@@ -131,7 +108,7 @@ class _Reconciliation:
         planned = deletions(action for action in self.actions if allowed or not action["needs_prune"])
         if limit is None or planned <= limit:
             return []
-        return [_problem("too-many-deletions", f"{planned} deletions, policy.max_delete allows {limit}", "raise it")]
+        return [problem("too-many-deletions", f"{planned} deletions, policy.max_delete allows {limit}", "raise it")]
 
     def _carry_out(self) -> None:
         generation = self.last["generation"] + 1
@@ -308,67 +285,6 @@ def _answer(manifest: t.Mapping[str, t.Any], actions: list[dict[str, t.Any]], pr
         "notices": [],
         "problems": problems,
     }
-
-
-def _problem(code: str, message: str, hint: str) -> dict[str, str]:
-    return {"code": code, "message": message, "hint": hint}
-
-
-def _refusals(
-    layout: Layout, manifest: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any], observation: Observation
-) -> list[dict[str, str]]:
-    """Return why this manifest must not be applied to this host."""
-    problems = []
-    theirs = str(last.get("product_version", VERSION))
-    if version_key(theirs) > version_key(VERSION) or last.get("format_version", 1) > FORMAT_VERSION:
-        problems.append(
-            _problem(
-                "newer-host-half",
-                f"this host was set up by Watchbill {theirs}, the control half is {VERSION}",
-                "upgrade the control half: pip install --upgrade watchbill",
-            )
-        )
-    for field in ("fleet", "host"):
-        if last.get(field, manifest[field]) != manifest[field]:
-            problems.append(
-                _problem(
-                    f"other-{field}",
-                    f"this machine is {field} {last[field]!r}, not {manifest[field]!r}",
-                    "check the address; to give it up, run the playbook watchbill.fleet.remove with its old file",
-                )
-            )
-    return problems + _wrong_users(layout, manifest, last, observation)
-
-
-def _wrong_users(
-    layout: Layout, manifest: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any], observation: Observation
-) -> list[dict[str, str]]:
-    """Return which tenants cannot have their account: it is somebody else's, or it is another one than wanted."""
-    owned = {key_of(resource) for resource in [*last["resources"], *last["claims"]]}
-    problems = []
-    for resource in manifest["resources"]:
-        state = observation.states.get(key_of(resource))
-        if resource["kind"] != "user" or state is None:
-            continue
-        name = resource["name"]
-        if key_of(resource) not in owned and not _has_definitions(layout, name, state["uid"]):
-            message = f"user {name} exists and was not made by Watchbill"
-            problems.append(_problem("foreign-user", message, "name the tenant differently, or remove that user"))
-        for field in ("uid", "home"):
-            if state[field] != resource[field]:
-                message = f"the {field} of user {name} is {state[field]}, not {resource[field]}"
-                hint = "Watchbill does not renumber or move accounts: set it back, or name the tenant differently"
-                problems.append(_problem(f"other-{field}", message, hint))
-    return problems
-
-
-def _has_definitions(layout: Layout, tenant: str, uid: int) -> bool:
-    """Return whether root keeps definitions for this account: so it is ours although manifest.json was lost."""
-    try:
-        status = os.lstat(f"{layout.agents}/{tenant}")
-    except FileNotFoundError:
-        return False
-    return (status.st_uid, status.st_gid) == (0, uid)
 
 
 def _rootless_notices(layout: Layout) -> list[str]:
