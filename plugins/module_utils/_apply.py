@@ -76,7 +76,7 @@ class Apply:
             # Also where only the manager differs: the apply that wrote its drop-in may have been killed before this.
             _run("systemctl", "daemon-reload")
         self._each((a for a in _of(staying, "unit") if self._is_manager(a)), self._write_manager)
-        for tenant in sorted({action["tenant"] for action in todo if action["tenant"]} | self._all_if_generator(todo)):
+        for tenant in sorted({action["tenant"] for action in todo if action["tenant"]} | self._all_if_shared(todo)):
             self._converge_units(tenant, [action for action in todo if action["tenant"] == tenant])
         self._each((a for a in _of(gone, "unit") if self._is_manager(a)), self._delete_manager)
         self._each(_of(gone, "user"), lambda action: UserKind.delete(action["name"]))
@@ -177,9 +177,11 @@ class Apply:
 
     # -- units of a tenant ----------------------------------------------------------------------------------------
 
-    def _all_if_generator(self, todo: list[Action]) -> set[str]:
-        changed = any("user-generators/" in action["name"] for action in _of(todo, "file"))
-        return set(self.observation.tenants) if changed else set()
+    def _all_if_shared(self, todo: list[Action]) -> set[str]:
+        """Return all tenants where something changed that every manager reads: generators, root's unit directories."""
+        generator = any("user-generators/" in action["name"] for action in _of(todo, "file"))
+        foreign = any(action.get("stray") and not action["tenant"] for action in todo)
+        return set(self.observation.tenants) if generator or foreign else set()
 
     def _stop(self, gone: list[Action]) -> None:
         """End the processes of what leaves. Where that fails, files stay: without them nobody would find it again."""

@@ -117,6 +117,11 @@ class Layout:
         """Held by whoever changes this host. A name that no agent has: without root their directories lie beside it."""
         return self.state + "/apply.lock"
 
+    @property
+    def override_lock(self) -> str:
+        """Held by whoever changes an override. A name that no agent has, as with :attr:`lock`."""
+        return self.state + "/override.lock"
+
     def agent_directory(self, tenant: str, agent: str) -> str:
         """Directory of one agent's definition, environment and units."""
         return f"{self.agents}/{tenant}/{agent}"

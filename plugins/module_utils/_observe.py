@@ -254,6 +254,8 @@ def _strays(
         found.extend({**stray, "tenant": tenant, "agent": _agent_of(tenant, stray["name"])} for stray in view.strays)
     if layout.mode == "system":
         found.extend(_tenant.strays_in(_tenant.SYSTEM_UNIT_DIRECTORIES))
+        if os.path.lexists(_tenant.FOREIGN_GENERATOR):
+            found.append({"name": _tenant.FOREIGN_GENERATOR, "what": "generator"})
     found.extend(_foreign_definitions(layout.agents, ours))
     # A name is for people and programs; only `path` is what is on the disk, whatever a tenant put into it.
     named = ({**stray, "path": stray["name"], "name": printable(stray["name"])} for stray in found)

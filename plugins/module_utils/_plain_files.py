@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 import typing as t
@@ -57,6 +58,20 @@ def parse_object(content: bytes) -> dict[str, t.Any]:
     if not isinstance(value, dict):
         raise ValueError("no JSON object")  # noqa: TRY004 -- about content, not about a type
     return value
+
+
+def number(value: t.Any) -> float | None:
+    """Return a value out of JSON where it is a number to reckon with.
+
+    JSON as Python reads it has NaN, the infinities and integers beyond every float; whoever wrote it may be hostile.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        known = float(value)
+    except OverflowError:
+        return None
+    return known if math.isfinite(known) else None
 
 
 def replace_file(path: str, content: bytes, mode: int = 0o600, group: int | None = None) -> None:

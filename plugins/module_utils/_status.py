@@ -15,7 +15,7 @@ from ._as_user import AsUserError, call_as, systemctl_user
 from ._keeper.heartbeat import printable
 from ._layout import Account, Layout
 from ._overrides import OverrideError, read_override, stop_in_force
-from ._plain_files import read_object
+from ._plain_files import number, read_object
 from ._rootless import lingers
 from ._runtimes import RUNTIMES
 from ._tenant import look_at_heartbeats
@@ -133,7 +133,7 @@ def condition(
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
     runtime = RUNTIMES.get(str(definition.get("runtime")))
     answers = runtime is None or runtime.answers_beats
-    within = _number((definition.get("heartbeat") or {}).get("healthy_within")) or 0.0
+    within = number((definition.get("heartbeat") or {}).get("healthy_within")) or 0.0
     age = _age(now, heartbeat.get("beat_boottime"))
     written = _age(now, heartbeat.get("written_boottime"))
     alive = keeper in ("active", "reloading") and written is not None and written <= max(ALIVE_SECONDS, within)
@@ -150,8 +150,8 @@ def condition(
 
 def _age(now: float, at: t.Any) -> float | None:
     """Return how long ago *at* was; what claims to be from the future says nothing."""
-    number = _number(at)
-    return None if number is None or number > now + 1 else max(0.0, now - number)
+    then = number(at)
+    return None if then is None or then > now + 1 else max(0.0, now - then)
 
 
 def _definition(layout: Layout, tenant: str, name: str) -> dict[str, t.Any]:
@@ -193,13 +193,10 @@ def _flat(value: t.Any) -> dict[str, t.Any] | None:
     return {
         str(printable(name, 40)): printable(content) if isinstance(content, str) else content
         for name, content in list(value.items())[:20]
-        if isinstance(name, str) and (content is None or isinstance(content, (str, int, float, bool)))
+        if isinstance(name, str)
+        and (content is None or isinstance(content, (str, bool)) or number(content) is not None)
     }
 
 
 def _integer(value: t.Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _number(value: t.Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and number(value) is not None else None

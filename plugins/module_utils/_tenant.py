@@ -60,6 +60,8 @@ SYSTEM_UNIT_DIRECTORIES = [
     "/usr/local/lib/systemd/user",
     "/usr/local/share/systemd/user",
 ]
+# One of the same name in a directory that comes first would run instead of ours: systemd.generator(7).
+FOREIGN_GENERATOR = "/run/systemd/user-generators/watchbill"
 
 
 def strays_in(directories: t.Iterable[str]) -> list[dict[str, str]]:

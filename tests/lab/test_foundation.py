@@ -106,6 +106,11 @@ BREAKS = [
         "printf '[Service]\\nExecStart=/bin/true\\n' > /etc/systemd/user/watchbill-extra.service",
         "/etc/systemd/user/watchbill-extra.service",
     ),
+    Break(
+        "generator masked by another",
+        "mkdir -p /run/systemd/user-generators && ln -s /dev/null /run/systemd/user-generators/watchbill",
+        "/run/systemd/user-generators/watchbill",
+    ),
     Break("managed file deleted", f"rm {AGENT}/definition.json", f"{AGENT}/definition.json"),
     Break("managed link deleted", "rm /usr/local/bin/watchbill-host", "/usr/local/bin/watchbill-host"),
     Break("mode changed", f"chmod 0666 {AGENT}/env", f"{AGENT}/env"),
@@ -260,16 +265,22 @@ def test_removed_agent_stays_gone_after_reboot(studio: Lab) -> None:
 def test_playbook_restarts_the_agents_it_names_and_no_other(studio: Lab) -> None:
     before = {**pids(studio, "desk"), **pids(studio, "attic")}
     everybody = healthy(studio)
-    named = '{"watchbill_agents": ["studio/coder0", "studio/coder2"]}'
-    done = subprocess.run(
-        [*ANSIBLE_PLAYBOOK, "-i", str(studio.path), "watchbill.fleet.restart", "-e", named],
+    done = run_playbook(studio, "restart", '{"watchbill_agents": ["studio/coder0", "studio/coder2"]}')
+    assert done.returncode == 0, done.stdout + done.stderr
+    eventually(lambda: healthy(studio) == everybody, 20, "all healthy again")
+    after = {**pids(studio, "desk"), **pids(studio, "attic")}
+    assert {name for name in after if after[name] != before[name]} == {"coder0", "coder2"}
+    mistyped = run_playbook(studio, "restart", '{"watchbill_agents": ["studio/coder9"]}')
+    assert mistyped.returncode != 0
+    assert "no host has studio/coder9" in mistyped.stdout
+
+
+def run_playbook(machines: Lab, name: str, variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*ANSIBLE_PLAYBOOK, "-i", str(machines.path), f"watchbill.fleet.{name}", "-e", variables],
         env=os.environ | {"WATCHBILL_LAB": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    eventually(lambda: healthy(studio) == everybody, 20, "all healthy again")
-    after = {**pids(studio, "desk"), **pids(studio, "attic")}
-    assert {name for name in after if after[name] != before[name]} == {"coder0", "coder2"}

@@ -63,7 +63,7 @@ def known_agent(layout: Layout, wanted: Reference) -> str:
 
 def print_json(value: t.Any) -> None:
     """Print plain data as one line of JSON."""
-    print(json.dumps(value, ensure_ascii=False, sort_keys=True))
+    print(json.dumps(value, sort_keys=True))
 
 
 def parser() -> argparse.ArgumentParser:

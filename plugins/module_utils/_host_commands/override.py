@@ -13,12 +13,14 @@ import time
 import typing as t
 
 from .._as_user import AsUserError, call_as, systemctl_user
+from .._keeper.heartbeat import printable
 from .._layout import Account, Layout
 from .._overrides import Override, OverrideError, delete_override, read_override, timestamp, write_override
 from .._tenant import look_at_heartbeats
 from . import LONGEST_WAIT, CommandFailed, Reference, known_agent, layout_here, print_json, reference
 
 LOOK_SECONDS = 0.1
+RELOAD_SECONDS = 10.0
 
 
 def add_to(commands: t.Any) -> None:
@@ -66,7 +68,8 @@ class Word(t.NamedTuple):
 def _tell(layout: Layout, wanted: Reference, chosen: argparse.Namespace) -> Word:
     """Write the override and wake the keeper."""
     who = _account(layout, wanted)
-    said = {"who": chosen.who, "why": chosen.why, "at": timestamp(time.time())}
+    # It becomes part of the heartbeat, which has a limit, and of what terminals show.
+    said = {"who": printable(chosen.who) or "?", "why": printable(chosen.why) or "", "at": timestamp(time.time())}
     restart_id = secrets.token_hex(8) if chosen.verb == "restart" else ""
     try:
         _change(layout, wanted, who, chosen.verb, {**said, "id": restart_id, "when": chosen.when})
@@ -74,7 +77,7 @@ def _tell(layout: Layout, wanted: Reference, chosen: argparse.Namespace) -> Word
         raise CommandFailed(f"{error.filename} is missing: watchbill apply makes it") from error
     at = time.clock_gettime(time.CLOCK_BOOTTIME)
     try:
-        systemctl_user(who, "reload", f"watchbill-agent@{wanted.agent}.service")
+        systemctl_user(who, "reload", f"watchbill-agent@{wanted.agent}.service", timeout=RELOAD_SECONDS)
     except AsUserError as error:
         return Word(chosen.verb, restart_id, at, f"its keeper does not run ({error}); the word holds once it does")
     return Word(chosen.verb, restart_id, at, "")
@@ -89,7 +92,8 @@ def _account(layout: Layout, wanted: Reference) -> Account:
 
 def _change(layout: Layout, wanted: Reference, who: Account, verb: str, said: dict[str, str]) -> None:
     """Change one override file, one operator at a time."""
-    lock = os.open(layout.overrides(wanted.tenant), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    # A file that no tenant can open: whoever holds a lock on something readable could keep itself from being stopped.
+    lock = os.open(layout.override_lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:

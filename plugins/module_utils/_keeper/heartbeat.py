@@ -9,7 +9,7 @@ import os
 import stat
 import typing as t
 
-from .._plain_files import parse_object, read_object, replace_file
+from .._plain_files import number, parse_object, read_object, replace_file
 
 FORMAT_VERSION = 1
 LINE_LIMIT = 4096
@@ -44,14 +44,14 @@ def parse_line(line: bytes) -> Beat | None:
         return None
     if said.get("state") not in STATES:
         return None
-    sequence, boottime = said.get("sequence"), said.get("boottime")
+    sequence = said.get("sequence")
     return Beat(
         state=said["state"],
         source=printable(said.get("source")) or "agent",
         session_id=printable(said.get("session_id")),
-        sequence=sequence if isinstance(sequence, int) and not isinstance(sequence, bool) else None,
+        sequence=sequence if isinstance(sequence, int) and number(sequence) is not None else None,
         evidence=printable(said.get("evidence")),
-        boottime=float(boottime) if isinstance(boottime, (int, float)) and not isinstance(boottime, bool) else None,
+        boottime=number(said.get("boottime")),
     )
 
 
@@ -111,7 +111,7 @@ def write_heartbeat(path: str, heartbeat: dict[str, t.Any]) -> None:
 
     :raises OSError: the directory is gone or full.
     """
-    replace_file(path, json.dumps(heartbeat, sort_keys=True, ensure_ascii=False).encode() + b"\n", 0o600)
+    replace_file(path, json.dumps(heartbeat, sort_keys=True).encode() + b"\n", 0o600)
 
 
 def read_heartbeat(path: str) -> dict[str, t.Any]:

@@ -39,7 +39,7 @@ class Record:
         event = {"at": timestamp(time.time()), "event": what, **known}
         self.last = event if news else self.last
         print(MARK + what + "".join(f" {name}={value!r}" for name, value in known.items()), file=sys.stderr, flush=True)
-        line = json.dumps({**event, **self.identity}, ensure_ascii=False).encode() + b"\n"
+        line = json.dumps({**event, **self.identity}).encode() + b"\n"
         try:
             self._append(line)
         except OSError as error:

@@ -8,6 +8,7 @@ import os
 import typing as t
 
 from .._overrides import timestamp
+from .._plain_files import number
 from .heartbeat import Beat
 from .session import Found
 
@@ -53,14 +54,14 @@ class Running:
     def restore(self, previous: dict[str, t.Any], now: float) -> None:
         """Know what an earlier keeper knew, from the last heartbeat that it wrote about this session."""
         self.launch_digest = text(previous, "launch_digest")
-        self.started = number(previous, "started_boottime") or self.started
+        self.started = number(previous.get("started_boottime")) or self.started
         self.stuck = previous.get("state") == "stuck"
-        self.beat_boottime = number(previous, "beat_boottime")
+        self.beat_boottime = number(previous.get("beat_boottime"))
         self.beat_at = text(previous, "beat_at")
         if self.beat_boottime is None:
             return
         state = previous.get("state")
-        sequence = number(previous, "sequence")
+        sequence = number(previous.get("sequence"))
         self.beat = Beat(
             state=state if state in ("working", "waiting-input") else "idle",
             source=text(previous, "source") or "agent",
@@ -106,9 +107,3 @@ def text(values: dict[str, t.Any], field: str) -> str | None:
     """Return a field where it is a text."""
     value = values.get(field)
     return value if isinstance(value, str) else None
-
-
-def number(values: dict[str, t.Any], field: str) -> float | None:
-    """Return a field where it is a number."""
-    value = values.get(field)
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

@@ -12,13 +12,14 @@ import os
 import typing as t
 
 from .._overrides import Override, stop_in_force, timestamp
+from .._plain_files import number
 from .._runtimes import RUNTIMES, Runtime
 from .definition import Definition
 from .heartbeat import Beat
 from .patience import WELL_SECONDS, Patience
 from .processes import wait_readable
 from .record import Record
-from .running import NOTHING_RUNS, Running, number, text
+from .running import NOTHING_RUNS, Running, text
 from .session import Found, Session, SessionError
 
 ASK_AGAIN_SECONDS = 60.0
@@ -93,8 +94,8 @@ class Supervision:
             self.restarts += 1
 
     def _remember(self, previous: dict[str, t.Any]) -> None:
-        self.restarts = int(number(previous, "restarts") or 0)
-        self.patience = Patience(int(number(previous, "quick_ends") or 0))
+        self.restarts = int(number(previous.get("restarts")) or 0)
+        self.patience = Patience(int(number(previous.get("quick_ends")) or 0))
         self.restart_done = text(previous, "restart_done")
         last = previous.get("last_event")
         self.record.last = last if isinstance(last, dict) else self.record.last
