@@ -24,14 +24,20 @@ Row = dict[str, t.Any]
 STATES = ("off", "starting", "idle", "working", "waiting-input", "limited", "paused", "stuck", "crashed", "unknown")
 ALIVE_SECONDS = 60.0
 """A keeper renews its heartbeat file every 20 s at least."""
+LOOK_SECONDS = 6.0
+"""How long a tenant may keep us, once for its files and once for its manager: it can stop either, and is not alone."""
 
 
 class TenantView(t.NamedTuple):
-    """What was found at one tenant: last heartbeats, whether keepers come back at boot, ActiveState of units."""
+    """What was found at one tenant: last heartbeats, whether keepers come back at boot, ActiveState of units.
+
+    ``again`` has the units that ended and that systemd is about to start again: they are ``activating``, too.
+    """
 
     heartbeats: dict[str, t.Any]
     linked: dict[str, bool]
     units: dict[str, str]
+    again: frozenset[str] = frozenset()
 
 
 def status(layout: Layout) -> list[Row]:
@@ -54,17 +60,25 @@ def status(layout: Layout) -> list[Row]:
 
 def _look(layout: Layout, who: Account, agents: list[str]) -> TenantView:
     """Look at one tenant: one child that is the tenant, one question to its manager."""
-    seen = call_as(who, look, who.uid, layout.mode, agents)
+    seen = call_as(who, look, who.uid, layout.mode, agents, timeout=LOOK_SECONDS)
     units: dict[str, str] = {}
+    again: set[str] = set()
     if seen["manager"]:
         names = [f"watchbill-{role}@{agent}.service" for agent in agents for role in ("agent", "session")]
-        shown = systemctl_user(who, "show", "--property=Id,ActiveState", *names)
+        try:
+            shown = systemctl_user(who, "show", "--property=Id,ActiveState,SubState", *names, timeout=LOOK_SECONDS)
+        except AsUserError:
+            # A manager that does not answer: what keepers wrote is all there is, and it makes nobody healthy.
+            shown = ""
         for block in shown.split("\n\n"):
             properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-            units[properties.get("Id", "")] = properties.get("ActiveState", "")
+            if "Id" in properties:
+                units[properties["Id"]] = properties.get("ActiveState", "")
+            if properties.get("SubState", "").startswith("auto-restart"):
+                again.add(properties["Id"])
     else:
         units = {f"watchbill-{role}@{agent}.service": "inactive" for agent in agents for role in ("agent", "session")}
-    return TenantView(seen["heartbeats"], seen["linked"], units)
+    return TenantView(seen["heartbeats"], seen["linked"], units, frozenset(again))
 
 
 def look(uid: int, mode: str, agents: list[str]) -> dict[str, t.Any]:
@@ -88,7 +102,9 @@ def _row(
     said = view.heartbeats.get(name)
     heartbeat = said if isinstance(said, dict) else {}
     unit = view.units.get(f"watchbill-session@{name}.service")
-    keeper = view.units.get(f"watchbill-agent@{name}.service")
+    keeper_unit = f"watchbill-agent@{name}.service"
+    keeper = view.units.get(keeper_unit)
+    down = keeper_unit in view.again or keeper in ("inactive", "failed", "deactivating")
     override, stopped = _override(layout, tenant, name, heartbeat.get("restart_done"))
     lingering = who is not None and lingers(who.name)
     row: Row = {
@@ -107,6 +123,7 @@ def _row(
         else lingering and view.linked.get(name, False) and definition.get("enabled") is True,
         "since": printable(heartbeat.get("since"), 40),
         "keeper": keeper,
+        "note": "keeper down" if down else None,
         "user": who.name if who else None,
         "lingers": lingering,
         "override": override,

@@ -74,7 +74,7 @@ def _tell(layout: Layout, wanted: Reference, chosen: argparse.Namespace) -> Word
     try:
         _change(layout, wanted, who, chosen.verb, {**said, "id": restart_id, "when": chosen.when})
     except FileNotFoundError as error:
-        raise CommandFailed(f"{error.filename} is missing: watchbill apply makes it") from error
+        raise CommandFailed(f"{layout.overrides(wanted.tenant)} is missing: watchbill apply makes it") from error
     at = time.clock_gettime(time.CLOCK_BOOTTIME)
     try:
         systemctl_user(who, "reload", f"watchbill-agent@{wanted.agent}.service", timeout=RELOAD_SECONDS)

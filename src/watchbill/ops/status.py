@@ -18,6 +18,7 @@ STATES = (
     *("limited", "paused", "stuck", "crashed", "unknown"),
 )
 UNKNOWN = "unknown"
+_LONGEST_SECONDS = 1e10
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class AgentStatus:
 
     `heartbeat_age_s` is in seconds; `unit` is the ActiveState of the session's unit; `enabled` says whether the agent
     comes back at boot; `in_fleet` is false for an agent that a host still has although the file does not; `note` says
-    why nothing is known.
+    why nothing is known, or what is wrong beside the state.
     """
 
     tenant: str
@@ -220,7 +221,7 @@ def _joined(host: str, expected: list[Agent], answer: list[Mapping[str, Any]]) -
 
 def _known(host: str, entry: Mapping[str, Any], agent: Agent | None) -> AgentStatus:
     """Return what a host says about one agent. What has the wrong type is unknown."""
-    age, state = entry.get("heartbeat_age_s"), _typed(entry, "state", str)
+    state = _typed(entry, "state", str)
     return AgentStatus(
         tenant=str(entry.get("tenant")),
         name=str(entry.get("name")),
@@ -231,7 +232,7 @@ def _known(host: str, entry: Mapping[str, Any], agent: Agent | None) -> AgentSta
         model=_typed(entry, "model", str),
         state=state if state in STATES else UNKNOWN,
         healthy=_typed(entry, "healthy", bool),
-        heartbeat_age_s=None if isinstance(age, bool) or not isinstance(age, (int, float)) else float(age),
+        heartbeat_age_s=_seconds(entry.get("heartbeat_age_s")),
         source=_typed(entry, "source", str),
         session_id=_typed(entry, "session_id", str),
         unit=_typed(entry, "unit", str),
@@ -276,6 +277,13 @@ def _typed(entry: Mapping[str, Any], key: str, kind: type) -> Any:
     if isinstance(value, bool) and kind is not bool:
         return None
     return value if isinstance(value, kind) else None
+
+
+def _seconds(value: Any) -> float | None:
+    """Return a time span to reckon with: JSON as Python reads it knows NaN, Infinity and endless integers."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _LONGEST_SECONDS:
+        return None
+    return float(value)
 
 
 def _plain(value: Any) -> Any:

@@ -50,6 +50,12 @@ def test_what_is_no_heartbeat_is_nothing(said: bytes) -> None:
     assert parse_line(said) is None
 
 
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "NaN", "-Infinity"])
+def test_numbers_beyond_reckoning_are_left_out(number: str) -> None:
+    said = f'beat {{"state": "idle", "boottime": {number}, "sequence": {number}}}'
+    assert parse_line(said.encode()) == Beat("idle", "agent", None, None, None, None)
+
+
 @pytest.mark.parametrize("state", ["healthy", "off", "crashed", 3, None, ["idle"]])
 def test_agent_can_only_say_states_that_are_its_own(state: Any) -> None:
     assert parse_line(line(state=state)) is None

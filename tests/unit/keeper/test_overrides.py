@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import fcntl
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.watchbill.fleet.plugins.module_utils._host_commands import Reference, override
 from ansible_collections.watchbill.fleet.plugins.module_utils._host_commands.override import Word, carried_out
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
 from ansible_collections.watchbill.fleet.plugins.module_utils._overrides import (
@@ -53,6 +57,41 @@ def test_stop_holds_until_its_end() -> None:
     assert stop_in_force(override, 1000.0) is None
     assert stop_in_force({"stop": STOP, "restart": None}, 9e9) == STOP
     assert stop_in_force(None, 0.0) is None
+
+
+def stop(layout: Layout, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    monkeypatch.setattr(override, "systemctl_user", lambda *arguments, timeout: "")
+    chosen = argparse.Namespace(verb="stop", who="ana@laptop", why=why, when="idle")
+    override._tell(layout, Reference("studio", "coder0"), chosen)
+
+
+def test_no_lock_that_a_tenant_can_take_keeps_its_agents_from_being_stopped(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The tenant's group reads this directory, and reading is enough for a lock.
+    held = os.open(layout.overrides("studio"), os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    try:
+        monkeypatch.setattr(fcntl, "flock", lambda lock, how: _flock(lock, how | fcntl.LOCK_NB))
+        stop(layout, monkeypatch, "lunch")
+    finally:
+        os.close(held)
+    assert os.stat(layout.override_lock).st_mode & 0o777 == 0o600
+
+
+_flock = fcntl.flock
+
+
+@pytest.mark.parametrize("why", ["f\udcfcr heute", "x" * 100_000, "\x1b[2Jgone"])
+def test_no_reason_that_an_operator_gives_breaks_who_reads_it(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    stop(layout, monkeypatch, why)
+    told = read_override(layout, "studio", "coder0")
+    assert told is not None
+    text = json.dumps(told, ensure_ascii=False).encode().decode()
+    assert len(text) < 1000
+    assert "\x1b" not in told["stop"]["why"]
 
 
 def said(**changes: Any) -> dict[str, Any]:

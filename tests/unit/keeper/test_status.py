@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils import _status
+from ansible_collections.watchbill.fleet.plugins.module_utils._as_user import AsUserError
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
 from ansible_collections.watchbill.fleet.plugins.module_utils._status import TenantView, condition, status
 from jsonschema import Draft202012Validator
@@ -78,6 +79,10 @@ def test_command_is_never_healthy_whatever_its_heartbeat_claims() -> None:
         {"healthy": "yes"},
         {"healthy": 1},
         {"written_boottime": now() + 10_000},
+        {"beat_boottime": 10**400},
+        {"beat_boottime": float("nan")},
+        {"beat_boottime": float("-inf")},
+        {"written_boottime": float("nan")},
         {"state": ["idle"]},
         {"state": "splendid"},
     ],
@@ -119,11 +124,58 @@ def test_what_a_tenant_wrote_is_cut_cleaned_and_typed(host: Layout) -> None:
     assert row["last_event"] == {"event": "stuck", "text": "[2J!"}
 
 
+def test_no_number_that_a_tenant_wrote_makes_the_answer_of_a_host_unreadable(host: Layout) -> None:
+    said = _status._look(host, None, [])  # type: ignore[arg-type]
+    said.heartbeats["coder0"].update(
+        beat_boottime=float("-inf"), restarts=10**5000, last_event={"at": float("nan"), "n": float("inf"), "event": "x"}
+    )
+    [row] = status(host)
+    assert (row["restarts"], row["heartbeat_age_s"], row["last_event"]) == (None, None, {"event": "x"})
+    json.dumps(row, allow_nan=False)
+
+
 def test_row_says_who_where_and_what(host: Layout) -> None:
     [row] = status(host)
     wanted = {"tenant": "studio", "name": "coder0", "team": "app", "host": "desk", "role": "coder", "runtime": "stub"}
     assert wanted.items() <= row.items()
     assert (row["state"], row["healthy"], row["unit"], row["keeper"]) == ("idle", True, "active", "active")
+
+
+@pytest.mark.parametrize(
+    ("keeper", "again", "note"),
+    [
+        ("active", False, None),
+        ("activating", False, None),
+        ("activating", True, "keeper down"),
+        ("failed", False, "keeper down"),
+        ("inactive", False, "keeper down"),
+    ],
+)
+def test_keeper_that_is_down_is_told_beside_the_state(
+    host: Layout, monkeypatch: pytest.MonkeyPatch, keeper: str, again: bool, note: str | None
+) -> None:
+    unit = "watchbill-agent@coder0.service"
+    view = TenantView({}, {}, {unit: keeper}, frozenset({unit} if again else ()))
+    monkeypatch.setattr(_status, "_look", lambda layout, who, agents: view)
+    assert status(host)[0]["note"] == note
+
+
+def test_manager_that_does_not_answer_costs_some_seconds_and_no_heartbeat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience: list[float] = []
+
+    def silent(who: Any, *arguments: str, timeout: float) -> str:
+        patience.append(timeout)
+        raise AsUserError("no answer")
+
+    seen = {"heartbeats": {"coder0": heartbeat()}, "linked": {}, "manager": True}
+    monkeypatch.setattr(_status, "call_as", lambda who, function, *arguments, timeout: seen)
+    monkeypatch.setattr(_status, "systemctl_user", silent)
+    layout = Layout.rootless(str(tmp_path), os.getuid())
+    view = _status._look(layout, layout.account_of("studio"), ["coder0"])
+    assert (set(view.heartbeats), view.units) == ({"coder0"}, {})
+    assert sum(patience) < 10, "whoever asks from far away gives the whole host 30 s"
 
 
 def test_only_the_part_of_an_override_that_still_holds_is_shown(host: Layout) -> None:
