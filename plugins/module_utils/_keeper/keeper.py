@@ -19,6 +19,7 @@ from .._overrides import OverrideError, read_override, timestamp
 from .._runtimes import RUNTIMES
 from .definition import DefinitionError, read_definition
 from .heartbeat import FORMAT_VERSION, Ear, parse_line, read_heartbeat, write_heartbeat
+from .processes import run
 from .record import Record
 from .service import Service, Signals
 from .session import Session, SessionError
@@ -53,7 +54,8 @@ class Keeper:
         self.signals = Signals()
         self.ear = Ear(self.directory + "/beat")
         self.record = Record(layout.agent_state(who.home, agent), {"tenant": tenant, "agent": agent})
-        self.supervision = Supervision(Session(agent, self.directory, self._prepare), self.record, boottime, time.time)
+        session = Session(agent, self.directory, self._prepare, self._run)
+        self.supervision = Supervision(session, self.record, boottime, time.time)
         self.problem = ""
         self.unwritten = ""
         self._shown = ""
@@ -137,6 +139,11 @@ class Keeper:
         self.problem = ""
         self.record.identity["host"] = definition.host
         self.supervision.use(definition, override)
+
+    def _run(self, arguments: list[str], timeout: float) -> str:
+        """Run a command; the watchdog hears of us before each, since a few slow ones are longer than its patience."""
+        self._alive()
+        return run(arguments, timeout)
 
     # -- waiting and listening -----------------------------------------------------------------------------------------
 

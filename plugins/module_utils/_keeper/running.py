@@ -23,6 +23,8 @@ class Running:
         """A descriptor that becomes readable when the agent's own program ends."""
         self.ask_again: float | None = None
         """When to ask tmux again for the program, after it did not answer."""
+        self.stop_again = 0.0
+        """Not to be ended on purpose before this: systemd did not manage it just now."""
         self.launch_digest = launch_digest
         self.started = started
         self.answer_due = answer_due

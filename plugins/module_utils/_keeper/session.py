@@ -46,6 +46,11 @@ class Pane(t.NamedTuple):
     status: int | None
     signal: str | None
 
+    @property
+    def ended(self) -> bool:
+        """Whether tmux knows that the program ended."""
+        return self.status is not None or self.signal is not None
+
 
 class Session:
     """One agent's session unit. Every method blocks for as long as systemd and tmux need, at most half a minute."""
@@ -89,15 +94,18 @@ class Session:
                 os.unlink(self.socket)
         except OSError as error:
             raise SessionError(f"the runtime directory: {error}") from error
-        self._systemctl("start", self.unit)
-        found = self.find()
-        if found is None:
-            raise SessionError(f"{self.unit} ended at once ({self.result() or 'no reason known'})")
+        found = None
         try:
+            self._systemctl("start", self.unit)
+            found = self.find()
+            if found is None:
+                raise SessionError(f"{self.unit} ended at once ({self.result() or 'no reason known'})")
             self._await_socket(found)
             self.pane()
         except SessionError:
-            os.close(found.descriptor)
+            if found is not None:
+                os.close(found.descriptor)
+            # What is late must not run on with nobody following it.
             with contextlib.suppress(SessionError):
                 self.stop()
             raise
@@ -137,7 +145,7 @@ class Session:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(found.pid, signal.SIGCHLD)
             pane = self.pane()
-            if pane is None or pane.status is not None or pane.signal is not None:
+            if pane is None or pane.ended:
                 break
         return pane
 

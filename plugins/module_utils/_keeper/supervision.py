@@ -23,6 +23,7 @@ from .running import NOTHING_RUNS, Running, text
 from .session import Found, Session, SessionError
 
 ASK_AGAIN_SECONDS = 60.0
+STOP_AGAIN_SECONDS = 10.0
 GOING_SECONDS = 1.0
 """How long a tmux server that does not answer is given to be gone."""
 
@@ -143,10 +144,11 @@ class Supervision:
             return
         running.ask_again = None
         try:
-            running.program = os.pidfd_open(pane.pid) if pane else None
+            # The pid of a program that ended may be another's by now.
+            running.program = os.pidfd_open(pane.pid) if pane and not pane.ended else None
         except ProcessLookupError:
-            pane = None
-        if pane is None:
+            running.program = None
+        if running.program is None:
             self.program_ended()
 
     def program_ended(self) -> None:
@@ -192,7 +194,7 @@ class Supervision:
         running = self.running
         if running is not None:
             why = self._reason_to_end(running)
-            if why:
+            if why and self.boottime() >= running.stop_again:
                 self._end(running, why)
         if self.running is None and self.wanted() and self.boottime() >= self.next_start:
             self._start()
@@ -261,14 +263,15 @@ class Supervision:
         return running.launch_digest != self._known.launch_digest
 
     def _end(self, running: Running, why: str) -> None:
-        """End a session on purpose."""
+        """End a session on purpose. One that systemd did not end is still ours, and is ended later."""
+        if not self._stop_unit():
+            running.stop_again = self.boottime() + STOP_AGAIN_SECONDS
+            return
         if why == "stuck":
-            self._stop_unit()
             self._ended("session-restart", why=why)
             return
         word: Override = self._stopped() or self._restart_wanted() or {}
         asked = word if why in ("stopped", "restart") else {}
-        self._stop_unit()
         self._forget_session()
         self.patience.forget()
         self.next_start = 0.0
@@ -278,12 +281,14 @@ class Supervision:
         said: dict[str, t.Any] = {"who": asked.get("who"), "because": asked.get("why") or None}
         self.record.event(event, session_id=running.found.session_id, why=why, **said)
 
-    def _stop_unit(self) -> None:
+    def _stop_unit(self) -> bool:
+        """Return whether the unit has ended."""
         try:
             self.session.stop()
         except SessionError as error:
-            # The next start waits for the unit to be gone, and says so where it is not.
             self.record.event("stop-failed", why=str(error))
+            return False
+        return True
 
     def _start(self) -> None:
         restart = (self.override or {}).get("restart") or {}
@@ -309,6 +314,8 @@ class Supervision:
         if self.running is None:
             return [self.next_start] if self.wanted() else []
         times = [] if self.running.ask_again is None else [self.running.ask_again]
+        if self.running.stop_again > self.boottime():
+            times.append(self.running.stop_again)
         if self.runtime.answers_beats and not self.running.stuck:
             times.append(self.running.answer_due)
         if self.patience.quick_ends and self.running.well_since is not None and not self.running.stuck:

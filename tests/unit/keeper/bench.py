@@ -50,6 +50,7 @@ class FakeSession:
         self.told: list[str] = []
         self.count = 0
         self.refuses = ""
+        self.stays = ""
         self.frozen = False
         self.pane_now = Pane(os.getpid(), None, None)
 
@@ -64,6 +65,8 @@ class FakeSession:
 
     def stop(self) -> None:
         self.told.append("stop")
+        if self.stays:
+            raise SessionError(self.stays)
 
     def pane(self) -> Pane:
         if self.frozen:

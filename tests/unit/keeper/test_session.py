@@ -108,3 +108,10 @@ def test_server_that_ends_before_it_answers_is_an_error_at_once(tmp_path: Path) 
         session(tmp_path, commands).start()
     os.waitpid(child, 0)
     assert any("stop" in told for told in commands.told)
+
+
+def test_start_that_systemd_is_too_slow_for_is_taken_back(tmp_path: Path) -> None:
+    commands = Commands(stop="")
+    with pytest.raises(SessionError):
+        session(tmp_path, commands).start()
+    assert [told[4] for told in commands.told] == ["start", "stop"]

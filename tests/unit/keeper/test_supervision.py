@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.session import Pane
+
 from tests.unit.keeper.bench import Bench
 
 STOP = {"stop": {"who": "ana@laptop", "why": "holiday", "at": "2026-11-21T10:00:00Z", "until": None}, "restart": None}
@@ -209,6 +213,29 @@ def test_stopped_agent_is_off_until_it_is_started(bench: Bench) -> None:
     assert bench.session.told == ["start", "stop"]
     bench.use()
     assert bench.session.told == ["start", "stop", "start"]
+
+
+def test_session_that_systemd_did_not_stop_is_not_called_off_and_is_stopped_later(bench: Bench) -> None:
+    bench.use()
+    bench.beat("working")
+    bench.session.stays = "systemctl: not done within 25 s"
+    bench.use(override=STOP)
+    assert bench.state == "working"
+    assert bench.mind.running is not None
+    bench.session.stays = ""
+    assert bench.now < min(bench.mind.deadlines()) <= bench.now + 10
+    bench.after(5, answering=True)
+    assert bench.session.told == ["start", "stop"], "systemd is not asked without a pause"
+    bench.after(5, answering=True)
+    assert (bench.state, bench.session.told) == ("off", ["start", "stop", "stop"])
+
+
+def test_pid_of_a_program_that_ended_is_not_followed_since_it_may_be_anothers(bench: Bench) -> None:
+    bench.use()
+    previous = bench.mind.heartbeat()
+    bench.session.pane_now = Pane(os.getpid(), 1, None)
+    bench.succeed(previous)
+    assert bench.events()[-1] == "session-ended"
 
 
 def test_stop_that_is_over_holds_nobody(bench: Bench) -> None:

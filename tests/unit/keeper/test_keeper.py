@@ -1,0 +1,51 @@
+"""The keeper's main loop and systemd: it says that it lives, also while systemd and tmux take their time."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper import keeper as keeper_module
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.keeper import Keeper
+from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
+
+
+class LayoutHere(Layout):
+    """A rootless layout whose runtime directory is in the home, too."""
+
+    def agent_runtime(self, uid: int, agent: str) -> str:  # type: ignore[override]
+        return f"{self.home}/run/{agent}"
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> socket.socket:
+    """Return the end of NOTIFY_SOCKET at which systemd would listen."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.bind(str(tmp_path / "notify"))
+    listener.settimeout(5)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "60000000")
+    return listener
+
+
+def test_watchdog_hears_of_the_keeper_before_each_command_that_may_take_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manager: socket.socket
+) -> None:
+    monkeypatch.setattr(keeper_module, "Signals", object)
+    keeper = Keeper(LayoutHere("rootless", str(tmp_path), os.getuid()), "studio", "coder0", "")
+    now = 1000.0
+    monkeypatch.setattr(keeper_module, "boottime", lambda: now)
+    heard: list[bytes] = []
+
+    def slow(arguments: list[str], timeout: float) -> str:
+        nonlocal now
+        heard.append(manager.recv(100))
+        now += timeout
+        return ""
+
+    monkeypatch.setattr(keeper_module, "run", slow)
+    keeper.supervision.session.stop()
+    keeper.supervision.session.find()
+    assert heard == [b"WATCHDOG=1"] * 2
