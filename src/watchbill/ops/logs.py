@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from watchbill.ops.remote import HostError, check, command_line, run
+from watchbill.ops.remote import HostError, Reply, check, command_line, run
 from watchbill.ops.status import find_agent
 
 if TYPE_CHECKING:
@@ -32,25 +33,38 @@ def logs(target: Target, reference: str, *, lines: int = 50, as_json: bool = Fal
 @contextmanager
 def following(target: Target, reference: str, *, lines: int = 50, as_json: bool = False) -> Iterator[Iterator[str]]:
     """Yield an iterator over the last `lines` lines of an agent's log and then over each new one, for as long as it is
-    wanted.
+    wanted. Raises OperationError, at the end of the lines, when the host cannot be asked.
     """
     agent = find_agent(target, reference)
     arguments = [*_arguments(agent.tenant, agent.name, lines, as_json), "--follow"]
     process = subprocess.Popen(
-        command_line(target, agent.host, arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        command_line(target, agent.host, arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     try:
-        if process.stdout is None:
+        if process.stdout is None or process.stderr is None:
             raise HostError(agent.host, "gives no output")
-        yield _lines(process.stdout)
+        yield _lines(agent.host, process, process.stdout, process.stderr)
     finally:
         process.terminate()
         process.wait()
 
 
-def _lines(pipe: IO[bytes]) -> Iterator[str]:
-    while line := pipe.readline(LONGEST_LINE):
+def _lines(host: str, process: subprocess.Popen[bytes], output: IO[bytes], errors: IO[bytes]) -> Iterator[str]:
+    last_words = bytearray()
+
+    def listen() -> None:
+        while line := errors.readline(LONGEST_LINE):
+            last_words[:] = (last_words + line)[-LONGEST_LINE:]
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    while line := output.readline(LONGEST_LINE):
         yield line.decode(errors="replace").rstrip("\n")
+    listener.join()
+    check(host, Reply(process.wait(), b"", last_words.decode(errors="replace")))
 
 
 def _arguments(tenant: str, name: str, lines: int, as_json: bool) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.unit.ops.answers import answers_with
 from watchbill.ops import remote
+from watchbill.ops.logs import following
 from watchbill.ops.remote import HostError, NotInstalled, ask, command_line, on_every_host, run
 from watchbill.ops.target import Target
 
@@ -88,6 +89,24 @@ def test_hosts_are_asked_at_the_same_time() -> None:
     answers = on_every_host([f"host{n}" for n in range(8)], lambda host: run(host, ["sleep", "0.5"]).return_code)
     assert set(answers.values()) == {0}
     assert time.monotonic() - began < 2.5
+
+
+def test_following_a_host_that_cannot_be_asked_is_an_error_with_its_reason(target: Target, hosts: Path) -> None:
+    with following(target, "coder0") as lines, pytest.raises(HostError, match="No route to host"):
+        list(lines)
+
+
+def test_following_ends_with_what_the_host_said_last_and_never_raw(
+    target: Target, hosts: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answers_with(hosts, "192.0.2.11", "echo one; echo two; printf '\\033]0;owned\\007gone' >&2; exit 1")
+    seen = []
+    with following(target, "coder0") as lines, pytest.raises(HostError, match="gone") as caught:
+        for line in lines:
+            seen.append(line)  # noqa: PERF402 -- what came before the error counts
+    assert seen == ["one", "two"]
+    assert "\x1b" not in str(caught.value)
+    assert capfd.readouterr().err == ""
 
 
 def test_nonsense_is_an_error_of_that_host(target: Target, hosts: Path) -> None:
