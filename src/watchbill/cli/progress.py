@@ -100,7 +100,8 @@ class Narrator:
             self._answered(event.host, event.answer)
 
     def _answered(self, host: str, answer: Mapping[str, Any]) -> None:
-        actions = [action for action in answer.get("actions") or () if isinstance(action, dict)]
+        said = answer.get("actions")
+        actions = [action for action in said if isinstance(action, dict)] if isinstance(said, list) else []
         if answer.get("applied") is True:
             changed = sum(action.get("result") == "done" for action in actions)
             self._end(host, f"{counted(changed, 'object')} changed")

@@ -191,9 +191,16 @@ def _read_answer(host: str, answer: Mapping[str, Any], state: str, reason: str |
         generation=generation if isinstance(generation, int) else None,
         applied=answer.get("applied") is True,
         actions=tuple(read_action(host, action, diff) for action, diff in pairs),
-        warnings=(*(str(warning) for warning in answer.get("notices") or ()), *_missing(answer)),
-        problems=tuple(_problem(host, problem) for problem in answer.get("problems") or ()),
+        warnings=(*(str(warning) for warning in _listed(answer, "notices")), *_missing(answer)),
+        problems=tuple(_problem(host, problem) for problem in _listed(answer, "problems")),
     )
+
+
+def _listed(answer: Mapping[str, Any], key: str) -> list[Any]:
+    found = answer.get(key)
+    if found is not None and not isinstance(found, list):
+        raise ValueError(f"its {key} are no list")
+    return found or []
 
 
 def _missing(answer: Mapping[str, Any]) -> list[str]:

@@ -129,6 +129,8 @@ def test_a_host_speaks_for_itself_only(target: Target) -> None:
         answer(action(disruption="total")),
         answer(action(name=None)),
         answer(action(kind=["file"])),
+        answer() | {"notices": 5},
+        answer() | {"problems": "no"},
     ],
 )
 def test_an_answer_that_makes_no_sense_leaves_the_host_unknown(target: Target, nonsense: dict[str, Any]) -> None:
