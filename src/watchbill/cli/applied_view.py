@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from watchbill.cli.plan_view import print_host_notes, print_rows, rows_of, waiting_line
+from watchbill.cli.plan_view import object_of, print_host_notes, print_rows, rows_of, waiting_line
 from watchbill.cli.table import say
 from watchbill.ops.validate import counted
 
@@ -47,7 +47,7 @@ def _print_failures(console: Console, applied: Applied) -> None:
     """Print why actions failed, once for all that failed for the same reason: one cause often fells all of an agent."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for action in applied.failed:
-        name = f"{action.action} {action.kind} {action.name}"
+        name = " ".join(filter(None, (action.action, action.agent, object_of(action))))
         reasons.setdefault((action.host, action.error or action.reason), []).append(name)
     for (host, reason), names in reasons.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""

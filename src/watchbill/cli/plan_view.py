@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MARKS = {"create": "+", "update": "~", "restart": "~", "repair": "!", "delete": "-", "move": "→", "pending": "…"}
 STYLES = {"create": "green", "repair": "red", "delete": "red", "pending": "yellow"}
+# An agent's units, as people call them: their names would say the agent's once more.
+_UNITS = {"watchbill-agent": "keeper", "watchbill-session": "session unit"}
 # Which of an agent's actions gives its row the name: the one that means most.
 _RANK = ("delete", "move", "create", "restart", "update", "repair", "pending")
 
@@ -155,11 +157,11 @@ def _detail(row: Row) -> str:
     """Return what differs: an agent's own words, or which objects."""
     main = row.main
     if main.origin == "drift" and main.differs:
-        return f"{_object(main)}: {main.reason}"
+        return f"{object_of(main)}: {main.reason}"
     if main.kind == "agent":
         return main.reason
     if len(row.actions) == 1:
-        return f"{_object(main)}: {main.reason}" if main.reason else _object(main)
+        return f"{object_of(main)}: {main.reason}" if main.reason else object_of(main)
     kinds = Counter(action.kind for action in row.actions)
     plural = {"directory": "directories"}
     words = (
@@ -168,7 +170,15 @@ def _detail(row: Row) -> str:
     return ", ".join(words)
 
 
-def _object(action: Action) -> str:
+def object_of(action: Action) -> str:
+    """Return what an action is about, beside the agent that its row names; JSON has the whole name."""
+    tenant, _, agent = (action.agent or "").partition("/")
+    if action.kind == "unit" and agent:
+        role, _, unit_of = action.name.removeprefix(f"{tenant}/").partition("@")
+        if role in _UNITS and unit_of == f"{agent}.service":
+            return _UNITS[role]
+    if action.kind in ("agent", "session") and action.name == action.agent:
+        return action.kind
     return action.name if action.kind in ("file", "directory") else f"{action.kind} {action.name}"
 
 
@@ -183,7 +193,7 @@ def _origin(row: Row, fleet: Fleet) -> str:
 
 def _print_details(console: Console, action: Action) -> None:
     """Print one action with every field, or every line of a file, that differs."""
-    head = f"{MARKS[action.action]} {_object(action)}: {action.reason or action.action}"
+    head = f"{MARKS[action.action]} {object_of(action)}: {action.reason or action.action}"
     say(console, f"      {head}", "dim")
     if action.texts is not None:
         before, after = (text.splitlines() for text in action.texts)

@@ -121,10 +121,12 @@ def _note(agent: AgentStatus, status: Status) -> str:
     stop = (agent.override or {}).get("stop")
     if isinstance(stop, Mapping):
         parts.append(f"stopped by {stop.get('who')}" + (f": {stop.get('why')}" if stop.get("why") else ""))
-    if agent.healthy is False and agent.state not in ("off", "starting", "unknown"):
+    if agent.healthy is False and agent.state not in ("off", "starting", "crashed", "unknown"):
         parts.append("not healthy")
-    if agent.state in ("crashed", "stuck", "waiting-input") and agent.last_event:
+    if agent.state in ("crashed", "stuck") and agent.last_event:
         parts.append(_event(agent.last_event))
+    if agent.state == "waiting-input" and agent.evidence:
+        parts.append(f'"{agent.evidence}"')
     if agent.pending_restart:
         parts.append("restart waits until it is idle")
     if agent.note:
@@ -133,5 +135,7 @@ def _note(agent: AgentStatus, status: Status) -> str:
 
 
 def _event(event: Mapping[str, Any]) -> str:
-    words = [str(event[key]) for key in ("event", "reason", "detail") if event.get(key)]
-    return " ".join(words)
+    """Return an event of the keeper in a few words: what, how it ended, what was said last."""
+    status, last_words = event.get("status"), event.get("last_line") or event.get("why")
+    ended = f"exit {status}" if status is not None else event.get("signal") or event.get("result")
+    return ": ".join(str(word) for word in (event.get("event"), ended, last_words) if word)

@@ -97,6 +97,21 @@ def test_each_drift_is_a_row_that_names_the_object(target: Target) -> None:
     assert "user@20001.service" in text
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [
+        ("unit", "studio/watchbill-agent@coder0.service", "  keeper: is not running"),
+        ("unit", "studio/watchbill-session@coder0.service", "  session unit: is not running"),
+        ("session", "studio/coder0", "  session: is not running"),
+        ("unit", "studio/watchbill-agent@coder1.service", "unit studio/watchbill-agent@coder1.service: is not"),
+    ],
+)
+def test_units_of_an_agent_are_called_by_what_they_are(target: Target, kind: str, name: str, words: str) -> None:
+    drifted = agent_action(kind, name, action="repair", origin="drift", reason="is not running")
+    assert words in plan_text(target, played(drifted))
+    assert played(drifted).answers["desk"][0]["actions"][0]["name"] == name
+
+
 def test_changes_moves_drift_and_deletions_are_counted_apart(target: Target) -> None:
     text = plan_text(
         target,
@@ -197,7 +212,7 @@ def test_a_failed_apply_says_what_where_why_what_is_true_and_what_next(target: T
     failed = agent_action("unit", "studio/watchbill-session@coder0.service", result="failed", error="stub is missing")
     answers = {"attic": [answer()], "desk": [answer(failed, action(result="done"), applied=True, generation=4)]}
     text = applied_text(target, played(answers=answers))
-    assert "desk: failed: update unit studio/watchbill-session@coder0.service: stub is missing" in text
+    assert "desk: failed: update studio/coder0 session unit: stub is missing" in text
     assert "As planned: attic · generation 3" in text
     assert "desk: 1 object changed, generation 4" in text
     assert text.splitlines()[-1] == (
@@ -235,6 +250,16 @@ def test_status_shows_states_beats_and_reasons() -> None:
         AgentStatus("studio", "shell", "desk", role="operations", runtime="command", state="working"),
         AgentStatus("studio", "slow", "desk", state="stuck", healthy=False, heartbeat_age_s=125.0),
         AgentStatus("studio", "writer", "attic", note="no route to host"),
+        AgentStatus("studio", "z0", "desk", state="starting", healthy=False, note="keeper down"),
+        AgentStatus("studio", "z1", "desk", state="waiting-input", healthy=True, evidence="run: npm test"),
+        AgentStatus(
+            "studio",
+            "z2",
+            "desk",
+            state="crashed",
+            healthy=False,
+            last_event={"event": "session-ended", "status": 1, "last_line": "no auth", "next_start_s": 4.0},
+        ),
     )
     lines = shown(
         lambda c: print_status(c, Status(agents, ("attic", "desk"), {"attic": "no route to host"}))
@@ -246,8 +271,11 @@ def test_status_shows_states_beats_and_reasons() -> None:
     assert lines[3].rstrip().endswith("\N{EN DASH}"), "what cannot answer has no beat"
     assert "not healthy" in lines[4]
     assert "2m" in lines[4]
-    assert lines[6] == "5 agents · 1 healthy · 1 not healthy · 1 stuck · 1 off · 1 unknown"
-    assert lines[7] == "attic: unknown: no route to host"
+    assert lines[6].endswith("keeper down")
+    assert lines[7].endswith('"run: npm test"')
+    assert lines[8].endswith("–     session-ended: exit 1: no auth")  # noqa: RUF001
+    assert "1 stuck · 1 crashed · 1 off · 1 unknown" in lines[9]
+    assert lines[10] == "attic: unknown: no route to host"
 
 
 def test_a_pipe_gets_no_colours_and_a_terminal_does(target: Target) -> None:
