@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import typing as t
 
@@ -14,7 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     What runs all the time (keeper, launcher, stub) is dispatched before anything is imported for the rest.
     """
     words = sys.argv[1:] if arguments is None else arguments
-    if len(words) == 2 and words[0] == "keeper":
+    if len(words) == 2 and words[0] == "keeper" and not words[1].startswith("-"):
         from ._keeper.keeper import main as keep
 
         return keep(words[1])
@@ -34,15 +35,23 @@ def _ask(words: list[str]) -> int:
     from ._host_commands import CommandFailed, parser
     from ._overrides import OverrideError
 
-    chosen = parser().parse_args(words)
+    try:
+        chosen = parser().parse_args(words)
+    except SystemExit as end:
+        # argparse has said what is wrong; 2 would mean that something differs.
+        return 1 if end.code else 0
     function: t.Callable[[t.Any], int] = chosen.function
     try:
-        return function(chosen)
+        status = function(chosen)
+        sys.stdout.flush()
+        return status
     except (CommandFailed, OverrideError, AsUserError) as error:
         print(f"watchbill-host: {error}", file=sys.stderr)
     except PermissionError as error:
         print(f"watchbill-host: {error.filename}: {error.strerror}; this needs root", file=sys.stderr)
     except BrokenPipeError:
         # Whoever read our answer has left; pointing stdout elsewhere keeps Python from saying so at its exit.
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        print(f"watchbill-host: {error}", file=sys.stderr)
     return 1

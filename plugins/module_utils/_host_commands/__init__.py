@@ -78,12 +78,10 @@ def parser() -> argparse.ArgumentParser:
         command.add_to(commands)
     version = commands.add_parser("version", help="version and digest of the host half")
     version.set_defaults(function=lambda chosen: _version())
-    for name, words in (
-        ("keeper AGENT", "keep one agent (what its unit runs)"),
-        ("run", "become the agent (what its terminal runs)"),
-        ("stub", "be an agent without a model"),
-    ):
-        commands.add_parser(name, help=words)
+    # These three are dispatched before this parser is asked; here they are for the help, and for who mistypes them.
+    commands.add_parser("keeper", help="keep one agent (what its unit runs)").add_argument("agent", metavar="AGENT")
+    commands.add_parser("run", help="become the agent (what its terminal runs)")
+    commands.add_parser("stub", help="be an agent without a model")
     return whole
 
 

@@ -16,6 +16,7 @@ from .._as_user import AsUserError, call_as, systemctl_user
 from .._keeper.heartbeat import printable
 from .._layout import Account, Layout
 from .._overrides import Override, OverrideError, delete_override, read_override, timestamp, write_override
+from .._plain_files import read_object
 from .._tenant import look_at_heartbeats
 from . import LONGEST_WAIT, CommandFailed, Reference, known_agent, layout_here, print_json, reference
 
@@ -127,6 +128,8 @@ def _outcome(layout: Layout, wanted: Reference, word: Word, chosen: argparse.Nam
     answer: dict[str, t.Any] = {"agent": str(wanted), "verb": word.verb, "state": None, "pending": True, "error": None}
     if word.problem:
         return {**answer, "error": word.problem}
+    if word.verb != "stop" and _is_disabled(layout, wanted):
+        return {**answer, "error": "it is disabled in the fleet file"}
     wait = max(0.0, min(chosen.wait, LONGEST_WAIT))
     who = _account(layout, wanted)
     seen = call_as(who, follow, who.uid, wanted.agent, list(word), wait, timeout=wait + 10.0)
@@ -137,6 +140,14 @@ def _outcome(layout: Layout, wanted: Reference, word: Word, chosen: argparse.Nam
     if not done and not waits and wait:
         return {**answer, "state": state, "error": f"its keeper has not done it within {wait:g} s"}
     return {**answer, "state": state, "pending": not done}
+
+
+def _is_disabled(layout: Layout, wanted: Reference) -> bool:
+    try:
+        return read_object(layout.agent_directory(*wanted) + "/definition.json").get("enabled") is False
+    except (OSError, ValueError):
+        # Nobody knows, and the keeper goes by what it read last.
+        return False
 
 
 def follow(uid: int, agent: str, word: list[t.Any], wait: float) -> tuple[str | None, bool, bool]:

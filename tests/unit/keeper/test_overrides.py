@@ -94,6 +94,16 @@ def test_no_reason_that_an_operator_gives_breaks_who_reads_it(
     assert "\x1b" not in told["stop"]["why"]
 
 
+def test_agent_that_the_file_disables_is_not_waited_for(layout: Layout) -> None:
+    directory = Path(layout.agent_directory("studio", "coder0"))
+    directory.mkdir(parents=True)
+    (directory / "definition.json").write_text('{"enabled": false}')
+    answer = override._outcome(
+        layout, Reference("studio", "coder0"), Word("start", "", 0.0, ""), argparse.Namespace(wait=600.0)
+    )
+    assert "disabled in the fleet file" in answer["error"]
+
+
 def said(**changes: Any) -> dict[str, Any]:
     return {
         "written_boottime": 200.0,
