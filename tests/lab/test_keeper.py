@@ -227,10 +227,27 @@ def test_override_says_when_there_is_no_keeper_to_hear_it(desk: KeeperHost) -> N
     done = desk.lab.ssh("desk", "watchbill-host override stop studio/coder8 --who test --wait 5 --json")
     assert done.returncode == 1
     assert "keeper does not run" in json.loads(done.stdout)["error"]
+    assert desk.until("coder8", 5, keeper="inactive")["note"] == "keeper down"
     desk.as_tenant("systemctl --user start watchbill-agent@coder8.service")
     desk.until("coder8", 10, state="off", unit="inactive")
     desk.do("watchbill-host override start studio/coder8 --who test --wait 10")
     desk.until("coder8", 5, healthy=True)
+
+
+def test_tenant_can_neither_keep_itself_from_being_stopped_nor_hold_up_what_root_is_told(desk: KeeperHost) -> None:
+    held = "flock /var/lib/watchbill/overrides/studio sleep 300"
+    desk.as_tenant(f"systemd-run --user --quiet --unit=holder {held}")
+    desk.do("timeout 20 watchbill-host override stop studio/coder9 --who test --wait 10")
+    desk.do("timeout 20 watchbill-host override start studio/coder9 --who test --wait 10")
+    desk.as_tenant("systemctl --user stop holder.service")
+    manager = "$(systemctl show --property=MainPID --value user@20001.service)"
+    desk.as_tenant(f"kill -STOP {manager}")
+    try:
+        rows = json.loads(desk.do("timeout 15 watchbill-host status --json"))
+    finally:
+        desk.do(f"kill -CONT {manager}")
+    assert {(row["unit"], row["healthy"]) for row in rows if row["name"] in STUBS} == {(None, False)}
+    desk.until("coder9", 10, healthy=True)
 
 
 def test_override_is_for_root_to_write_and_for_the_tenant_to_read(desk: KeeperHost) -> None:
