@@ -121,6 +121,8 @@ def _note(agent: AgentStatus, status: Status) -> str:
     stop = (agent.override or {}).get("stop")
     if isinstance(stop, Mapping):
         parts.append(f"stopped by {stop.get('who')}" + (f": {stop.get('why')}" if stop.get("why") else ""))
+    if "error" in (agent.override or {}):
+        parts.append(f"override cannot be read; watchbill stop or start {agent.name} mends it")
     if agent.healthy is False and agent.state not in ("off", "starting", "crashed", "unknown"):
         parts.append("not healthy")
     if agent.state in ("crashed", "stuck") and agent.last_event:
@@ -128,7 +130,8 @@ def _note(agent: AgentStatus, status: Status) -> str:
     if agent.state == "waiting-input" and agent.evidence:
         parts.append(f'"{agent.evidence}"')
     if agent.pending_restart:
-        parts.append("restart waits until it is idle")
+        # For what, its policy says: until it is idle, or until a person restarts it.
+        parts.append("waits to restart")
     if agent.note:
         parts.append(agent.note if agent.host not in status.unknown else "host cannot be asked")
     return ", ".join(part for part in parts if part)

@@ -278,6 +278,16 @@ def test_status_shows_states_beats_and_reasons() -> None:
     assert lines[10] == "attic: unknown: no route to host"
 
 
+def test_what_waits_or_cannot_be_read_is_told_without_a_guess() -> None:
+    agents = (
+        AgentStatus("studio", "coder0", "desk", state="working", healthy=True, pending_restart=True),
+        AgentStatus("studio", "coder1", "desk", state="idle", healthy=True, override={"error": "no JSON object"}),
+    )
+    lines = shown(lambda console: print_status(console, Status(agents, ("desk",), {}))).splitlines()
+    assert lines[1].endswith("  waits to restart")
+    assert "override cannot be read" in " ".join(lines[2:])
+
+
 def test_a_pipe_gets_no_colours_and_a_terminal_does(target: Target) -> None:
     plan = Plan("trial", host_states(target, played()), 4)
     assert "\x1b" not in shown(lambda console: print_plan(console, plan, target.fleet))
