@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from watchbill.ops.remote import HostError, Reply, check, command_line, run
+from watchbill.ops.remote import HostError, Reply, check, command_line, missing, run
 from watchbill.ops.status import find_agent
 
 if TYPE_CHECKING:
@@ -37,12 +37,11 @@ def following(target: Target, reference: str, *, lines: int = 50, as_json: bool 
     """
     agent = find_agent(target, reference)
     arguments = [*_arguments(agent.tenant, agent.name, lines, as_json), "--follow"]
-    process = subprocess.Popen(
-        command_line(target, agent.host, arguments),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    command, pipe = command_line(target, agent.host, arguments), subprocess.PIPE
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+    except FileNotFoundError as error:
+        raise missing(agent.host, error) from None
     try:
         if process.stdout is None or process.stderr is None:
             raise HostError(agent.host, "gives no output")

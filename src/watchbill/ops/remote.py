@@ -130,9 +130,7 @@ def run(host: str, command: Sequence[str], *, timeout: float = TIMEOUT_SECONDS) 
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
         )
     except FileNotFoundError as error:
-        if error.filename in (PROGRAM, _own_program()):
-            raise NotInstalled(host) from None
-        raise HostError(host, f"{error.filename} is not installed here") from None
+        raise missing(host, error) from None
     with process:
         try:
             output, errors = _collect(host, process, time.monotonic() + timeout, timeout)
@@ -143,6 +141,13 @@ def run(host: str, command: Sequence[str], *, timeout: float = TIMEOUT_SECONDS) 
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise
+
+
+def missing(host: str, error: FileNotFoundError) -> HostError:
+    """Return what it means for a host that a program is not there on this machine."""
+    if error.filename in (PROGRAM, _own_program()):
+        return NotInstalled(host)
+    return HostError(host, f"{error.filename} is not installed here")
 
 
 def _collect(host: str, process: subprocess.Popen[bytes], deadline: float, timeout: float) -> tuple[bytes, bytes]:

@@ -96,6 +96,14 @@ def test_following_a_host_that_cannot_be_asked_is_an_error_with_its_reason(targe
         list(lines)
 
 
+def test_following_without_ssh_is_an_error_with_its_reason(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(HostError, match="ssh is not installed"), following(target, "coder0"):
+        pass
+
+
 def test_following_ends_with_what_the_host_said_last_and_never_raw(
     target: Target, hosts: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
