@@ -42,13 +42,14 @@ def _run(chosen: argparse.Namespace) -> int:
         raise CommandFailed(f"there is no user {chosen.agent.tenant} on this host") from error
     agent = chosen.agent.agent
     count = max(0, min(chosen.lines, LINES_LIMIT))
-    entries = [*call_as(who, read_events, who.home, agent, count), *_journal(layout, who, agent, count)]
+    journal, cursor = _journal(layout, who, agent, count)
+    entries = [*call_as(who, read_events, who.home, agent, count), *journal]
     entries.sort(key=lambda entry: str(entry["at"]))
     for entry in entries[-count:] if count else []:
         _print(entry, chosen.json)
     if not chosen.follow:
         return 0
-    return _follow(layout, who, agent, chosen.json)
+    return _follow(layout, who, agent, chosen.json, cursor)
 
 
 def _print(entry: dict[str, t.Any], as_json: bool) -> None:
@@ -97,16 +98,29 @@ def _arguments(layout: Layout, who: Account, agent: str) -> list[str]:
     return ["journalctl", *scope, "--quiet", "--no-pager", "--output=json", *matches[1:]]
 
 
-def _journal(layout: Layout, who: Account, agent: str, count: int) -> list[dict[str, t.Any]]:
-    """Return the last lines of the journal but the events, which are known already. Empty where it cannot be read."""
+def _journal(layout: Layout, who: Account, agent: str, count: int) -> tuple[list[dict[str, t.Any]], str]:
+    """Return the last lines of the journal but the events, which are known already, and the cursor behind them.
+
+    Both are empty where the journal cannot be read or has nothing.
+    """
     try:
         done = subprocess.run(
-            [*_arguments(layout, who, agent), f"--lines={count}"], capture_output=True, timeout=30, check=False
+            [*_arguments(layout, who, agent), f"--lines={max(1, count)}"], capture_output=True, timeout=30, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
-        return []
-    entries = [entry for entry in map(_journal_entry, done.stdout.splitlines()) if entry is not None]
-    return [entry for entry in entries if not str(entry["text"]).startswith(MARK)]
+        return [], ""
+    lines = done.stdout.splitlines()
+    entries = [entry for entry in map(_journal_entry, lines) if entry is not None]
+    return [entry for entry in entries if not str(entry["text"]).startswith(MARK)], _cursor(lines)
+
+
+def _cursor(lines: list[bytes]) -> str:
+    """Return journald's name for the place of the last line."""
+    try:
+        cursor = parse_object(lines[-1]).get("__CURSOR") if lines else ""
+    except ValueError:
+        return ""
+    return cursor if isinstance(cursor, str) else ""
 
 
 def _journal_entry(line: bytes) -> dict[str, t.Any] | None:
@@ -125,9 +139,13 @@ def _journal_entry(line: bytes) -> dict[str, t.Any] | None:
     return {"at": timestamp(seconds), "source": source, "text": printable(message, 4000) or ""}
 
 
-def _follow(layout: Layout, who: Account, agent: str, as_json: bool) -> int:
-    """Print each new line of the journal, where the keeper's events are too, until we are interrupted or not read."""
-    arguments = [*_arguments(layout, who, agent), "--follow", "--lines=0"]
+def _follow(layout: Layout, who: Account, agent: str, as_json: bool, cursor: str) -> int:
+    """Print each line of the journal behind *cursor*, the keeper's events too, until we are interrupted or not read.
+
+    From the cursor on, and not from now on: what happened while the last lines were printed would be lost.
+    """
+    after = [f"--after-cursor={cursor}"] if cursor else []
+    arguments = [*_arguments(layout, who, agent), "--follow", "--no-tail", *after]
     with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         if process.stdout is None:
             return 1
