@@ -9,6 +9,7 @@ import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.watchbill.fleet.plugins.module_utils._planner import would_change
 from ansible_collections.watchbill.fleet.plugins.plugin_utils._control import import_control
@@ -95,8 +96,7 @@ class ActionModule(ActionBase):
         return CompiledHost({**manifest, "digest": digest(manifest)}, {})
 
     def _boolean(self, option: str) -> bool:
-        value = self._task.args.get(option, False)
-        return value if isinstance(value, bool) else str(value).lower() in ("true", "yes", "on", "1")
+        return bool(boolean(self._task.args.get(option, False), strict=False))
 
     def _moves(self, fleet: Fleet, host: str, answer: dict[str, t.Any]) -> dict[str, str]:
         """Return the agents that leave this host because the fleet now has them on another one."""

@@ -14,6 +14,7 @@ import typing as t
 
 from ._layout import Layout
 from ._manifest import FORMAT_VERSION, VERSION, canonical
+from ._plain_files import replace_file
 
 LOCK_SECONDS = 120.0
 
@@ -43,13 +44,8 @@ def read_applied(layout: Layout) -> dict[str, t.Any]:
 def write_applied(layout: Layout, value: dict[str, t.Any]) -> None:
     """Replace the last applied state atomically, readable by its owner only."""
     os.makedirs(layout.configuration, 0o755, exist_ok=True)
-    temporary = f"{layout.manifest}.new"
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(canonical({**value, "format_version": FORMAT_VERSION, "product_version": VERSION}) + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, layout.manifest)
+    content = canonical({**value, "format_version": FORMAT_VERSION, "product_version": VERSION}) + b"\n"
+    replace_file(layout.manifest, content, 0o600, durable=True)
 
 
 def forget_applied(layout: Layout) -> None:

@@ -15,7 +15,7 @@ import typing as t
 from . import _tenant
 from ._as_user import AsUserError, call_as, has_manager, systemctl_user
 from ._layout import Account, Layout
-from ._observe import Observation, parse_show
+from ._observe import Observation, is_manager, parse_show
 from ._overrides import delete_override
 from ._planner import key_of
 from ._program import require_readable
@@ -105,7 +105,7 @@ class Apply:
         return self.resources[key_of(action)]
 
     def _is_manager(self, action: Action) -> bool:
-        return action["kind"] == "unit" and self._resource(action).get("scope") == "system"
+        return is_manager(self._resource(action))
 
     def _remove_stray(self, action: Action) -> None:
         path = next(stray["path"] for stray in self.observation.strays if stray["name"] == action["name"])
@@ -134,7 +134,7 @@ class Apply:
     def _write_file(self, action: Action) -> None:
         resource = self._resource(action)
         path = self.layout.expand(action["name"])
-        if action["diff"] and not {"sha256", "target", "type", "present"} & action["diff"].keys():
+        if not FileKind.is_rewritten(action["diff"]):
             FileKind.set_attributes(resource, path)
             return
         os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)

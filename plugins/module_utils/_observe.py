@@ -51,7 +51,7 @@ def observe(layout: Layout, resources: t.Iterable[dict[str, t.Any]]) -> Observat
     """Return what is now true of *resources*; reads only, as root for root's files and as the tenant for a tenant's."""
     by_key = {key_of(resource): resource for resource in resources}
     tenants = _tenants(layout, by_key.values())
-    managers = _managers([resource for resource in by_key.values() if _is_manager(resource)], tenants)
+    managers = _managers([resource for resource in by_key.values() if is_manager(resource)], tenants)
     states: dict[str, State] = {}
     for key, resource in by_key.items():
         states[key] = _state(layout, resource, tenants, managers)
@@ -62,7 +62,8 @@ def observe(layout: Layout, resources: t.Iterable[dict[str, t.Any]]) -> Observat
     return Observation(states, strays, tenants, warnings, unseen)
 
 
-def _is_manager(resource: dict[str, t.Any]) -> bool:
+def is_manager(resource: dict[str, t.Any]) -> bool:
+    """Return whether a resource is a tenant's user manager, which is a unit of the system."""
     return resource["kind"] == "unit" and resource.get("scope") == "system"
 
 
@@ -76,7 +77,7 @@ def _state(
         return DirectoryKind.observe(layout.expand(name))
     if kind == "file":
         return FileKind.observe(layout.expand(name))
-    if _is_manager(resource):
+    if is_manager(resource):
         return managers.get(name)
     view = tenants.get(resource["tenant"])
     if view is None:

@@ -74,10 +74,11 @@ def number(value: t.Any) -> float | None:
     return known if math.isfinite(known) else None
 
 
-def replace_file(path: str, content: bytes, mode: int = 0o600, group: int | None = None) -> None:
+def replace_file(path: str, content: bytes, mode: int = 0o600, group: int | None = None, durable: bool = False) -> None:
     """Write *content* beside *path* and move it there, so that a reader sees the old or the new file, never a half.
 
     :param group: gid that the file gets, where that is not our own.
+    :param durable: whether the content is on the disk before it takes the name.
     :raises OSError: the directory is missing or full.
     """
     temporary = f"{path}.new"
@@ -88,6 +89,8 @@ def replace_file(path: str, content: bytes, mode: int = 0o600, group: int | None
         os.fchmod(handle, mode)
         while content:
             content = content[os.write(handle, content) :]
+        if durable:
+            os.fsync(handle)
     finally:
         os.close(handle)
     os.rename(temporary, path)

@@ -18,7 +18,7 @@ from ._plain_files import read_regular_file
 from ._planner import deletions, differs, key_of, plan, summary
 from ._preflight import preflight
 from ._refusals import no_manager, problem, refusals, wrong_account
-from ._resources._file import SIZE_LIMIT
+from ._resources._file import SIZE_LIMIT, FileKind
 from ._resources._user import UserKind
 
 Answer = dict[str, t.Any]
@@ -162,7 +162,7 @@ class _Reconciliation:
             key = key_of(action)
             if action.get("stray"):
                 continue
-            if action["action"] in ("delete", "move"):
+            if action["action"] in GONE:
                 if action["result"] == "done":
                     now.pop(key, None)
             elif action["result"] != "done" and action["action"] != "pending":
@@ -241,8 +241,7 @@ class _Reconciliation:
         wanted = set()
         for action in self.actions:
             digest = self.resources.get(key_of(action), {}).get("sha256")
-            written = not action["diff"] or {"sha256", "type", "present"} & action["diff"].keys()
-            if digest and written and action["action"] in ("create", "update", "repair"):
+            if digest and FileKind.is_rewritten(action["diff"]) and action["action"] in ("create", "update", "repair"):
                 wanted.add(digest)
         return sorted(wanted - self._bodies().keys())
 

@@ -9,7 +9,7 @@ import stat
 import typing as t
 
 from ._kind import Kind
-from ._ownership import owner_fields, set_owner
+from ._ownership import owner_fields, set_attributes
 
 
 class DirectoryKind(Kind):
@@ -47,8 +47,7 @@ class DirectoryKind(Kind):
             os.mkdir(path, 0o700)
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            set_owner(handle, desired)
-            os.fchmod(handle, int(desired["mode"], 8))
+            set_attributes(handle, desired)
         finally:
             os.close(handle)
 

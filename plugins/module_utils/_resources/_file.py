@@ -10,7 +10,7 @@ import stat
 import typing as t
 
 from ._kind import Differences, Kind
-from ._ownership import owner_fields, set_owner
+from ._ownership import owner_fields, set_attributes
 
 SIZE_LIMIT = 16 * 1024 * 1024
 
@@ -41,6 +41,11 @@ class FileKind(Kind):
         for field, (before, after) in differences.items():
             parts.append("content" if field == "sha256" else super().words({field: [before, after]}))
         return ", ".join(parts)
+
+    @staticmethod
+    def is_rewritten(differences: Differences) -> bool:
+        """Return whether content or target have to be written for these differences (none: new), not only attributes."""
+        return not differences or bool({"sha256", "target", "type", "present"} & differences.keys())
 
     @staticmethod
     def observe(path: str) -> dict[str, t.Any] | None:
@@ -95,8 +100,7 @@ class FileKind(Kind):
         """
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            set_owner(handle, desired)
-            os.fchmod(handle, int(desired["mode"], 8))
+            set_attributes(handle, desired)
         finally:
             os.close(handle)
 
@@ -118,7 +122,6 @@ def _write_new(desired: t.Mapping[str, t.Any], path: str, body: bytes) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb") as stream:
         stream.write(body)
-        set_owner(stream.fileno(), desired)
-        os.fchmod(stream.fileno(), int(desired["mode"], 8))
+        set_attributes(stream.fileno(), desired)
         stream.flush()
         os.fsync(stream.fileno())

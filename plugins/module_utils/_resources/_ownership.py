@@ -20,14 +20,15 @@ def owner_fields(status: os.stat_result) -> dict[str, t.Any]:
     }
 
 
-def set_owner(handle: int, desired: t.Mapping[str, t.Any]) -> None:
-    """Give an open file the owner and group of *desired*; without them (rootless) it stays ours.
+def set_attributes(handle: int, desired: t.Mapping[str, t.Any]) -> None:
+    """Give an open file or directory the mode of *desired*, and its owner and group; without those it stays ours.
 
     :raises KeyError: there is no such account.
     """
-    if desired.get("owner") is None:
-        return
-    os.fchown(handle, pwd.getpwnam(desired["owner"]).pw_uid, grp.getgrnam(desired["group"]).gr_gid)
+    if desired.get("owner") is not None:
+        os.fchown(handle, pwd.getpwnam(desired["owner"]).pw_uid, grp.getgrnam(desired["group"]).gr_gid)
+    # After the owner: a change of it takes set-id bits away.
+    os.fchmod(handle, int(desired["mode"], 8))
 
 
 def _user_name(uid: int) -> str:
