@@ -44,7 +44,7 @@ class FileKind(Kind):
 
     @staticmethod
     def is_rewritten(differences: Differences) -> bool:
-        """Return whether content or target have to be written for these differences (none: new), not only attributes."""
+        """Return whether content or target are to be written for these differences, not only attributes; none: new."""
         return not differences or bool({"sha256", "target", "type", "present"} & differences.keys())
 
     @staticmethod
