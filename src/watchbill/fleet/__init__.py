@@ -5,81 +5,89 @@ Importing this package is cheap; pydantic and PyYAML are loaded with the first f
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from watchbill.fleet.objects import (
     Agent,
     AgentPolicy,
     Connect,
     Fleet,
+    FleetFile,
     Heartbeat,
     Host,
+    Ignored,
+    Limits,
     Policy,
     Project,
     Role,
     RosterEntry,
     Runtime,
+    Schedule,
+    Skill,
     Team,
     Tenant,
 )
+
+if TYPE_CHECKING:
+    from watchbill.fleet.source import Disk, Overlay
 
 __all__ = [
     "Agent",
     "AgentPolicy",
     "Connect",
     "Fleet",
+    "FleetFile",
     "Heartbeat",
     "Host",
+    "Ignored",
+    "Limits",
     "Policy",
     "Project",
     "Role",
     "RosterEntry",
     "Runtime",
+    "Schedule",
+    "Skill",
     "Team",
     "Tenant",
     "load_fleet",
     "load_fleet_cached",
 ]
 
-_cache: dict[Path, tuple[str, Fleet]] = {}
+_cache: dict[Path, tuple[Disk, Fleet]] = {}
 
 
-def load_fleet(path: str | os.PathLike[str]) -> Fleet:
-    """Return the fleet that a file describes: read, checked, its agents placed.
+def load_fleet(path: str | os.PathLike[str], overlay: Overlay | None = None) -> Fleet:
+    """Return the fleet that a file describes: read with all it includes, checked, its agents placed.
 
-    Raises FleetError with all problems (up to a thousand), in the order of the file.
+    `overlay` has contents, by real path, that are taken instead of what the disk holds. Raises FleetError with all
+    problems (up to a thousand), in the order of the files.
     """
-    from watchbill.fleet.load import read_bytes
-
-    return _parse(path, read_bytes(path))
+    return _load(path, overlay)[1]
 
 
 def load_fleet_cached(path: str | os.PathLike[str]) -> Fleet:
-    """Return the same as load_fleet, and the same object as long as the content of the file is the same.
+    """Return the same as load_fleet, and the same object as long as the contents of its files are the same.
 
     Ansible's workers are forked from the process in which the inventory plugin parsed the file: they find it here.
     """
-    from watchbill.fleet.load import read_bytes
-
-    content = read_bytes(path)
     real = Path(os.path.realpath(path))
-    digest = hashlib.sha256(content).hexdigest()
-    if real not in _cache or _cache[real][0] != digest:
-        _cache[real] = (digest, _parse(path, content))
+    if real not in _cache or not _cache[real][0].is_current():
+        _cache[real] = _load(path, None)
     return _cache[real][1]
 
 
-def _parse(path: str | os.PathLike[str], content: bytes) -> Fleet:
+def _load(path: str | os.PathLike[str], overlay: Overlay | None) -> tuple[Disk, Fleet]:
     from watchbill.fleet.check import check
-    from watchbill.fleet.load import parse_document
+    from watchbill.fleet.include import read_document
     from watchbill.fleet.resolve import resolve
     from watchbill.fleet.translate import read_typed
 
-    document = parse_document(path, content)
+    document = read_document(path, overlay)
     typed = read_typed(document)
-    check(document, typed)
+    checked = check(document, typed)
     if document.problems:
         raise document.refusal()
-    return resolve(document, typed.spec)
+    return document.disk, resolve(document, typed.spec, checked)

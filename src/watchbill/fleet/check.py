@@ -6,48 +6,62 @@ entry with another mistake is checked all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from watchbill.fleet import seating
-from watchbill.fleet.load import Document
-from watchbill.fleet.model import FleetSpec, HostSpec
-from watchbill.fleet.roster import (
-    MAX_AGENTS,
-    PolicySource,
-    agent_names,
-    policy_sources,
-    resolve_heartbeat,
-    runtime_of,
-    tenant_of,
-)
+from watchbill.fleet import floor, hosts, policies, seating, unique
+from watchbill.fleet.document import Document
+from watchbill.fleet.model import FleetSpec, RosterSpec
+from watchbill.fleet.objects import Role, Schedule, Skill
+from watchbill.fleet.place import AgentKey
+from watchbill.fleet.roles import read_roles, read_skills
+from watchbill.fleet.roster import MAX_AGENTS, lineage, runtime_of, tenant_of
+from watchbill.fleet.schedules import read_schedules
 from watchbill.fleet.translate import Path, Typed, describe
-from watchbill.fleet.words import KNOWN_RUNTIMES, shorten
-
-MIN_INTERVALS = 5
-MAX_JUMPS = 3
+from watchbill.fleet.words import KNOWN_RUNTIMES, UNVERSIONED, shorten
+from watchbill.library import role_names
 
 
-def check(document: Document, typed: Typed) -> None:
+@dataclass(frozen=True)
+class Checked:
+    """What was found on the way and is needed again: where everybody sits, what roles, skills and schedules are."""
+
+    seats: Mapping[AgentKey, str]
+    roles: Mapping[str, Role]
+    skills: Mapping[str, Skill]
+    schedules: Mapping[str, Schedule]
+
+
+def check(document: Document, typed: Typed) -> Checked:
     """Add every problem of the fleet as a whole to the document."""
     _references(document)
     _runtimes(document)
+    _role_names(document)
+    _role_loops(document, typed.spec)
     _unique_uids(document, typed.spec)
-    _hosts(document, typed.spec)
-    _label_groups(document, typed.spec)
+    hosts.check(document, typed.spec)
+    roles = read_roles(document, typed)
+    skills = read_skills(document, typed)
+    schedules = read_schedules(document, typed)
     _roster(document, typed)
+    _runtime_versions(document, typed.spec)
     if sum(entry.count or 1 for entry in typed.spec.roster) > MAX_AGENTS:
         message = f"the roster stands for more than {MAX_AGENTS} agents"
         document.add(document.problem("too-many-agents", message, ("roster",), at_key=True))
-        return
-    _unique_agents(document, typed)
-    _heartbeats(document, typed)
-    seating.check(document, typed)
+        return Checked({}, roles, skills, schedules)
+    unique.check(document, typed)
+    policies.check(document, typed, schedules)
+    floor.check(document, typed)
+    return Checked(seating.check(document, typed), roles, skills, schedules)
 
 
 def _entries(document: Document, section: str) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield path and raw data of each entry of a section that is a mapping, as an entry should be."""
     entries = document.data.get(section)
+    if section == "defaults" and isinstance(entries, dict):
+        yield (section,), entries
+        return
     pairs: Iterable[tuple[Any, Any]] = ()
     if isinstance(entries, dict):
         pairs = entries.items()
@@ -65,6 +79,9 @@ _REFERENCES = (
     ("roster", ("team",), "team", "belongs to"),
     ("roster", ("host",), "host", "is pinned to"),
     ("roster", ("project",), "project", "works on"),
+    ("defaults", ("schedule",), "schedule", "has"),
+    ("teams", ("schedule",), "schedule", "has"),
+    ("roster", ("schedule",), "schedule", "has"),
 )
 
 
@@ -104,6 +121,38 @@ def _runtimes(document: Document) -> None:
             document.add(document.problem("unknown-runtime", message, path, hint=hint, at_key=at_key))
 
 
+def _role_names(document: Document) -> None:
+    """Check that every role that is named, in the roster or as a base, is in the file or in the library."""
+    declared = document.data.get("roles")
+    known = [*(declared if isinstance(declared, dict) else {}), *role_names()]
+    for section, key, verb in (("roster", "role", "has"), ("roles", "extends", "extends")):
+        for path, entry in _entries(document, section):
+            value = entry.get(key)
+            if not isinstance(value, str) or value in known or document.is_broken((*path, key)):
+                continue
+            owner, _ = describe(document, path)
+            message = f'{owner.replace("roster entry", "agent")} {verb} role "{shorten(value)}", which does not exist'
+            hint = document.suggest(value, known) or f"write it under roles; the library has {', '.join(role_names())}"
+            document.add(document.problem("unknown-role", message, (*path, key), hint=hint))
+
+
+def _role_loops(document: Document, spec: FleetSpec) -> None:
+    for name in spec.roles:
+        names = lineage(spec, name)
+        last = spec.roles.get(names[-1])
+        if last is not None and last.extends == name and name == min(names):
+            message = f"roles extend each other: {' → '.join((*names, name))}"
+            document.add(document.problem("role-loop", message, ("roles", name, "extends")))
+
+
+def _runtime_versions(document: Document, spec: FleetSpec) -> None:
+    for name, runtime in spec.runtimes.items():
+        if runtime.version is not None and name in UNVERSIONED:
+            message = f"the runtime {name} has no version of its own"
+            path = ("runtimes", name, "version")
+            document.add(document.problem("unused-version", message, path, hint="remove it", at_key=True))
+
+
 def _unique_uids(document: Document, spec: FleetSpec) -> None:
     owners: dict[int, str] = {}
     for name, tenant in spec.tenants.items():
@@ -112,75 +161,6 @@ def _unique_uids(document: Document, spec: FleetSpec) -> None:
             message = f'tenants "{first}" and "{name}" have the same uid {tenant.uid}'
             problem = document.problem("duplicate-uid", message, ("tenants", name, "uid"), hint="give each its own")
             document.add(problem)
-
-
-def _hosts(document: Document, spec: FleetSpec) -> None:
-    seen: dict[object, str] = {}
-    for name, host in spec.hosts.items():
-        # Two shell accounts on one machine are two hosts; so are two machines behind one address and two ports.
-        reach = (host.address, host.connect.port, host.connect.user if host.rootless else None)
-        first = seen.setdefault(reach, name)
-        if first != name:
-            message = f'hosts "{first}" and "{name}" have the same address {host.address}'
-            document.add(document.problem("duplicate-address", message, ("hosts", name, "address")))
-        _connect(document, spec, name, host)
-    _jumps(document, spec)
-
-
-def _connect(document: Document, spec: FleetSpec, name: str, host: HostSpec) -> None:
-    connect = host.connect
-    path = ("hosts", name, "connect")
-    if host.rootless and connect.become:
-        message = f'host "{name}" is rootless, so nothing there becomes root'
-        hint = "remove become, or rootless"
-        document.add(document.problem("rootless-become", message, (*path, "become"), hint=hint))
-    if host.address == "local":
-        for key in sorted(connect.model_fields_set - {"become"}):
-            message = f'host "{name}" is local: nothing connects to it, so {key} means nothing'
-            document.add(document.problem("local-connect", message, (*path, key), at_key=True))
-    if connect.jump is None or connect.jump not in spec.hosts:
-        return
-    if spec.hosts[connect.jump].address == "local":
-        message = f'host "{name}" is reached through "{connect.jump}", which is local'
-        hint = "remove jump: local is where the connection starts"
-        document.add(document.problem("bad-jump", message, (*path, "jump"), hint=hint))
-
-
-def _jumps(document: Document, spec: FleetSpec) -> None:
-    """Check that no host is reached through itself, or through so many others that the command line explodes."""
-    for start in spec.hosts:
-        chain = [start]
-        while len(chain) <= MAX_JUMPS + 1 and spec.hosts[chain[-1]].connect.jump in spec.hosts:
-            chain.append(spec.hosts[chain[-1]].connect.jump or "")
-            if chain[-1] == start:
-                break
-        path = ("hosts", start, "connect", "jump")
-        if len(chain) > 1 and chain[-1] == start:
-            if start == min(chain):
-                message = f"hosts are reached through each other: {' → '.join(chain)}"
-                document.add(document.problem("jump-loop", message, path))
-        elif len(chain) > MAX_JUMPS + 1:
-            message = f'host "{start}" is reached through more than {MAX_JUMPS} others'
-            document.add(document.problem("too-many-jumps", message, path))
-
-
-def group_of_label(key: str, value: str) -> str:
-    """Return the inventory group of the hosts with one label: letters, digits and _ only."""
-    return "label_" + "".join(c if c.isalnum() else "_" for c in f"{key}_{value}")
-
-
-def _label_groups(document: Document, spec: FleetSpec) -> None:
-    """Two labels that would share a group would make `--limit label_…` reach the wrong hosts."""
-    seen: dict[str, tuple[str, str]] = {}
-    for name, host in spec.hosts.items():
-        for label in host.labels.items():
-            group = group_of_label(*label)
-            first = seen.setdefault(group, label)
-            if first != label:
-                ours, theirs = (f"{key}: {value}" for key, value in (label, first))
-                message = f"labels {ours} and {theirs} are both the inventory group {group}"
-                path = ("hosts", name, "labels", label[0])
-                document.add(document.problem("same-group", message, path, hint="rename one of them"))
 
 
 def _roster(document: Document, typed: Typed) -> None:
@@ -203,6 +183,8 @@ def _roster(document: Document, typed: Typed) -> None:
             problem = document.problem("unused-command", message, (*path, "command"), hint=hint, at_key=True)
             document.add(problem)
         _own_project(document, spec, path, entry.team, entry.project)
+        _worktree(document, spec, path, entry)
+        _place(document, spec, path, entry)
 
 
 def _own_project(document: Document, spec: FleetSpec, path: Path, team: str, project: str | None) -> None:
@@ -217,52 +199,30 @@ def _own_project(document: Document, spec: FleetSpec, path: Path, team: str, pro
         document.add(document.problem("foreign-project", message, (*path, "project"), hint=hint))
 
 
-def _unique_agents(document: Document, typed: Typed) -> None:
-    seen: dict[tuple[str, str], int] = {}
-    for place, entry in zip(typed.places, typed.spec.roster, strict=True):
-        tenant = tenant_of(typed.spec, entry.team)
-        path = ("roster", place, "name")
-        for name in agent_names(entry):
-            if len(name) > 32 or name.endswith("-"):
-                hint = "" if entry.count is None else f"count: {entry.count} makes {entry.name}0 … {name}"
-                message = f'"{shorten(name)}" is not an agent name: at most 32 characters, a letter or digit last'
-                document.add(document.problem("bad-name", message, path, hint=hint))
-                break
-        if tenant is None:
-            continue
-        for name in agent_names(entry):
-            first = seen.setdefault((tenant, name), place)
-            if first != place:
-                line = document.node(("roster", first)).mark.line
-                message = f'agent "{tenant}/{name}" is already on line {line}'
-                hint = "names are unique within a tenant"
-                document.add(document.problem("duplicate-name", message, path, hint=hint))
-                break
-
-
-def _heartbeats(document: Document, typed: Typed) -> None:
-    """Check, for the fleet and for every agent, that some beats may be lost before an agent counts as stuck."""
-    if not typed.has_all("policy", "teams", "roles"):
+def _worktree(document: Document, spec: FleetSpec, path: Path, entry: RosterSpec) -> None:
+    if not entry.worktree or (entry.project is not None and entry.project not in spec.projects):
         return
-    reported: set[Path] = set()
-    _heartbeat(document, [PolicySource(("policy",), typed.spec.policy)], reported)
-    for place, entry in zip(typed.places, typed.spec.roster, strict=True):
-        _heartbeat(document, list(policy_sources(typed.spec, entry, place)), reported)
+    if entry.project is None or spec.projects[entry.project].repository is None:
+        what = f'project "{entry.project}" has no repository' if entry.project else "it has no project"
+        message = f'agent "{entry.name}" wants a worktree, but {what}'
+        hint = "add the repository to the project, or remove worktree" if entry.project else "add project: …"
+        document.add(document.problem("no-repository", message, (*path, "worktree"), hint=hint, at_key=True))
 
 
-def _heartbeat(document: Document, sources: list[PolicySource], reported: set[Path]) -> None:
-    beat = resolve_heartbeat([source.policy.heartbeat for source in sources])
-    if beat.healthy_within >= MIN_INTERVALS * beat.interval:
-        return
-    # At fault is the strongest policy that says anything about the two.
-    for source in sources:
-        for key in ("healthy_within", "interval"):
-            path: Path = (*source.path, "heartbeat", key)
-            if getattr(source.policy.heartbeat, key) is not None:
-                if path not in reported:
-                    reported.add(path)
-                    shown = f"healthy_within {beat.healthy_within:g}s is less than {MIN_INTERVALS} times the interval"
-                    message = f"{shown} {beat.interval:g}s: a few late beats would make an agent stuck"
-                    hint = f"at least {MIN_INTERVALS * beat.interval:g}s, or a shorter interval"
-                    document.add(document.problem("tight-heartbeat", message, path, hint=hint))
-                return
+def _place(document: Document, spec: FleetSpec, path: Path, entry: RosterSpec) -> None:
+    """Check what an entry says about its place: nothing beside a pin, and only labels that some host has."""
+    if entry.host is not None and (entry.place.labels or entry.place.spread):
+        message = f'agent "{entry.name}" is pinned to host "{shorten(entry.host)}", so place means nothing'
+        hint = "remove host, or place"
+        document.add(document.problem("unused-place", message, (*path, "place"), hint=hint, at_key=True))
+    labels = {key for host in spec.hosts.values() for key in host.labels}
+    spread = entry.place.spread
+    wanted = [(("spread",), spread)] if spread not in (None, "host") else []
+    wanted += [(("labels", key), key) for key in entry.place.labels]
+    for keys, label in wanted:
+        if label not in labels:
+            message = f'agent "{entry.name}" asks for label "{label}", which no host has'
+            known = ["host", *labels] if keys == ("spread",) else labels
+            hint = document.suggest(label or "", sorted(known)) or f"labels: {', '.join(sorted(known)[:10]) or 'none'}"
+            at_key = keys != ("spread",)
+            document.add(document.problem("unknown-label", message, (*path, "place", *keys), hint=hint, at_key=at_key))

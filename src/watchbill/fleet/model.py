@@ -48,10 +48,15 @@ def _none_or_number(value: Any) -> Any:
     raise custom_error("bad-value", "this is how many deletions one apply may do", "write none, or a number from 0 on")
 
 
-def _duration(value: Any) -> Any:
-    if isinstance(value, str):
-        return _checked(words.duration)(value)
-    raise custom_error("wrong-type", "a duration is a number with its unit", "write it as 15s, 2m or 1h")
+def _read(read: Callable[[str], Any], what: str, hint: str) -> Callable[[Any], Any]:
+    """Return a validator for a value that is written as text and means a number."""
+
+    def validate(value: Any) -> Any:
+        if isinstance(value, str):
+            return _checked(read)(value)
+        raise custom_error("wrong-type", f"{what} is a number with its unit", hint)
+
+    return validate
 
 
 Name = Annotated[str, AfterValidator(_checked(words.name))]
@@ -59,7 +64,11 @@ RosterName = Annotated[str, AfterValidator(_checked(lambda text: words.name(text
 TenantName = Annotated[str, AfterValidator(_checked(words.tenant_name))]
 HostName = Annotated[str, AfterValidator(_checked(words.host_name))]
 LabelValue = Annotated[str, AfterValidator(_checked(words.label))]
-Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema({"type": "string"})]
+Duration = Annotated[
+    float,
+    BeforeValidator(_read(words.duration, "a duration", "write it as 15s, 2m or 1h")),
+    WithJsonSchema({"type": "string"}),
+]
 TenantPath = Annotated[str, AfterValidator(_checked(words.path))]
 Text = Annotated[str, Field(max_length=1000)]
 EnvName = Annotated[str, AfterValidator(_checked(words.env_name))]
@@ -67,7 +76,23 @@ EnvValue = Annotated[str, Field(max_length=4096)]
 Env = Annotated[dict[EnvName, EnvValue], Field(max_length=MAX_ENV)]
 ModelName = Annotated[str, AfterValidator(_checked(words.model))]
 Argument = Annotated[str, Field(max_length=4096)]
-Restart = Literal["when-idle", "now", "manual"]
+FilePath = Annotated[str, AfterValidator(_checked(lambda text: words.relative_path(text, "a file of the fleet")))]
+IncludePath = Annotated[
+    str, AfterValidator(_checked(lambda text: words.relative_path(text, "an included file", wildcard=True)))
+]
+Alias = Annotated[str, AfterValidator(_checked(words.alias))]
+Memory = Annotated[
+    int,
+    BeforeValidator(_read(words.memory, "memory", "write it as 512M, 2G or 1T")),
+    WithJsonSchema({"type": "string"}),
+]
+Processors = Annotated[
+    int,
+    BeforeValidator(_read(words.processors, "a share of processors", "write 50%, or 400% for four")),
+    WithJsonSchema({"type": "string"}),
+]
+Version = Annotated[str, AfterValidator(_checked(words.version))]
+Restart = Literal["when-idle", "now", "at-window", "manual"]
 Stuck = Literal["restart", "report"]
 
 
@@ -75,6 +100,14 @@ class Section(BaseModel):
     """What all sections share: no conversion, no unknown keys."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class LimitsSpec(Section):
+    """How much a tenant (on one host, in total) or an agent may take of a machine."""
+
+    memory: Memory | None = None
+    cpu: Processors | None = None
+    tasks: Annotated[int, Field(ge=16, le=1_000_000)] | None = None
 
 
 class HeartbeatSpec(Section):
@@ -92,12 +125,45 @@ class AgentPolicySpec(Section):
     heartbeat: HeartbeatSpec = HeartbeatSpec()
 
 
+class IgnoreSpec(Section):
+    """A difference between file and host that plan and drift leave alone."""
+
+    path: Annotated[str, AfterValidator(_checked(words.ignore_path))]
+    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+    hosts: list[Name] | None = None
+    until: Annotated[str, AfterValidator(_checked(words.date))] | None = None
+
+
 class PolicySpec(AgentPolicySpec):
     """The policy of the whole fleet."""
 
     prune: Literal["ask", "auto", "never"] = "ask"
     max_delete: Annotated[int | str, BeforeValidator(_none_or_number)] = "none"
     max_unavailable: Annotated[int | str, BeforeValidator(_count_or_percent)] = 1
+    canary: list[Name] = []
+    ignore: Annotated[list[IgnoreSpec], Field(max_length=100)] = []
+
+
+class ScheduleSpec(Section):
+    """When agents are on watch."""
+
+    model_config = ConfigDict(validate_by_alias=True)
+
+    policy: Literal["always-on", "windows", "manual", "burst-on-backlog"]
+    timezone: str | None = None
+    windows: list[str] | None = None
+    exceptions: Annotated[list[str] | None, Field(alias="except")] = None
+    outside: Literal["stop", "pause"] | None = None
+    grace: Duration | None = None
+    backlog: Annotated[list[Argument], Field(min_length=1, max_length=100)] | None = None
+    backlog_every: Duration | None = None
+
+
+class PlaceSpec(Section):
+    """Where the agents of a roster entry may go, and how they are spread."""
+
+    labels: dict[Name, LabelValue] = {}
+    spread: Name | None = None
 
 
 class FleetHeader(Section):
@@ -113,6 +179,8 @@ class Defaults(Section):
     runtime: Name | None = None
     model: ModelName | None = None
     working_directory: TenantPath | None = None
+    schedule: Name | None = None
+    limits: LimitsSpec = LimitsSpec()
 
 
 class TenantSpec(Section):
@@ -120,6 +188,7 @@ class TenantSpec(Section):
 
     uid: Annotated[int, Field(ge=1000, le=59999)]
     floor: Literal["none"] | None = None
+    limits: LimitsSpec = LimitsSpec()
 
 
 class ConnectSpec(Section):
@@ -150,6 +219,7 @@ class TeamSpec(Section):
     name: Text | None = None
     mission: Text = ""
     priority: Annotated[int, Field(ge=0, le=100)] = 50
+    schedule: Name | None = None
     policy: AgentPolicySpec = AgentPolicySpec()
 
 
@@ -165,6 +235,10 @@ class ProjectSpec(Section):
 class RoleSpec(Section):
     """What an agent is for, and what follows from that."""
 
+    extends: Name | None = None
+    persona: FilePath | None = None
+    skills: Annotated[list[Name], Field(max_length=50)] = []
+    summary: Annotated[str, Field(max_length=100)] = ""
     runtime: Name | None = None
     model: ModelName | None = None
     env: Env = {}
@@ -174,6 +248,7 @@ class RoleSpec(Section):
 class RuntimeSpec(Section):
     """What all agents of one runtime get."""
 
+    version: Version | None = None
     env: Env = {}
 
 
@@ -191,7 +266,13 @@ class RosterSpec(Section):
     project: Name | None = None
     working_directory: TenantPath | None = None
     env: Env = {}
+    alias: Alias | None = None
+    worktree: bool = False
+    schedule: Name | None = None
+    place: PlaceSpec = PlaceSpec()
+    limits: LimitsSpec = LimitsSpec()
     enabled: bool = True
+    protect: bool = False
     policy: AgentPolicySpec = AgentPolicySpec()
 
 
@@ -200,6 +281,7 @@ class FleetSpec(Section):
 
     plugin: Literal["watchbill.fleet.fleet"] | None = None
     version: Literal[1]
+    include: Annotated[list[IncludePath], Field(max_length=100)] = []
     fleet: FleetHeader
     defaults: Defaults = Defaults()
     tenants: dict[TenantName, TenantSpec]
@@ -208,5 +290,6 @@ class FleetSpec(Section):
     projects: dict[Name, ProjectSpec] = {}
     roles: dict[Name, RoleSpec] = {}
     runtimes: dict[Name, RuntimeSpec] = {}
+    schedules: dict[Name, ScheduleSpec] = {}
     roster: list[RosterSpec]
     policy: PolicySpec = PolicySpec()

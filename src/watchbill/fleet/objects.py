@@ -12,12 +12,22 @@ from watchbill.errors import OperationError
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How much a tenant on one host, or an agent, may take: bytes, percent of one processor, processes. None: no limit."""
+
+    memory: int | None = None
+    cpu: int | None = None
+    tasks: int | None = None
+
+
+@dataclass(frozen=True)
 class Tenant:
     """An isolation boundary: one Linux user. `floor` is ``none`` where the fleet needs no orchestrator and enhancer."""
 
     name: str
     uid: int
     floor: str | None = None
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True)
@@ -62,12 +72,36 @@ class AgentPolicy:
 
 
 @dataclass(frozen=True)
+class Ignored:
+    """Differences that plan and drift leave alone: `path` is ``KIND.NAME.FIELD`` with ``*``; `until` a day, inclusive.
+
+    `hosts` None means all hosts.
+    """
+
+    path: str
+    reason: str
+    hosts: tuple[str, ...] | None = None
+    until: str | None = None
+
+
+@dataclass(frozen=True)
 class Policy(AgentPolicy):
     """The policy of the fleet. `max_delete` None means no limit; `max_unavailable` is a number or ``"25%"``."""
 
     prune: str = "ask"
     max_delete: int | None = None
     max_unavailable: int | str = 1
+    canary: tuple[str, ...] = ()
+    ignore: tuple[Ignored, ...] = ()
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When agents are on watch: `words` are plain data as the evaluator and a definition take them."""
+
+    name: str
+    words: Mapping[str, object]
+    backlog_every: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +113,7 @@ class Team:
     title: str
     mission: str
     priority: int
+    schedule: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,25 +129,52 @@ class Project:
 
 @dataclass(frozen=True)
 class Role:
-    """What an agent is for, with the runtime and model it has where the roster does not say."""
+    """What an agent is for, with the runtime and model it has where the roster does not say.
+
+    `persona` is markdown, complete (what it builds on comes first), empty where nobody wrote one. `lineage` are the roles
+    it is: its own name, what that extends, and so on.
+    """
 
     name: str
     runtime: str | None = None
     model: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    persona: str = ""
+    skills: tuple[str, ...] = ()
+    summary: str = ""
+    lineage: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Skill:
+    """A folder that roles name: `files` by relative path, ``SKILL.md`` among them, whose front matter is `description`."""
+
+    name: str
+    description: str
+    files: Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """The program that is the agent."""
+    """The program that is the agent. `version` None: whatever the host has."""
 
     name: str
     env: Mapping[str, str] = field(default_factory=dict)
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class FleetFile:
+    """One file that a fleet was read from; `name` is relative to the folder of the top file."""
+
+    name: str
+    path: Path
+    sha256: str
 
 
 @dataclass(frozen=True)
 class RosterEntry:
-    """One entry of the roster as written; `agents` are the names it stands for, `line` its line in the file."""
+    """One entry of the roster as written; `agents` are the names it stands for; `file` and `line` are its place."""
 
     name: str
     agents: tuple[str, ...]
@@ -121,11 +183,16 @@ class RosterEntry:
     line: int
     count: int | None = None
     host: str | None = None
+    file: str = ""
+    protect: bool = False
 
 
 @dataclass(frozen=True)
 class Agent:
-    """One agent. `env` is merged from runtime, role, roster entry; `working_directory` begins with ``~`` or ``/``."""
+    """One agent. `env` is merged from runtime, role, roster entry; `working_directory` begins with ``~`` or ``/``.
+
+    `schedule` None: always on watch. A `worktree` is a git worktree of its own. A protected agent is not deleted.
+    """
 
     tenant: str
     team: str
@@ -141,6 +208,12 @@ class Agent:
     policy: AgentPolicy
     enabled: bool
     line: int
+    file: str = ""
+    alias: str | None = None
+    worktree: bool = False
+    schedule: str | None = None
+    limits: Limits = Limits()
+    protect: bool = False
 
     @property
     def reference(self) -> str:
@@ -160,10 +233,13 @@ class Fleet:
     teams: Mapping[str, Team]
     projects: Mapping[str, Project]
     roles: Mapping[str, Role]
+    skills: Mapping[str, Skill]
     runtimes: Mapping[str, Runtime]
+    schedules: Mapping[str, Schedule]
     policy: Policy
     roster: Sequence[RosterEntry]
     agents: Sequence[Agent]
+    files: Sequence[FleetFile]
 
     @cached_property
     def _agents_by_host(self) -> dict[str, list[Agent]]:
@@ -178,6 +254,8 @@ class Fleet:
         for agent in self.agents:
             grouped.setdefault(agent.name, []).append(agent)
             grouped[agent.reference] = [agent]
+            if agent.alias is not None and agent.alias != agent.name:
+                grouped.setdefault(agent.alias, []).append(agent)
         return grouped
 
     def agents_on(self, host: str) -> list[Agent]:
@@ -197,7 +275,7 @@ class Fleet:
         return self.hosts[name]
 
     def find(self, agent_ref: str) -> Agent:
-        """Return the agent called ``tenant/name``, or by its bare name where that is unique. Raises OperationError."""
+        """Return the agent called ``tenant/name``, or by its name or alias where that is unique. Raises OperationError."""
         found = self._agents_by_reference.get(agent_ref, [])
         if len(found) == 1:
             return found[0]

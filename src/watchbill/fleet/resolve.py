@@ -2,62 +2,79 @@
 
 from __future__ import annotations
 
-from watchbill.fleet.load import Document
-from watchbill.fleet.model import FleetSpec, RosterSpec
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from watchbill.fleet.check import Checked
+from watchbill.fleet.document import Document
+from watchbill.fleet.model import FleetSpec, LimitsSpec, RosterSpec
 from watchbill.fleet.objects import (
     Agent,
     Connect,
     Fleet,
+    FleetFile,
     Host,
+    Ignored,
+    Limits,
     Policy,
     Project,
-    Role,
     RosterEntry,
     Runtime,
     Team,
     Tenant,
 )
-from watchbill.fleet.place import AgentKey, place
+from watchbill.fleet.place import AgentKey
 from watchbill.fleet.roster import (
     PolicySource,
     agent_names,
     env_of,
+    limits_of,
     model_of,
     policy_sources,
     resolve_policy,
     runtime_of,
+    schedule_of,
     working_directory_of,
 )
-from watchbill.fleet.seating import seats, seekers
+from watchbill.fleet.source import Mark
 from watchbill.fleet.words import KNOWN_RUNTIMES
 
 
-def resolve(document: Document, spec: FleetSpec) -> Fleet:
+def resolve(document: Document, spec: FleetSpec, checked: Checked) -> Fleet:
     """Return the fleet with every agent expanded and placed. The document must have no problems."""
-    hosts = place(seats(spec), seekers(spec))
+    marks = [document.node(("roster", index)).mark for index in range(len(spec.roster))]
     agents = [
         agent
         for index, entry in enumerate(spec.roster)
-        for agent in _agents(spec, entry, index, document.node(("roster", index)).mark.line, hosts)
+        for agent in _agents(spec, entry, index, marks[index], checked.seats)
     ]
     return Fleet(
         path=document.path,
         name=spec.fleet.name,
         version=spec.version,
-        tenants={name: Tenant(name, tenant.uid, tenant.floor) for name, tenant in sorted(spec.tenants.items())},
+        tenants={
+            name: Tenant(name, tenant.uid, tenant.floor, _limits(tenant.limits))
+            for name, tenant in sorted(spec.tenants.items())
+        },
         hosts={name: _host(spec, name) for name in sorted(spec.hosts)},
         teams={
-            name: Team(name, team.tenant, team.name or name, team.mission, team.priority)
+            name: Team(name, team.tenant, team.name or name, team.mission, team.priority, team.schedule)
             for name, team in sorted(spec.teams.items())
         },
         projects={
             name: Project(name, project.team, project.path, project.repository, project.branch)
             for name, project in sorted(spec.projects.items())
         },
-        roles=_roles(spec),
+        roles=checked.roles,
+        skills=checked.skills,
         runtimes={
-            name: Runtime(name, spec.runtimes[name].env if name in spec.runtimes else {}) for name in KNOWN_RUNTIMES
+            name: Runtime(name, spec.runtimes[name].env, spec.runtimes[name].version)
+            if name in spec.runtimes
+            else Runtime(name)
+            for name in KNOWN_RUNTIMES
         },
+        schedules=checked.schedules,
         policy=_policy(spec),
         roster=[
             RosterEntry(
@@ -65,17 +82,20 @@ def resolve(document: Document, spec: FleetSpec) -> Fleet:
                 tuple(agent_names(entry)),
                 entry.team,
                 entry.role,
-                document.node(("roster", index)).mark.line,
+                marks[index].line,
                 entry.count,
                 entry.host,
+                _file(marks[index]),
+                entry.protect,
             )
             for index, entry in enumerate(spec.roster)
         ],
         agents=sorted(agents, key=lambda agent: (agent.tenant, agent.name)),
+        files=_files(document),
     )
 
 
-def _agents(spec: FleetSpec, entry: RosterSpec, index: int, line: int, hosts: dict[AgentKey, str]) -> list[Agent]:
+def _agents(spec: FleetSpec, entry: RosterSpec, index: int, mark: Mark, seats: Mapping[AgentKey, str]) -> list[Agent]:
     """Return the agents that one roster entry stands for."""
     tenant = spec.teams[entry.team].tenant
     runtime = runtime_of(spec, entry)
@@ -83,13 +103,14 @@ def _agents(spec: FleetSpec, entry: RosterSpec, index: int, line: int, hosts: di
         raise AssertionError(f"the check let {entry.name} pass without a runtime")
     model = model_of(spec, entry)
     env = env_of(spec, entry)
+    schedule, limits, file = schedule_of(spec, entry), limits_of(spec, entry), _file(mark)
     policy = resolve_policy(list(policy_sources(spec, entry, index)))
     return [
         Agent(
             tenant=tenant,
             team=entry.team,
             name=name,
-            host=hosts[tenant, name],
+            host=seats[tenant, name],
             role=entry.role,
             runtime=runtime,
             model=model,
@@ -99,7 +120,13 @@ def _agents(spec: FleetSpec, entry: RosterSpec, index: int, line: int, hosts: di
             working_directory=working_directory_of(spec, entry, name),
             policy=policy,
             enabled=entry.enabled,
-            line=line,
+            line=mark.line,
+            file=file,
+            alias=entry.alias,
+            worktree=entry.worktree,
+            schedule=schedule,
+            limits=limits,
+            protect=entry.protect,
         )
         for name in agent_names(entry)
     ]
@@ -119,15 +146,21 @@ def _host(spec: FleetSpec, name: str) -> Host:
     )
 
 
-def _roles(spec: FleetSpec) -> dict[str, Role]:
-    """Return every role that is described or used."""
-    names = sorted({*spec.roles, *(entry.role for entry in spec.roster)})
-    return {
-        name: Role(name, spec.roles[name].runtime, spec.roles[name].model, spec.roles[name].env)
-        if name in spec.roles
-        else Role(name)
-        for name in names
-    }
+def _limits(limits: LimitsSpec) -> Limits:
+    return Limits(limits.memory, limits.cpu, limits.tasks)
+
+
+def _file(mark: Mark) -> str:
+    return mark.source.name if mark.source else ""
+
+
+def _files(document: Document) -> list[FleetFile]:
+    """Return every file that was read, the top file first."""
+    top = Path(os.path.realpath(document.path))
+    paths = sorted(document.disk.digests, key=lambda path: (path != top, path))
+    return [
+        FleetFile(path.relative_to(document.folder).as_posix(), path, document.disk.digests[path]) for path in paths
+    ]
 
 
 def _policy(spec: FleetSpec) -> Policy:
@@ -140,4 +173,9 @@ def _policy(spec: FleetSpec) -> Policy:
         spec.policy.prune,
         max_delete if isinstance(max_delete, int) else None,
         spec.policy.max_unavailable,
+        tuple(spec.policy.canary),
+        tuple(
+            Ignored(one.path, one.reason, None if one.hosts is None else tuple(one.hosts), one.until)
+            for one in spec.policy.ignore
+        ),
     )

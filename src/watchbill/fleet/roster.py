@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from watchbill.fleet.model import AgentPolicySpec, FleetSpec, HeartbeatSpec, RosterSpec
-from watchbill.fleet.objects import AgentPolicy, Heartbeat
+from watchbill.fleet.model import AgentPolicySpec, FleetSpec, HeartbeatSpec, RoleSpec, RosterSpec
+from watchbill.fleet.objects import AgentPolicy, Heartbeat, Limits
+from watchbill.library import read_role, role_names
 
 MAX_AGENTS = 100_000
 
@@ -21,24 +22,55 @@ def tenant_of(spec: FleetSpec, team: str) -> str | None:
     return spec.teams[team].tenant if team in spec.teams else None
 
 
+def lineage(spec: FleetSpec, role: str) -> list[str]:
+    """Return the names of a role and of what it builds on, itself first; a loop ends where it closes."""
+    names = [role]
+    while (base := spec.roles[names[-1]].extends if names[-1] in spec.roles else None) and base not in names:
+        names.append(base)
+    return names
+
+
+def roles_of(spec: FleetSpec, role: str) -> list[RoleSpec]:
+    """Return what the file says of a role and of the roles it builds on, its own word first."""
+    return [spec.roles[name] for name in lineage(spec, role) if name in spec.roles]
+
+
 def runtime_of(spec: FleetSpec, entry: RosterSpec) -> str | None:
-    """Return the runtime of an entry: its own, else that of its role, else the default."""
-    role = spec.roles.get(entry.role)
-    return entry.runtime or (role.runtime if role else None) or spec.defaults.runtime
+    """Return the runtime of an entry: its own, else that of its role, else the default, else the library's word."""
+    own = entry.runtime or next((role.runtime for role in roles_of(spec, entry.role) if role.runtime), None)
+    return own or spec.defaults.runtime or library_runtime(lineage(spec, entry.role)[-1])
+
+
+def library_runtime(role: str) -> str | None:
+    """Return the runtime that the role library has for a role, None where it has no such role."""
+    return read_role(role).runtime if role in role_names() else None
 
 
 def model_of(spec: FleetSpec, entry: RosterSpec) -> str | None:
     """Return the model of an entry: its own, else that of its role, else the default."""
-    role = spec.roles.get(entry.role)
-    return entry.model or (role.model if role else None) or spec.defaults.model
+    own = entry.model or next((role.model for role in roles_of(spec, entry.role) if role.model), None)
+    return own or spec.defaults.model
+
+
+def schedule_of(spec: FleetSpec, entry: RosterSpec) -> str | None:
+    """Return the name of the schedule of an entry: its own, else that of its team, else the default."""
+    team = spec.teams.get(entry.team)
+    return entry.schedule or (team.schedule if team else None) or spec.defaults.schedule
+
+
+def limits_of(spec: FleetSpec, entry: RosterSpec) -> Limits:
+    """Return the limits of each agent of an entry: its own, else the defaults, one by one."""
+    own, common = entry.limits, spec.defaults.limits
+    return Limits(own.memory or common.memory, own.cpu or common.cpu, own.tasks or common.tasks)
 
 
 def env_of(spec: FleetSpec, entry: RosterSpec) -> dict[str, str]:
     """Return the environment of an entry, sorted by name: the runtime's, over it the role's, over it its own."""
     runtime = spec.runtimes.get(runtime_of(spec, entry) or "")
-    role = spec.roles.get(entry.role)
-    merged = {**(runtime.env if runtime else {}), **(role.env if role else {}), **entry.env}
-    return dict(sorted(merged.items()))
+    merged = dict(runtime.env) if runtime else {}
+    for role in reversed(roles_of(spec, entry.role)):
+        merged.update(role.env)
+    return dict(sorted({**merged, **entry.env}.items()))
 
 
 def working_directory_of(spec: FleetSpec, entry: RosterSpec, agent: str) -> str:
@@ -58,8 +90,9 @@ class PolicySource:
 def policy_sources(spec: FleetSpec, entry: RosterSpec, place: int) -> Iterator[PolicySource]:
     """Yield the policies that hold for an entry, the strongest first: roster entry, role, team, fleet."""
     yield PolicySource(("roster", place, "policy"), entry.policy)
-    if entry.role in spec.roles:
-        yield PolicySource(("roles", entry.role, "policy"), spec.roles[entry.role].policy)
+    for role in lineage(spec, entry.role):
+        if role in spec.roles:
+            yield PolicySource(("roles", role, "policy"), spec.roles[role].policy)
     if entry.team in spec.teams:
         yield PolicySource(("teams", entry.team, "policy"), spec.teams[entry.team].policy)
     yield PolicySource(("policy",), spec.policy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from watchbill.fleet.load import Document
+from watchbill.fleet.document import Document
 from watchbill.fleet.model import FleetSpec
 from watchbill.fleet.place import AgentKey, Seat, Seeker, place
 from watchbill.fleet.roster import agent_names, tenant_of
@@ -47,11 +47,11 @@ def seekers(spec: FleetSpec) -> list[Seeker]:
     ]
 
 
-def check(document: Document, typed: Typed) -> None:
-    """Add a problem for each pin that cannot hold, and for the agents that find no free slot."""
+def check(document: Document, typed: Typed) -> dict[AgentKey, str]:
+    """Return the host of each agent; add a problem for each pin that cannot hold, and for those without a free slot."""
     spec = typed.spec
     if not typed.has_all("hosts") or "hosts" not in document.data:
-        return
+        return {}
     _pins(document, typed)
     wanted = seekers(spec)
     entries = {
@@ -72,6 +72,7 @@ def check(document: Document, typed: Typed) -> None:
         free = sum(seat.slots for seat in seats(spec) if not seat.cordon)
         message = f"{_agents(len(wanted))} a place, {_slots(free)} {'is' if free == 1 else 'are'} free ({_hosts(spec)})"
         _no_slot(document, entries, message, roaming, [one for one in seated if one.host is None])
+    return placed
 
 
 def _no_slot(

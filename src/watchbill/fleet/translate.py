@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from watchbill.errors import Problem
-from watchbill.fleet.load import Document, Step
+from watchbill.fleet.document import Document, Step
 from watchbill.fleet.model import FleetSpec
 from watchbill.fleet.words import shorten
 
@@ -24,6 +24,7 @@ ENTRY_WORDS = {
     "projects": "project",
     "roles": "role",
     "runtimes": "runtime",
+    "schedules": "schedule",
     "roster": "roster entry",
 }
 _STAND_INS: dict[str, Any] = {

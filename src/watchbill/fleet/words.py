@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime
 import ipaddress
 import re
 import struct
 from dataclasses import dataclass
 
 # The one list of runtimes: each has a file of its own name on the host (plugins/module_utils/_runtimes).
-KNOWN_RUNTIMES: tuple[str, ...] = ("command", "stub")
+KNOWN_RUNTIMES: tuple[str, ...] = ("claude", "codex", "command", "opencode", "pi", "stub")
+# They come with the host or with Watchbill, so that no version of them can be pinned.
+UNVERSIONED = frozenset({"command", "stub"})
 
 NAME_LENGTH = 32
 TENANT_LENGTH = 24
@@ -118,6 +121,22 @@ def path(text: str) -> str:
     return "/".join(["~" if text[0] == "~" else "", *kept]) or "/"
 
 
+def relative_path(text: str, kind: str, *, wildcard: bool = False) -> str:
+    """Return `text` where it names a file of the fleet's own folder: relative, down only.
+
+    With `wildcard` the last part may hold ``*``.
+    """
+    hint = "write it relative to the file that names it, with / and without .."
+    parts = text.split("/")
+    if not text or text.startswith(("/", "~")) or any(part in ("", ".", "..") for part in parts) or "\\" in text:
+        raise Refused("bad-path", f'"{shorten(text)}" cannot be {kind}', hint)
+    if len(text.encode()) > 1024 or any(len(part.encode()) > 255 for part in parts):
+        raise Refused("bad-path", "a path has at most 1024 bytes, and each part of it 255")
+    if "*" in "/".join(parts[:-1]) or ("*" in parts[-1] and not wildcard):
+        raise Refused("bad-path", "only the last part of an include may hold *" if wildcard else "* means nothing here")
+    return text
+
+
 def address(text: str) -> str:
     """Return ``local``, an IP address or a DNS name."""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
@@ -210,6 +229,57 @@ def label(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", text):
         hint = "letters, digits, . _ -; at most 63, a letter or digit first and last"
         raise Refused("bad-name", f'"{shorten(text)}" cannot be the value of a label', hint)
+    return text
+
+
+def alias(text: str) -> str:
+    """Return what an agent is called among people: one word, letters of any script."""
+    if not 1 <= len(text) <= NAME_LENGTH or not re.fullmatch(r"\w[\w.-]*", text):
+        hint = f"one word of at most {NAME_LENGTH} letters, digits, . _ -"
+        raise Refused("bad-name", f'"{shorten(text)}" cannot be an alias', hint)
+    return text
+
+
+def memory(text: str) -> int:
+    """Return the bytes of ``512M``, ``2G`` or ``1T``."""
+    match = re.fullmatch(r"([1-9][0-9]{0,5})(M|G|T)", text)
+    if match is None:
+        raise Refused("bad-limit", f'"{shorten(text)}" is not an amount of memory', "write it as 512M, 2G or 1T")
+    return int(match[1]) << {"M": 20, "G": 30, "T": 40}[match[2]]
+
+
+def processors(text: str) -> int:
+    """Return the percent of ``150%``, where 100% is one processor."""
+    match = re.fullmatch(r"([1-9][0-9]{0,5})%", text)
+    if match is None:
+        raise Refused("bad-limit", f'"{shorten(text)}" is not a share of processors', "write 50%, or 400% for four")
+    return int(match[1])
+
+
+def version(text: str) -> str:
+    """Return the pinned version of a runtime, such as ``2.1.97``."""
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+){1,3}([-+.][0-9A-Za-z.-]{1,40})?", text):
+        hint = "write one exact version such as 2.1.97; ranges and tags are not pinned"
+        raise Refused("bad-version", f'"{shorten(text)}" is not an exact version', hint)
+    return text
+
+
+def date(text: str) -> str:
+    """Return a day such as ``2027-01-31``."""
+    try:
+        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            raise ValueError
+        datetime.date.fromisoformat(text)
+    except ValueError:
+        raise Refused("bad-date", f'"{shorten(text)}" is not a day', "write it as 2027-01-31") from None
+    return text
+
+
+def ignore_path(text: str) -> str:
+    """Return what of a plan is left alone: ``KIND.NAME.FIELD``, each of them perhaps ``*``, as in ``unit.*.limits``."""
+    if len(text) > 500 or not re.fullmatch(r"(\*|[a-z]+)\.[^\s].*\.(\*|[a-z_]+)", text):
+        hint = "write KIND.NAME.FIELD, as plan --diff shows them; * stands for anything: unit.*.limits"
+        raise Refused("bad-path", f'"{shorten(text)}" names no difference', hint)
     return text
 
 

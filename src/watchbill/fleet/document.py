@@ -1,0 +1,112 @@
+"""A fleet as read: plain data merged from all of its files, the place of every value, and what was wrong so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from watchbill.errors import FleetError, Problem
+from watchbill.fleet.objects import did_you_mean
+from watchbill.fleet.source import Disk, Mark, Source
+
+MAX_PROBLEMS = 1000
+MAX_SUGGESTIONS = 50
+MAX_CANDIDATES = 200
+
+Step = str | int
+
+
+@dataclass(slots=True)
+class Node:
+    """Where one value stands. `text`: as written, for a plain scalar. A `broken` value already has its problem."""
+
+    mark: Mark
+    text: str | None = None
+    broken: bool = False
+    keys: dict[str, Mark] = field(default_factory=dict)
+    children: dict[Step, Node] = field(default_factory=dict)
+
+
+@dataclass
+class Document:
+    """One fleet: data (mappings, lists, str, int, float, bool), the tree of places, the files and the problems.
+
+    `path` is the top file as it was named, made absolute; `folder` is the real one that everything must lie in.
+    """
+
+    path: Path
+    folder: Path
+    disk: Disk
+    data: dict[str, Any] = field(default_factory=dict)
+    root: Node = field(default_factory=lambda: Node(Mark(1, 1)))
+    sources: list[Source] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    suggestions: int = 0
+
+    def add(self, problem: Problem) -> None:
+        """Note one more problem. Raises FleetError where there are more than anybody reads."""
+        self.problems.append(problem)
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise self.refusal()
+
+    def refusal(self) -> FleetError:
+        """Return the error with all problems so far, file by file, in the order of each."""
+        order = {source.name: source.order for source in self.sources}
+        place = lambda problem: (order.get(problem.file or "", 0), problem.line or 0, problem.column or 0)
+        return FleetError(sorted(self.problems, key=place))
+
+    def suggest(self, word: str, known: Iterable[str]) -> str:
+        """Return did_you_mean for a word of this file; nothing after so many that nobody reads them all.
+
+        Looking for near words is slow, and a hostile file may hold thousands of wrong and right ones.
+        """
+        self.suggestions += 1
+        if self.suggestions > MAX_SUGGESTIONS:
+            return ""
+        return did_you_mean(word, [one for one in known if abs(len(one) - len(word)) <= 4][:MAX_CANDIDATES])
+
+    def node(self, path: Sequence[Step]) -> Node:
+        """Return the node at `path`, or the deepest one on the way that exists."""
+        node = self.root
+        for step in path:
+            child = node.children.get(step)
+            if child is None:
+                break
+            node = child
+        return node
+
+    def is_broken(self, path: Sequence[Step]) -> bool:
+        """Say whether `path` is, or lies in, something that already has a problem of its own."""
+        node = self.root
+        for step in path:
+            if node.broken:
+                return True
+            child = node.children.get(step)
+            if child is None:
+                return False
+            node = child
+        return node.broken
+
+    def mark_of_key(self, path: Sequence[Step]) -> Mark:
+        """Return where the key of `path` stands (for an entry of a list: where the entry begins)."""
+        if path and isinstance(path[-1], str):
+            mark = self.node(path[:-1]).keys.get(path[-1])
+            if mark is not None:
+                return mark
+        return self.node(path).mark
+
+    def problem(
+        self,
+        code: str,
+        message: str,
+        path: Sequence[Step],
+        *,
+        hint: str = "",
+        at_key: bool = False,
+        excerpt: bool = True,
+    ) -> Problem:
+        """Return a problem placed at the value of `path`, or at its key."""
+        mark = self.mark_of_key(path) if at_key else self.node(path).mark
+        return mark.problem(code, message, hint, excerpt=excerpt)

@@ -1,0 +1,214 @@
+"""The files of one fleet: the top fleet.yaml and what it includes, merged into one document.
+
+An included file holds entries (tenants, hosts, teams, …, roster) and may include further ones. All of them lie, links
+resolved, in the folder of the top file: a fleet is one folder, which can be reviewed, copied and sent as a whole.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from watchbill.errors import FleetError
+from watchbill.fleet.document import Document, Node
+from watchbill.fleet.load import GaveUp, read_yaml
+from watchbill.fleet.source import Disk, Mark, Overlay, Source, decode, refusal
+from watchbill.fleet.words import Refused, relative_path, shorten
+
+MERGED = ("tenants", "hosts", "teams", "projects", "roles", "runtimes", "schedules", "roster")
+INCLUDED_KEYS = ("version", "include", *MERGED)
+
+
+def read_document(path: str | os.PathLike[str], overlay: Overlay | None = None) -> Document:
+    """Read a fleet: the file at `path` and everything that it includes.
+
+    Returns the document, whose `problems` may already hold some (all that let reading go on). Raises FleetError where
+    the top file cannot be read or is no YAML mapping.
+    """
+    name = os.fspath(path)
+    disk = Disk(overlay)
+    try:
+        content = disk.read(path)
+        real = Path(os.path.realpath(path))
+    except Refused as refused:
+        hint = _HINTS.get(refused.code, refused.hint)
+        raise refusal(name, refused.code, refused.message, hint) from None
+    document = Document(Path(path).absolute(), real.parent, disk)
+    try:
+        _Reader(document).read_top(name, real, decode(content, name))
+    except GaveUp:
+        raise document.refusal() from None
+    return document
+
+
+_HINTS = {
+    "missing-file": "name the file with -f FILE, or set $WATCHBILL_FILE",
+    "unreadable-file": "name the fleet file itself",
+}
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One file as read, not yet merged; `including` are the real paths that led to it, itself last."""
+
+    source: Source
+    data: dict[str, Any]
+    node: Node
+    including: tuple[Path, ...]
+
+
+@dataclass
+class _Reader:
+    """Reads the files of one fleet in the order in which they are named."""
+
+    document: Document
+    nodes: int = 0
+    seen: dict[Path, str] = field(default_factory=dict)
+
+    def read_top(self, name: str, real: Path, text: str) -> None:
+        """Fill the document from its top file. Raises GaveUp where that is no mapping."""
+        top = self._parse(name, real, text, ())
+        self.document.data, self.document.root = dict(top.data), top.node
+        for section in MERGED:
+            # Included entries are added to what the top file has: that must not change what was read.
+            value = self.document.data.get(section)
+            if isinstance(value, (dict, list)):
+                self.document.data[section] = value.copy()
+        self._follow(top)
+
+    def _parse(self, name: str, real: Path, text: str, including: tuple[Path, ...]) -> _Part:
+        """Return one file. Raises GaveUp where it is no mapping."""
+        lines = [line.removesuffix("\r") for line in text.split("\n")]
+        source = Source(name, real, lines, self.document.disk.digests[real], len(self.document.sources))
+        self.document.sources.append(source)
+        self.seen[real] = name
+        data, node, self.nodes = read_yaml(self.document, source, text, self.nodes)
+        if not isinstance(data, dict):
+            self.document.add(node.mark.problem("wrong-type", "a fleet file is a mapping of keys to values"))
+            raise GaveUp
+        return _Part(source, data, node, (*including, real))
+
+    def _follow(self, part: _Part) -> None:
+        """Read and merge everything that one file includes."""
+        for name, real, mark in self._included(part):
+            self._include(part, name, real, mark)
+
+    def _included(self, part: _Part) -> Iterator[tuple[str, Path, Mark]]:
+        """Yield name, real path and place of each file that a part includes; report those that cannot be."""
+        patterns = part.data.get("include")
+        node = part.node.children.get("include")
+        if node is None or not isinstance(patterns, list):
+            return  # none, or the model says what is wrong with it
+        for index, pattern in enumerate(patterns):
+            place = node.children[index]
+            if place.broken or not isinstance(pattern, str):
+                continue
+            try:
+                found = self._matches(part, pattern)
+            except Refused as refused:
+                self.document.add(place.mark.problem(refused.code, refused.message, refused.hint))
+                continue
+            yield from ((name, real, place.mark) for name, real in found)
+
+    def _matches(self, part: _Part, pattern: str) -> list[tuple[str, Path]]:
+        """Return shown name and real path of what a pattern stands for. Raises Refused."""
+        relative_path(pattern, "an included file", wildcard=True)
+        head, _, last = pattern.rpartition("/")
+        folder = part.source.path.parent / head
+        shown = os.path.join(os.path.dirname(part.source.name), head)
+        if "*" not in last:
+            names: Sequence[str] = (last,)
+        else:
+            inside(self.document.folder, folder, pattern)
+            expression = "".join("[^/]*" if c == "*" else re.escape(c) for c in last)
+            # A pattern in the folder of the file that says it would match that file, too.
+            names = [
+                name
+                for name in self.document.disk.list(folder, re.compile(f"(?![.]){expression}"))
+                if Path(os.path.realpath(folder / name)) not in part.including
+            ]
+            if not names:
+                raise Refused("missing-file", f"no file is called {shorten(pattern)}", "add one, or remove the line")
+        return [(os.path.join(shown, name), inside(self.document.folder, folder / name, pattern)) for name in names]
+
+    def _include(self, part: _Part, name: str, real: Path, mark: Mark) -> None:
+        """Read one included file, merge it, and go on with what it includes itself."""
+        if real in part.including:
+            chain = " → ".join(self.seen[path] for path in (*part.including[part.including.index(real) :], real))
+            message = f"files include each other: {chain}"
+            self.document.add(mark.problem("include-loop", message, "remove one of the includes"))
+            return
+        if real in self.seen:
+            message = f"{name} is included a second time"
+            self.document.add(mark.problem("included-twice", message, "include each file once"))
+            return
+        try:
+            text = decode(self.document.disk.read(real), name)
+        except Refused as refused:
+            self.document.add(mark.problem(refused.code, f"{name}: {refused.message}", refused.hint))
+            return
+        except FleetError as error:
+            self.document.add(error.problems[0])
+            return
+        try:
+            included = self._parse(name, real, text, part.including)
+        except GaveUp:
+            return
+        self._merge(included)
+        self._follow(included)
+
+    def _merge(self, part: _Part) -> None:
+        for key, value in part.data.items():
+            mark = part.node.keys[key]
+            if key not in INCLUDED_KEYS:
+                message = f'an included file has no "{shorten(key)}"'
+                hint = (
+                    "that is said once, in the top file" if key in _TOP_KEYS else f"it has: {', '.join(INCLUDED_KEYS)}"
+                )
+                self.document.add(mark.problem("not-included", message, hint))
+            elif key == "version" and (value != 1 or isinstance(value, bool)):
+                self.document.add(part.node.children[key].mark.problem("bad-value", "version must be 1"))
+            elif key in MERGED:
+                self._merge_section(key, value, part.node.children[key], mark)
+
+    def _merge_section(self, key: str, value: Any, node: Node, mark: Mark) -> None:
+        """Add the entries of one section to those that are there."""
+        data, root = self.document.data, self.document.root
+        if key not in data:
+            data[key] = value
+            root.children[key], root.keys[key] = node, mark
+            return
+        ours, place = data[key], root.children[key]
+        if type(ours) is not type(value) or not isinstance(ours, (dict, list)):
+            wanted = "a list" if key == "roster" else "a mapping of keys to values"
+            if isinstance(ours, (dict, list)):  # else the model says so of what was there before
+                self.document.add(node.mark.problem("wrong-type", f'"{key}" must be {wanted}'))
+        elif isinstance(ours, list):
+            for index, entry in enumerate(value):
+                place.children[len(ours)] = node.children[index]
+                ours.append(entry)
+        else:
+            for name, entry in value.items():
+                first = place.keys.get(name)
+                if first is not None:
+                    message = f'the key "{shorten(name)}" of {key} is already on {first.place}'
+                    self.document.add(node.keys[name].problem("duplicate-key", message, "keep one of the two"))
+                    continue
+                ours[name] = entry
+                place.keys[name], place.children[name] = node.keys[name], node.children[name]
+
+
+_TOP_KEYS = ("plugin", "fleet", "defaults", "policy")
+
+
+def inside(folder: Path, path: Path, shown: str) -> Path:
+    """Return the real path of `path`. Raises Refused where it leaves the folder of the fleet."""
+    real = Path(os.path.realpath(path))
+    if not real.is_relative_to(folder):
+        message = f'"{shorten(shown)}" leads out of the folder of the top fleet file'
+        raise Refused("outside-folder", message, "everything of a fleet lies in one folder; copy it there")
+    return real

@@ -1,0 +1,181 @@
+"""Roles as agents get them: personas out of files and the library, each on top of what it extends; skills as folders."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from watchbill.errors import FleetError
+from watchbill.fleet.document import Document, Node
+from watchbill.fleet.include import inside
+from watchbill.fleet.load import GaveUp, read_yaml
+from watchbill.fleet.model import FleetSpec
+from watchbill.fleet.objects import Role, Skill
+from watchbill.fleet.roster import lineage, roles_of
+from watchbill.fleet.source import Mark, Source, decode, find_controls
+from watchbill.fleet.translate import Typed
+from watchbill.fleet.words import Refused, shorten
+from watchbill.library import LibraryRole, read_role, role_names
+
+MAX_PERSONA = 128 * 1024
+MAX_SKILL_FILES = 100
+MAX_SKILL_BYTES = 1 << 20
+MAX_SKILL_DEPTH = 5
+_SKILL_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+
+def read_roles(document: Document, typed: Typed) -> dict[str, Role]:
+    """Return every role that is described or used, by name; what is wrong is added to the document's problems."""
+    spec = typed.spec
+    used = {entry.role for entry in spec.roster}
+    wrong = {str(path[1]) for path in typed.wrong if path[0] == "roles" and len(path) > 1}
+    personas = {name: page for name in spec.roles if (page := _own_page(document, spec, name)) is not None}
+    return {name: _role(spec, name, personas) for name in sorted({*spec.roles, *used} - wrong)}
+
+
+def _own_page(document: Document, spec: FleetSpec, name: str) -> str | None:
+    """Return the persona that the file of a role points to, None where it names none or it cannot be read."""
+    persona = spec.roles[name].persona
+    if persona is None:
+        return None
+    mark = document.node(("roles", name, "persona")).mark
+    try:
+        return read_page(document, folder_of(document, mark) / persona, persona)
+    except Refused as refused:
+        document.add(mark.problem(refused.code, refused.message, refused.hint))
+    except FleetError as error:
+        document.add(error.problems[0])
+    return None
+
+
+def folder_of(document: Document, mark: Mark) -> Path:
+    """Return the folder of the file in which something stands: paths in it are relative to that."""
+    return mark.source.path.parent if mark.source else document.folder
+
+
+def read_page(document: Document, path: Path, shown: str) -> str:
+    """Return a page of text of the fleet's folder, ending in one newline.
+
+    Raises Refused where it cannot be read, FleetError where a place in it is wrong.
+    """
+    content = document.disk.read(inside(document.folder, path, shown))
+    if len(content) > MAX_PERSONA:
+        raise Refused("too-large", f"{shorten(shown)} is larger than {MAX_PERSONA >> 10} KiB, the most that is read")
+    text = decode(content, shown).replace("\r\n", "\n")
+    for line, column, message in find_controls(text, 1):
+        source = Source(shown, path, text.split("\n"), "")
+        raise FleetError([Mark(line, column, source=source).problem("control-character", message)])
+    return text.strip() + "\n"
+
+
+def _role(spec: FleetSpec, name: str, personas: dict[str, str]) -> Role:
+    names = lineage(spec, name)
+    own = roles_of(spec, name)
+    library = _library_role(spec, names, personas)
+    pages = [library.persona] if library else []
+    pages += [personas[one] for one in reversed(names) if one in personas]
+    skills = [skill for role in reversed(own) for skill in role.skills]
+    env: dict[str, str] = {}
+    for role in reversed(own):
+        env.update(role.env)
+    return Role(
+        name=name,
+        runtime=next((role.runtime for role in own if role.runtime), None),
+        model=next((role.model for role in own if role.model), None),
+        env=env,
+        persona="\n".join(pages),
+        skills=tuple(dict.fromkeys((*(library.skills if library else ()), *skills))),
+        summary=next((role.summary for role in own if role.summary), library.summary if library else ""),
+        lineage=tuple(names),
+    )
+
+
+def _library_role(spec: FleetSpec, names: list[str], personas: dict[str, str]) -> LibraryRole | None:
+    """Return the page of the library that a role begins with.
+
+    A role of the file that is called like one of the library, and extends nothing, has that page or replaces it by its
+    own.
+    """
+    last = names[-1]
+    if last not in role_names() or last in personas:
+        return None
+    return read_role(last)
+
+
+def read_skills(document: Document, typed: Typed) -> dict[str, Skill]:
+    """Return every skill that a role has, by name; what is wrong is added to the document's problems."""
+    skills: dict[str, Skill] = {}
+    tried: set[str] = set()
+    for name, role in typed.spec.roles.items():
+        for index, skill in enumerate(role.skills):
+            if skill in tried:
+                continue
+            tried.add(skill)
+            try:
+                skills[skill] = _skill(document, skill)
+            except Refused as refused:
+                path = ("roles", name, "skills", index)
+                document.add(document.problem(refused.code, refused.message, path, hint=refused.hint))
+            except FleetError as error:
+                document.add(error.problems[0])
+            except GaveUp:
+                continue  # why is among the problems already
+    return dict(sorted(skills.items()))
+
+
+def _skill(document: Document, name: str) -> Skill:
+    """Return one skill. Raises Refused, FleetError or GaveUp."""
+    shown = f"skills/{name}"
+    folder = inside(document.folder, document.folder / "skills" / name, shown)
+    if not (folder / "SKILL.md").is_file():
+        known = document.disk.list(document.folder / "skills", re.compile("[^.].*"))
+        hint = document.suggest(name, known) or f"write its page: {shown}/SKILL.md"
+        raise Refused("unknown-skill", f'there is no skill "{name}": no file {shown}/SKILL.md', hint)
+    files: dict[str, bytes] = {}
+    size = 0
+    for relative in _files_below(folder, shown):
+        real = inside(document.folder, folder / relative, f"{shown}/{relative}")
+        files[relative] = document.disk.read(real)
+        size += len(files[relative])
+        if size > MAX_SKILL_BYTES:
+            raise Refused("too-large", f"{shown} is larger than {MAX_SKILL_BYTES >> 20} MiB, the most that is read")
+    text = read_page(document, folder / "SKILL.md", f"{shown}/SKILL.md")
+    return Skill(name, _description(document, folder / "SKILL.md", f"{shown}/SKILL.md", text), files)
+
+
+def _files_below(folder: Path, shown: str) -> list[str]:
+    """Return the sorted relative paths of all files of a skill. Raises Refused where names or numbers are odd."""
+    found: list[str] = []
+    for where, folders, names in os.walk(folder):
+        relative = os.path.relpath(where, folder)
+        prefix = "" if relative == "." else f"{relative}/"
+        folders[:] = sorted(one for one in folders if not one.startswith("."))
+        if folders and prefix.count("/") >= MAX_SKILL_DEPTH:
+            raise Refused("too-deep", f"{shown} has folders more than {MAX_SKILL_DEPTH} levels deep")
+        for name in (*folders, *names):
+            if not name.startswith(".") and not _SKILL_FILE.fullmatch(name):
+                hint = "letters, digits, . _ -"
+                raise Refused("bad-name", f'"{shorten(prefix + name)}" in {shown} is not a file name of a skill', hint)
+        found.extend(prefix + name for name in names if not name.startswith("."))
+        if len(found) > MAX_SKILL_FILES:
+            raise Refused("too-many-files", f"{shown} has more than {MAX_SKILL_FILES} files")
+    return sorted(found)
+
+
+def _description(document: Document, path: Path, shown: str, text: str) -> str:
+    """Return the description in the front matter of a skill's page. Raises Refused or GaveUp."""
+    hint = "begin the page with front matter: ---, name: …, description: …, ---"
+    head, end, _ = text.partition("\n---\n")
+    if not head.startswith("---\n") or not end:
+        raise Refused("bad-skill", f"{shown} has no front matter", hint)
+    source = Source(shown, path, text.split("\n"), "", len(document.sources))
+    document.sources.append(source)
+    values: Any
+    node: Node
+    values, node, _ = read_yaml(document, source, head + "\n")
+    description = values.get("description") if isinstance(values, dict) else None
+    if not isinstance(description, str) or not description.strip():
+        raise FleetError([node.mark.problem("bad-skill", f"{shown} has no description", hint)])
+    return " ".join(description.split())
