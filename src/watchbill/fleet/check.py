@@ -217,12 +217,13 @@ def _place(document: Document, spec: FleetSpec, path: Path, entry: RosterSpec) -
         document.add(document.problem("unused-place", message, (*path, "place"), hint=hint, at_key=True))
     labels = {key for host in spec.hosts.values() for key in host.labels}
     spread = entry.place.spread
-    wanted = [(("spread",), spread)] if spread not in (None, "host") else []
-    wanted += [(("labels", key), key) for key in entry.place.labels]
+    wanted: list[tuple[Path, str]] = [(("labels", key), key) for key in entry.place.labels]
+    if spread is not None and spread != "host":
+        wanted.append((("spread",), spread))
     for keys, label in wanted:
         if label not in labels:
             message = f'agent "{entry.name}" asks for label "{label}", which no host has'
             known = ["host", *labels] if keys == ("spread",) else labels
-            hint = document.suggest(label or "", sorted(known)) or f"labels: {', '.join(sorted(known)[:10]) or 'none'}"
+            hint = document.suggest(label, sorted(known)) or f"labels: {', '.join(sorted(known)[:10]) or 'none'}"
             at_key = keys != ("spread",)
             document.add(document.problem("unknown-label", message, (*path, "place", *keys), hint=hint, at_key=at_key))

@@ -166,9 +166,8 @@ class _Reader:
             mark = part.node.keys[key]
             if key not in INCLUDED_KEYS:
                 message = f'an included file has no "{shorten(key)}"'
-                hint = (
-                    "that is said once, in the top file" if key in _TOP_KEYS else f"it has: {', '.join(INCLUDED_KEYS)}"
-                )
+                known = f"it has: {', '.join(INCLUDED_KEYS)}"
+                hint = "that is said once, in the top file" if key in _TOP_KEYS else known
                 self.document.add(mark.problem("not-included", message, hint))
             elif key == "version" and (value != 1 or isinstance(value, bool)):
                 self.document.add(part.node.children[key].mark.problem("bad-value", "version must be 1"))

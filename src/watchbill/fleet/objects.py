@@ -13,7 +13,10 @@ from watchbill.errors import OperationError
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a tenant on one host, or an agent, may take: bytes, percent of one processor, processes. None: no limit."""
+    """How much a tenant on one host, or an agent, may take: bytes, percent of one processor, number of processes.
+
+    None is no limit.
+    """
 
     memory: int | None = None
     cpu: int | None = None
@@ -131,8 +134,8 @@ class Project:
 class Role:
     """What an agent is for, with the runtime and model it has where the roster does not say.
 
-    `persona` is markdown, complete (what it builds on comes first), empty where nobody wrote one. `lineage` are the roles
-    it is: its own name, what that extends, and so on.
+    `persona` is markdown, complete (what it builds on comes first), empty where nobody wrote one. `lineage` are the
+    roles it is: its own name, what that extends, and so on.
     """
 
     name: str
@@ -147,7 +150,7 @@ class Role:
 
 @dataclass(frozen=True)
 class Skill:
-    """A folder that roles name: `files` by relative path, ``SKILL.md`` among them, whose front matter is `description`."""
+    """A folder that roles name: `files` by relative path; `description` is from the front matter of its SKILL.md."""
 
     name: str
     description: str
@@ -275,7 +278,7 @@ class Fleet:
         return self.hosts[name]
 
     def find(self, agent_ref: str) -> Agent:
-        """Return the agent called ``tenant/name``, or by its name or alias where that is unique. Raises OperationError."""
+        """Return the agent called ``tenant/name``, or by name or alias where that is unique. Raises OperationError."""
         found = self._agents_by_reference.get(agent_ref, [])
         if len(found) == 1:
             return found[0]

@@ -1,4 +1,4 @@
-"""Roles as agents get them: personas out of files and the library, each on top of what it extends; skills as folders."""
+"""Roles as agents get them: personas of files and the library, each on top of what it extends; skills as folders."""
 
 from __future__ import annotations
 
