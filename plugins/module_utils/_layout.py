@@ -8,6 +8,9 @@ import os
 import pwd
 import typing as t
 
+AGENT_PATH = "/usr/local/bin:/usr/bin:/bin"
+"""Where an agent finds programs. Only root writes there, so root may look for them too."""
+
 
 class Account(t.NamedTuple):
     """The Linux account of a tenant."""
@@ -93,9 +96,19 @@ class Layout:
         return self.library + "/watchbill-host.pyz"
 
     @property
+    def command(self) -> str:
+        """What an agent types to run the host half: its PATH has the system's directories only."""
+        return "watchbill-host" if self.mode == "system" else self.binaries + "/watchbill-host"
+
+    @property
     def agents(self) -> str:
         """Directory of all definitions."""
         return self.configuration + "/agents"
+
+    @property
+    def tenants(self) -> str:
+        """Directory of what the agents of each tenant are told: roster, personas, skills."""
+        return self.configuration + "/tenants"
 
     @property
     def tmux_configuration(self) -> str:
@@ -125,6 +138,18 @@ class Layout:
     def agent_directory(self, tenant: str, agent: str) -> str:
         """Directory of one agent's definition, environment and units."""
         return f"{self.agents}/{tenant}/{agent}"
+
+    def roster(self, tenant: str) -> str:
+        """All agents of one tenant, on all hosts."""
+        return f"{self.tenants}/{tenant}/roster.json"
+
+    def persona(self, tenant: str, role: str) -> str:
+        """The page that tells agents of one role what they are for."""
+        return f"{self.tenants}/{tenant}/roles/{role}/persona.md"
+
+    def skill(self, tenant: str, skill: str) -> str:
+        """Directory of one skill; its page is ``SKILL.md``."""
+        return f"{self.tenants}/{tenant}/skills/{skill}"
 
     def overrides(self, tenant: str) -> str:
         """Directory of the operator's overrides for one tenant."""

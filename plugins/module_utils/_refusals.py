@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import typing as t
 
 from ._as_user import has_manager
-from ._layout import Layout
+from ._layout import AGENT_PATH, Layout
 from ._manifest import FORMAT_VERSION, VERSION, version_key
 from ._observe import Observation
 from ._planner import key_of
+from ._runtimes import RUNTIMES
 
 
 def problem(code: str, message: str, hint: str) -> dict[str, str]:
@@ -65,7 +67,7 @@ def refusals(
                     "check the address; to give it up, run the playbook watchbill.fleet.remove with its old file",
                 )
             )
-    return problems + _wrong_users(layout, manifest, last, observation)
+    return problems + _wrong_users(layout, manifest, last, observation) + _missing_runtimes(manifest)
 
 
 def _wrong_users(
@@ -97,3 +99,23 @@ def _has_definitions(layout: Layout, tenant: str, uid: int) -> bool:
     except FileNotFoundError:
         return False
     return (status.st_uid, status.st_gid) == (0, uid)
+
+
+def _missing_runtimes(manifest: t.Mapping[str, t.Any]) -> list[dict[str, str]]:
+    """Return which programs agents shall be and are not here: their sessions would end as soon as they begin."""
+    wanted: dict[str, list[str]] = {}
+    for resource in manifest["resources"]:
+        if resource["kind"] == "agent" and resource["enabled"]:
+            wanted.setdefault(resource["runtime"], []).append(resource["name"])
+    problems = []
+    for runtime, agents in sorted(wanted.items()):
+        program = RUNTIMES[runtime].program
+        if program and shutil.which(program, path=AGENT_PATH) is None:
+            named = ", ".join(agents[:3]) + (f" and {len(agents) - 3} more" if len(agents) > 3 else "")
+            message = f"runtime {runtime} is not installed on this host; it is wanted by {named}"
+            hint = (
+                f"this release installs no runtimes, the next one does: put {program} into /usr/local/bin there, "
+                "or write enabled: false"
+            )
+            problems.append(problem("runtime-not-installed", message, hint))
+    return problems

@@ -1,4 +1,4 @@
-"""The compiler against its record: every byte that a fleet puts on its hosts, except the host half itself.
+"""The compiler against its record: every byte that a fleet puts on its hosts, but for what is read elsewhere.
 
 ``python tests/golden/test_compile.py --update`` writes what the compiler says now; read the difference.
 """
@@ -27,7 +27,8 @@ FLEETS = {
     "rootless": PROJECT / "extensions" / "molecule" / "rootless" / "fleet.yaml",
 }
 HOSTS = [(name, host) for name, path in FLEETS.items() for host in sorted(load_fleet(path).hosts)]
-PROGRAM = "watchbill-host.pyz"
+NOT_RECORDED = ("watchbill-host.pyz", "/persona.md")
+"""Files that are read elsewhere: the host half, and the pages of the role library."""
 VARYING = ("sha256", "size", "fragment", "host_half", "launch", "definition")
 """Fields that say again what the recorded bodies say, or that change with every version of the host half."""
 
@@ -37,7 +38,7 @@ def record(compiled: CompiledHost) -> str:
     resources = compiled.manifest["resources"]
     parts = ["".join(f"{_line(resource)}\n" for resource in resources)]
     for resource in resources:
-        if resource["kind"] == "file" and "sha256" in resource and not resource["name"].endswith(PROGRAM):
+        if resource["kind"] == "file" and "sha256" in resource and not resource["name"].endswith(NOT_RECORDED):
             parts.append(f"--- {resource['name']}\n{compiled.bodies[resource['sha256']].decode()}")
     return "\n".join(parts)
 

@@ -38,11 +38,24 @@ def reference(text: str) -> Reference:
     :raises argparse.ArgumentTypeError: it is not of that form.
     """
     tenant, _, agent = text.partition("/")
-    for part in (tenant, agent):
-        # Both become parts of paths.
-        if not part or not part.isascii() or not part.replace("-", "").replace("_", "").isalnum():
-            raise argparse.ArgumentTypeError(f"{text!r} is not TENANT/AGENT")
+    if not (_is_name(tenant) and _is_name(agent)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not TENANT/AGENT")
     return Reference(tenant, agent)
+
+
+def name_of_tenant(text: str) -> str:
+    """Return *text*.
+
+    :raises argparse.ArgumentTypeError: no tenant can be called so.
+    """
+    if not _is_name(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a tenant")
+    return text
+
+
+def _is_name(part: str) -> bool:
+    """Return whether *part* may become a part of a path."""
+    return part.isascii() and part.replace("-", "").replace("_", "").isalnum()
 
 
 def layout_here() -> Layout:
@@ -66,15 +79,23 @@ def print_json(value: t.Any) -> None:
     print(json.dumps(value, sort_keys=True))
 
 
+def print_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Print rows below the names of their columns, each column as wide as its longest text."""
+    lines = [columns, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(columns))]
+    for line in lines:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip())
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; what it parses has the ``function`` to call."""
-    from . import attach, logs, override, status
+    from . import attach, logs, override, peers, status
 
     whole = argparse.ArgumentParser(
         prog="watchbill-host", description="The host half of Watchbill.", allow_abbrev=False
     )
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for command in (status, override, logs, attach):
+    for command in (status, peers, override, logs, attach):
         command.add_to(commands)
     version = commands.add_parser("version", help="version and digest of the host half")
     version.set_defaults(function=lambda chosen: _version())

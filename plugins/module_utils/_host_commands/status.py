@@ -8,7 +8,7 @@ import argparse
 import typing as t
 
 from .._status import status
-from . import Reference, layout_here, print_json, reference
+from . import Reference, layout_here, print_json, print_table, reference
 
 COLUMNS = ("agent", "runtime", "state", "healthy", "age", "unit", "keeper")
 
@@ -27,10 +27,7 @@ def _run(chosen: argparse.Namespace) -> int:
     if chosen.json:
         print_json(rows)
         return 0
-    lines = [COLUMNS, *(_line(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
-    for line in lines:
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip())
+    print_table(COLUMNS, [_line(row) for row in rows])
     return 0
 
 

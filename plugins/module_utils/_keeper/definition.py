@@ -29,13 +29,29 @@ class Launch(t.NamedTuple):
     term: str
 
 
+class ScheduleOrders(t.NamedTuple):
+    """The schedule of an agent: its words as ``parse_schedule`` takes them, and the seconds between looks at a backlog.
+
+    Whether the words can be understood here (the zone may be missing) is for whoever evaluates them to find out.
+    """
+
+    name: str
+    words: dict[str, t.Any]
+    backlog_every: float
+
+
 class Definition(t.NamedTuple):
-    """One agent. ``interval``, ``healthy_within`` and ``start_delay`` are seconds."""
+    """One agent. ``interval``, ``healthy_within`` and ``start_delay`` are seconds. No schedule: always on watch."""
 
     fleet: str
     host: str
     tenant: str
     name: str
+    alias: str | None
+    team: str
+    role: str
+    project: str | None
+    skills: list[str]
     runtime: str
     enabled: bool
     start_delay: float
@@ -45,6 +61,7 @@ class Definition(t.NamedTuple):
     healthy_within: float
     restart: str
     stuck: str
+    schedule: ScheduleOrders | None
 
 
 def read_definition(directory: str) -> Definition:
@@ -70,9 +87,9 @@ def parse_definition(value: t.Any) -> Definition:
     launch = _object(whole.get("launch"), "launch")
     heartbeat = _object(whole.get("heartbeat"), "heartbeat")
     policy = _object(whole.get("policy"), "policy")
-    argv = launch.get("argv")
-    if not isinstance(argv, list) or not argv or not all(isinstance(word, str) for word in argv):
-        raise ValueError("launch.argv is a list of words")
+    argv = _words(launch, "argv")
+    if not argv:
+        raise ValueError("launch.argv has at least one word")
     if not isinstance(whole.get("enabled"), bool):
         raise ValueError("enabled is true or false")  # noqa: TRY004 -- like all other mistakes
     return Definition(
@@ -80,6 +97,11 @@ def parse_definition(value: t.Any) -> Definition:
         host=_text(whole, "host"),
         tenant=_text(whole, "tenant"),
         name=_text(whole, "name"),
+        alias=_text_or_none(whole, "alias"),
+        team=_text(whole, "team"),
+        role=_text(whole, "role"),
+        project=_text_or_none(whole, "project"),
+        skills=_words(whole, "skills"),
         runtime=_text(whole, "runtime"),
         enabled=whole["enabled"],
         start_delay=_seconds(whole, "start_delay", 0.0),
@@ -89,7 +111,20 @@ def parse_definition(value: t.Any) -> Definition:
         healthy_within=_seconds(heartbeat, "healthy_within", 0.1),
         restart=_one_of(policy, "restart", RESTART_POLICIES),
         stuck=_one_of(policy, "stuck", STUCK_POLICIES),
+        schedule=parse_orders(whole.get("schedule")),
     )
+
+
+def parse_orders(value: t.Any) -> ScheduleOrders | None:
+    """Return the schedule in a definition, None for an agent that is always on watch.
+
+    :raises ValueError: a field is missing or has the wrong type or value.
+    """
+    if value is None:
+        return None
+    whole = _object(value, "schedule")
+    words = {field: words for field, words in whole.items() if field not in ("name", "backlog_every")}
+    return ScheduleOrders(_text(whole, "name"), words, _seconds(whole, "backlog_every", 1.0))
 
 
 def _object(value: t.Any, what: str) -> dict[str, t.Any]:
@@ -102,6 +137,17 @@ def _text(values: dict[str, t.Any], field: str) -> str:
     value = values.get(field)
     if not isinstance(value, str) or not value:
         raise ValueError(f"{field} is a text that is not empty")
+    return value
+
+
+def _text_or_none(values: dict[str, t.Any], field: str) -> str | None:
+    return None if values.get(field) is None else _text(values, field)
+
+
+def _words(values: dict[str, t.Any], field: str) -> list[str]:
+    value = values.get(field, [])
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise ValueError(f"{field} is a list of words")
     return value
 
 

@@ -16,7 +16,7 @@ class AgentKind(Kind):
     order = 5
     logical = True
     fields = (
-        *("team", "role", "project", "runtime", "model", "command", "env", "working_directory"),
+        *("alias", "team", "role", "skills", "project", "runtime", "model", "command", "env", "working_directory"),
         *("policy", "enabled", "launch", "definition"),
     )
 

@@ -5,9 +5,15 @@
 from __future__ import annotations
 
 from ._runtime import Runtime
+from .claude import Claude
+from .codex import Codex
 from .command import Command
+from .opencode import Opencode
+from .pi import Pi
 from .stub import Stub
 
-RUNTIMES: dict[str, Runtime] = {runtime.name: runtime for runtime in (Command(), Stub())}
+RUNTIMES: dict[str, Runtime] = {
+    runtime.name: runtime for runtime in (Claude(), Codex(), Command(), Opencode(), Pi(), Stub())
+}
 
 __all__ = ["RUNTIMES", "Runtime"]

@@ -11,6 +11,8 @@ class Runtime:
     """One program that can be an agent."""
 
     name = ""
+    program = ""
+    """What has to be found on the agent's PATH before it can run; empty where nothing is known to be needed."""
     answers_beats = False
     """Whether the program itself answers heartbeats. One that does not is never healthy and never idle."""
     silent_state = "working"
@@ -24,3 +26,12 @@ class Runtime:
         :raises ValueError: the definition lacks what this runtime needs.
         """
         raise NotImplementedError
+
+
+class ModelRuntime(Runtime):
+    """A program from elsewhere that talks to a model; all of them take it as ``--model``."""
+
+    def argv(self, definition: dict[str, t.Any]) -> list[str]:
+        """Return the program, with the model where the definition names one."""
+        model = definition.get("model")
+        return [self.program, *(["--model", model] if model else [])]

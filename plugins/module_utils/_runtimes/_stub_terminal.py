@@ -18,7 +18,7 @@ HELP = """\
 work [SECONDS]  be working, for a while or until told otherwise     idle      be idle
 wait [QUESTION] be waiting for an answer                            hang      stop answering heartbeats
 env NAME        show a variable                                     exit [N]  end with exit status N
-help            this text
+prompt          show the system prompt of this session              help      this text
 """
 
 
@@ -80,6 +80,14 @@ class Stub:
         finally:
             os.close(handle)
 
+    def prompt(self) -> str:
+        """Return the system prompt that this session was given, or why there is none."""
+        try:
+            with open(self.environment["WATCHBILL_PROMPT"], encoding="utf-8") as stream:
+                return stream.read()
+        except (KeyError, OSError) as error:
+            return f"there is no prompt: {error}\n"
+
     def obey(self, line: str) -> int | None:
         """Carry out one typed line; return an exit status where it asks to end."""
         word, _, rest = line.strip().partition(" ")
@@ -96,6 +104,8 @@ class Stub:
         elif word == "env":
             value = self.environment.get(rest)
             self.write(f"{rest} is not set\n" if value is None else f"{rest}={value}\n")
+        elif word == "prompt":
+            self.write(self.prompt())
         elif word == "exit":
             return int(rest) & 255 if rest.isdigit() else 0
         elif word:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from watchbill.compile.half import RUNTIMES, canonical, digest, format_environment
+from watchbill.compile.half import AGENT_PATH, RUNTIMES, canonical, digest, format_environment
 from watchbill.compile.render import render
 
 if TYPE_CHECKING:
     from watchbill.compile.builder import ManifestBuilder
     from watchbill.fleet import Agent
 
-PATH = "/usr/local/bin:/usr/bin:/bin"
 STAGGER_SECONDS = 5.0
 """How long the sessions of one host take to start at boot, each at its own moment."""
 
@@ -35,8 +34,10 @@ def add_agent(builder: ManifestBuilder, agent: Agent, program_sha256: str) -> No
         "agent",
         reference,
         **owned,
+        alias=agent.alias or "",
         team=agent.team,
         role=agent.role,
+        skills=list(builder.fleet.roles[agent.role].skills),
         project=agent.project or "",
         runtime=agent.runtime,
         model=agent.model or "",
@@ -57,8 +58,10 @@ def _definition(builder: ManifestBuilder, agent: Agent, environment: bytes) -> d
         "host": builder.host,
         "tenant": agent.tenant,
         "name": agent.name,
+        "alias": agent.alias,
         "team": agent.team,
         "role": agent.role,
+        "skills": list(builder.fleet.roles[agent.role].skills),
         "project": agent.project,
         "runtime": agent.runtime,
         "model": agent.model,
@@ -77,7 +80,7 @@ def _definition(builder: ManifestBuilder, agent: Agent, environment: bytes) -> d
         "model": agent.model,
         "argv": RUNTIMES[agent.runtime].argv({**definition, "program": program}),
         "working_directory": agent.working_directory,
-        "path": PATH,
+        "path": AGENT_PATH,
         "term": "xterm-256color",
         "environment_sha256": digest(environment.decode()),
     }

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.watchbill.fleet.plugins.module_utils import _layout, _manifest, _rootless, _runtimes
+from ansible_collections.watchbill.fleet.plugins.module_utils import (
+    _layout,
+    _manifest,
+    _rootless,
+    _roster,
+    _runtimes,
+)
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper import definition
 
+AGENT_PATH = _layout.AGENT_PATH
+DUTIES = _roster.DUTIES
 Layout = _layout.Layout
 RUNTIMES = _runtimes.RUNTIMES
 FORMAT_VERSION = _manifest.FORMAT_VERSION

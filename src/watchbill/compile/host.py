@@ -10,6 +10,7 @@ from watchbill.compile.agent import add_agent
 from watchbill.compile.builder import ManifestBuilder
 from watchbill.compile.half import FORMAT_VERSION, VERSION, Layout, digest
 from watchbill.compile.render import render
+from watchbill.compile.tenant import add_tenant_pages
 
 if TYPE_CHECKING:
     from watchbill.fleet import Fleet
@@ -42,6 +43,7 @@ def compile_host(fleet: Fleet, host: str) -> CompiledHost:
     program_sha256 = _add_host_half(builder)
     for tenant in fleet.tenants_on(host):
         _add_tenant_directories(builder, tenant.name)
+        add_tenant_pages(builder, tenant.name)
         if not rootless:
             _add_account(builder, tenant.name, tenant.uid)
     for agent in fleet.agents_on(host):
@@ -62,7 +64,8 @@ def compile_host(fleet: Fleet, host: str) -> CompiledHost:
 
 def _add_host_half(builder: ManifestBuilder) -> str:
     layout = builder.layout
-    for path in (layout.configuration, layout.agents, layout.library, layout.state, f"{layout.state}/overrides"):
+    overrides = f"{layout.state}/overrides"
+    for path in (layout.configuration, layout.agents, layout.tenants, layout.library, layout.state, overrides):
         builder.add_directory(path, "0755")
     program_sha256 = builder.add_file(layout.program, zipapp.build(), "0755")
     link = "../lib/watchbill/watchbill-host.pyz"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from watchbill.errors import OperationError
 
@@ -243,6 +244,11 @@ class Fleet:
     roster: Sequence[RosterEntry]
     agents: Sequence[Agent]
     files: Sequence[FleetFile]
+
+    @cached_property
+    def shared(self) -> dict[object, Any]:
+        """Room for what is worked out of this fleet once for all its hosts; whoever does it keys it by name."""
+        return {}
 
     @cached_property
     def _agents_by_host(self) -> dict[str, list[Agent]]:

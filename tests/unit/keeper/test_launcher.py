@@ -7,14 +7,16 @@ import os
 import pwd
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.definition import format_environment
-from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.launcher import expand
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.world import expand
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
 
+from tests.unit.half.rosters import agent, roster
 from tests.unit.keeper.bench import definition
 
 LAUNCH = """
@@ -24,6 +26,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Acc
 home, uid = sys.argv[1], int(sys.argv[2])
 Layout.of_installation = classmethod(lambda cls, program: Layout.rootless(home, uid))
 Layout.account_of = lambda self, tenant: Account("me", uid, uid, home)
+Layout.runtime_directory = staticmethod(lambda uid: home + "/run")
 sys.exit(launcher.main())
 """
 
@@ -31,6 +34,8 @@ sys.exit(launcher.main())
 def run(home: Path, env: dict[str, str], argv: list[str], **launch: Any) -> subprocess.CompletedProcess[str]:
     """Launch a program as an agent in *home*, from a session whose environment is full of other things."""
     layout = Layout.rootless(str(home), os.getuid())
+    (home / "run/watchbill/coder0").mkdir(parents=True, exist_ok=True)
+    (home / ".config/watchbill/tenants/studio/roles/coder").mkdir(parents=True, exist_ok=True)
     directory = Path(layout.agent_directory("studio", "coder0"))
     directory.mkdir(parents=True, exist_ok=True)
     orders = {
@@ -39,7 +44,7 @@ def run(home: Path, env: dict[str, str], argv: list[str], **launch: Any) -> subp
         "path": "/usr/bin:/bin",
         "term": "xterm-256color",
     } | launch
-    (directory / "definition.json").write_text(json.dumps(definition(launch=orders)))
+    (directory / "definition.json").write_text(json.dumps(definition(launch=orders, skills=["incident-review"])))
     (directory / "env").write_bytes(format_environment(env))
     session = {
         "WATCHBILL_TENANT": "studio",
@@ -58,13 +63,24 @@ def run(home: Path, env: dict[str, str], argv: list[str], **launch: Any) -> subp
     )
 
 
+def pages(home: Path) -> tuple[Path, Path]:
+    """Write what a tenant's agents are told, and return roster and persona."""
+    tenant = home / ".config/watchbill/tenants/studio"
+    persona = tenant / "roles/coder/persona.md"
+    persona.parent.mkdir(parents=True)
+    persona.write_text("# Coder\n\nOne task at a time.\n")
+    (tenant / "roster.json").write_text(json.dumps(roster(agent("coder0"), agent("coder1", host="attic"))))
+    return tenant / "roster.json", persona
+
+
 def test_agent_gets_its_environment_and_nothing_of_the_sessions(tmp_path: Path) -> None:
+    pages(tmp_path)
     done = run(
         tmp_path,
         {"LEVEL": "3", "TEXT": "a\nb"},
         [sys.executable, "-c", "import os, json; print(json.dumps(dict(os.environ)))"],
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     seen = json.loads(done.stdout)
     seen.pop("LC_CTYPE", None)  # Python's own, in the C locale
     assert seen == {
@@ -78,9 +94,10 @@ def test_agent_gets_its_environment_and_nothing_of_the_sessions(tmp_path: Path) 
         "TEXT": "a\nb",
         "USER": "me",
         "WATCHBILL_AGENT": "coder0",
-        "WATCHBILL_BEAT": f"/run/user/{os.getuid()}/watchbill/coder0/beat",
+        "WATCHBILL_BEAT": f"{tmp_path}/run/watchbill/coder0/beat",
         "WATCHBILL_HOST": "desk",
         "WATCHBILL_INTERVAL": "5",
+        "WATCHBILL_PROMPT": f"{tmp_path}/run/watchbill/coder0/prompt.md",
         "WATCHBILL_SESSION_ID": "abc",
         "WATCHBILL_TENANT": "studio",
     }
@@ -129,6 +146,7 @@ def test_program_in_the_home_of_the_tenant_is_found(tmp_path: Path) -> None:
 def test_program_that_cannot_be_started_says_so_on_the_terminal(
     tmp_path: Path, argv: list[str], status: int, words: str
 ) -> None:
+    pages(tmp_path)
     done = run(tmp_path, {}, argv)
     assert (done.returncode, done.stderr) == (status, "")
     assert done.stdout.startswith("watchbill: the agent cannot be started: ")
@@ -140,6 +158,76 @@ def test_working_directory_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     done = run(tmp_path, {}, ["true"])
     assert done.returncode == 126
     assert "src" in done.stdout
+
+
+# -- what an agent is told ---------------------------------------------------------------------------------------------
+
+
+def test_agent_reads_role_skills_and_place_in_one_file_of_its_own(tmp_path: Path) -> None:
+    pages(tmp_path)
+    told = run(tmp_path, {}, ["sh", "-c", 'cat "$WATCHBILL_PROMPT"']).stdout
+    assert told.startswith("# Coder\n\nOne task at a time.\n\n# Your skills\n")
+    skill = f"`{tmp_path}/.config/watchbill/tenants/studio/skills/incident-review/SKILL.md`"
+    assert f'- incident-review: "Write a blameless review": {skill}\n' in told
+    assert "- You are `desk:studio/coder0`, role coder, team app" in told
+    assert "`attic:studio/coder1`" in told
+    # Without root its PATH does not lead to the host half.
+    assert f"`{tmp_path}/.local/bin/watchbill-host peers`" in told
+    assert (tmp_path / "run/watchbill/coder0/prompt.md").stat().st_mode & 0o777 == 0o600
+
+
+def test_next_session_is_told_what_holds_then(tmp_path: Path) -> None:
+    written, persona = pages(tmp_path)
+    run(tmp_path, {}, ["true"])
+    written.write_text(json.dumps(roster(agent("coder0"), agent("coder2"))))
+    persona.write_text("# Coder, second edition\n")
+    told = run(tmp_path, {}, ["sh", "-c", 'cat "$WATCHBILL_PROMPT"']).stdout
+    assert told.startswith("# Coder, second edition\n")
+    assert "coder2" in told
+    assert "coder1" not in told
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda path: path.unlink(), "No such file or directory"),
+        (lambda path: path.write_text('{"format_version": 1'), "delimiter"),
+        (lambda path: path.write_text('{"format_version": 2}'), "this host half reads 1"),
+        (lambda path: path.write_bytes(b'{"\xff"'), "decode"),
+        (lambda path: (path.unlink(), path.symlink_to("/etc/passwd")), "symbolic link"),
+    ],
+)
+def test_roster_that_cannot_be_read_stops_no_agent_and_is_told_to_it_and_to_people(
+    tmp_path: Path, damage: Callable[[Path], object], words: str
+) -> None:
+    written, _ = pages(tmp_path)
+    damage(written)
+    done = run(tmp_path, {}, ["sh", "-c", 'cat "$WATCHBILL_PROMPT"'])
+    assert done.returncode == 0
+    assert done.stdout.startswith("# Coder\n")
+    assert "- You are `desk:studio/coder0`, role coder, team app\n- The roster could not be read" in done.stdout
+    [event] = (tmp_path / ".local/state/watchbill/coder0/events.jsonl").read_text().splitlines()
+    assert json.loads(event)["event"] == "prompt-incomplete"
+    assert f"{written}: " in json.loads(event)["why"]
+    assert words in json.loads(event)["why"]
+    assert "event: prompt-incomplete" in done.stderr
+
+
+def test_agent_without_its_page_is_told_to_be_careful(tmp_path: Path) -> None:
+    _, persona = pages(tmp_path)
+    persona.unlink()
+    told = run(tmp_path, {}, ["sh", "-c", 'cat "$WATCHBILL_PROMPT"']).stdout
+    assert told.startswith("# Role coder\n")
+    assert "change nothing that cannot be undone" in told
+
+
+def test_agent_without_a_prompt_does_not_start(tmp_path: Path) -> None:
+    pages(tmp_path)
+    (tmp_path / "run/watchbill/coder0").mkdir(parents=True)
+    (tmp_path / "run/watchbill/coder0/prompt.md").mkdir()
+    done = run(tmp_path, {}, ["true"])
+    assert done.returncode == 126
+    assert "prompt.md" in done.stdout
 
 
 def test_home_of_somebody_else_is_not_touched() -> None:

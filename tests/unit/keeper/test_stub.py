@@ -17,6 +17,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.processes 
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES
 
 from watchbill.compile import zipapp
+from watchbill.fleet.words import KNOWN_RUNTIMES
 
 
 class Terminal:
@@ -31,6 +32,7 @@ class Terminal:
             "WATCHBILL_BEAT": self.ear.path,
             "WATCHBILL_INTERVAL": "0.2",
             "WATCHBILL_SESSION_ID": "s1",
+            "WATCHBILL_PROMPT": str(directory / "prompt.md"),
             "LEVEL": "3",
         }
         self.process = subprocess.Popen(
@@ -109,6 +111,14 @@ def test_environment_can_be_asked_for(terminal: Terminal) -> None:
     terminal.screen("HOME is not set")
 
 
+def test_prompt_of_the_session_can_be_asked_for(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.type("prompt")
+    assert "there is no prompt" in terminal.screen("No such file")
+    (tmp_path / "prompt.md").write_text("# Coder\nYou are `desk:studio/coder0`.\n")
+    terminal.type("prompt")
+    terminal.screen("You are `desk:studio/coder0`.")
+
+
 def test_exit_ends_with_the_status_it_was_told(terminal: Terminal) -> None:
     terminal.type("exit 7")
     assert terminal.process.wait(10) == 7
@@ -130,12 +140,20 @@ def test_end_of_the_terminal_is_the_end_of_the_stub(terminal: Terminal) -> None:
 
 
 def test_runtimes_are_known_by_name_and_say_whether_they_answer() -> None:
-    assert {name: runtime.answers_beats for name, runtime in RUNTIMES.items()} == {"stub": True, "command": False}
+    assert [name for name, runtime in RUNTIMES.items() if runtime.answers_beats] == ["stub"]
+    assert sorted(RUNTIMES) == sorted(KNOWN_RUNTIMES)
     assert RUNTIMES["stub"].argv({"program": "/usr/local/bin/watchbill-host"}) == [
         "/usr/local/bin/watchbill-host",
         "stub",
     ]
     assert RUNTIMES["command"].argv({"command": ["bash", "-l"]}) == ["bash", "-l"]
+
+
+@pytest.mark.parametrize("name", ["claude", "codex", "opencode", "pi"])
+def test_program_from_elsewhere_gets_its_model_where_there_is_one(name: str) -> None:
+    assert RUNTIMES[name].program == name
+    assert RUNTIMES[name].argv({"model": None}) == [name]
+    assert RUNTIMES[name].argv({"model": "openai-codex/gpt-5.5:high"}) == [name, "--model", "openai-codex/gpt-5.5:high"]
 
 
 @pytest.mark.parametrize("command", [None, [], "bash -l", ["bash", 3]])
