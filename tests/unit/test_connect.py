@@ -25,7 +25,7 @@ KEY = (
 FILE = f"""\
 version: 1
 fleet: {{name: reach}}
-tenants: {{studio: {{uid: 20001}}}}
+tenants: {{studio: {{uid: 20001, floor: none}}}}
 hosts:
   plain: {{address: 192.0.2.1, slots: 1}}
   full: {{address: full.example.org, slots: 1, connect: {{user: ops, port: 2222, host_key: {KEY} root@full}}}}

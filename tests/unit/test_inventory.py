@@ -19,7 +19,7 @@ REACH = """\
 plugin: watchbill.fleet.fleet
 version: 1
 fleet: {name: reach}
-tenants: {studio: {uid: 20001}, idle-one: {uid: 20002}}
+tenants: {studio: {uid: 20001, floor: none}, idle-one: {uid: 20002}}
 hosts:
   desk: {address: 192.0.2.1, slots: 2, labels: {zone: "eu-1.a"}, connect: {user: ops, port: 2222, become: false}}
   inner: {address: "2001:db8::7", slots: 1, connect: {user: root, jump: desk}}

@@ -16,7 +16,7 @@ from typing import Any
 from watchbill.errors import FleetError
 from watchbill.fleet.document import Document, Node
 from watchbill.fleet.load import GaveUp, read_yaml
-from watchbill.fleet.source import Disk, Mark, Overlay, Source, decode, refusal
+from watchbill.fleet.source import Disk, Mark, Overlay, Source, decode, real_path, refusal
 from watchbill.fleet.words import Refused, relative_path, shorten
 
 MERGED = ("tenants", "hosts", "teams", "projects", "roles", "runtimes", "schedules", "roster")
@@ -33,7 +33,7 @@ def read_document(path: str | os.PathLike[str], overlay: Overlay | None = None) 
     disk = Disk(overlay)
     try:
         content = disk.read(path)
-        real = Path(os.path.realpath(path))
+        real = real_path(path)
     except Refused as refused:
         hint = _HINTS.get(refused.code, refused.hint)
         raise refusal(name, refused.code, refused.message, hint) from None
@@ -129,7 +129,7 @@ class _Reader:
             names = [
                 name
                 for name in self.document.disk.list(folder, re.compile(f"(?![.]){expression}"))
-                if Path(os.path.realpath(folder / name)) not in part.including
+                if real_path(folder / name) not in part.including
             ]
             if not names:
                 raise Refused("missing-file", f"no file is called {shorten(pattern)}", "add one, or remove the line")
@@ -206,7 +206,7 @@ _TOP_KEYS = ("plugin", "fleet", "defaults", "policy")
 
 def inside(folder: Path, path: Path, shown: str) -> Path:
     """Return the real path of `path`. Raises Refused where it leaves the folder of the fleet."""
-    real = Path(os.path.realpath(path))
+    real = real_path(path)
     if not real.is_relative_to(folder):
         message = f'"{shorten(shown)}" leads out of the folder of the top fleet file'
         raise Refused("outside-folder", message, "everything of a fleet lies in one folder; copy it there")

@@ -74,10 +74,10 @@ class Disk:
 
         Raises Refused where it cannot be read, or where the fleet would have more files or bytes than are read.
         """
-        real = Path(os.path.realpath(path))
+        real = real_path(path)
         content = self.overlay.get(real)
         if content is None:
-            content = read_regular(path, MAX_BYTES - self._bytes)
+            content = read_regular(real, MAX_BYTES - self._bytes)
         self._bytes += len(content)
         self.digests[real] = hashlib.sha256(content).hexdigest()
         if self._bytes > MAX_BYTES:
@@ -103,6 +103,14 @@ class Disk:
         return same and all(list_folder(*what) == names for what, names in self.listings.items())
 
 
+def real_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path with all links resolved. Raises Refused for what cannot be a path."""
+    try:
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError):
+        raise Refused("unreadable-file", "cannot be read: not a usable path") from None
+
+
 def _digest(path: Path) -> str:
     return hashlib.sha256(read_regular(path)).hexdigest()
 
@@ -125,11 +133,12 @@ def read_regular(path: str | os.PathLike[str], most: int = MAX_BYTES) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a usable path"
         raise Refused("unreadable-file", f"cannot be read: {reason}") from None
-    with os.fdopen(descriptor, "rb", closefd=True) as stream:
-        kind = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(kind):
-            what = "a folder" if stat.S_ISDIR(kind) else "not a regular file"
-            raise Refused("unreadable-file", f"cannot be read: it is {what}")
+    kind = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(descriptor)
+        what = "a folder" if stat.S_ISDIR(kind) else "not a regular file"
+        raise Refused("unreadable-file", f"cannot be read: it is {what}")
+    with os.fdopen(descriptor, "rb") as stream:
         return stream.read(max(0, most) + 1)
 
 

@@ -16,7 +16,7 @@ version: 1
 fleet: {name: small}
 tenants:
   studio: {uid: 20001, floor: none}
-  guests: {uid: 20002}
+  guests: {uid: 20002, floor: none}
 hosts:
   desk: {address: 10.0.0.1, slots: 4, labels: {zone: home}}
   attic: {address: 10.0.0.2, slots: 3}

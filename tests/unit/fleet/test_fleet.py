@@ -10,7 +10,7 @@ import pytest
 
 from watchbill.errors import FleetError, OperationError
 from watchbill.fleet import Fleet, load_fleet, load_fleet_cached
-from watchbill.fleet.load import read_document
+from watchbill.fleet.include import read_document
 from watchbill.fleet.translate import read_typed
 
 from .conftest import GOOD, Load, Problems, with_line

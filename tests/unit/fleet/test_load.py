@@ -14,8 +14,10 @@ import pytest
 
 from watchbill.errors import FleetError
 from watchbill.fleet import load_fleet
-from watchbill.fleet.load import MAX_BYTES, MAX_NODES, read_document
+from watchbill.fleet.include import read_document
+from watchbill.fleet.load import MAX_NODES
 from watchbill.fleet.scalars import Unreadable, read_scalar
+from watchbill.fleet.source import MAX_BYTES
 
 HOSTILE = {
     "ten-thousand-lists": (b"[" * 10_000, "too-deep", 1, 33),
