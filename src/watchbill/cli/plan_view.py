@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ MARKS = {"create": "+", "update": "~", "restart": "~", "repair": "!", "delete": 
 STYLES = {"create": "green", "repair": "red", "delete": "red", "pending": "yellow"}
 # An agent's units, as people call them: their names would say the agent's once more.
 _UNITS = {"watchbill-agent": "keeper", "watchbill-session": "session unit"}
+# What a tenant's agents are told lies in files whose names say so.
+_PAGES = {
+    re.compile(r".*/tenants/[^/]+/roster\.json"): "roster",
+    re.compile(r".*/tenants/[^/]+/roles/([^/]+)/persona\.md"): r"persona of \1",
+    re.compile(r".*/tenants/[^/]+/skills/(.+)"): r"skill \1",
+}
 # Which of an agent's actions gives its row the name: the one that means most.
 _RANK = ("delete", "move", "create", "restart", "update", "repair", "pending")
 
@@ -179,6 +186,8 @@ def object_of(action: Action) -> str:
             return _UNITS[role]
     if action.kind in ("agent", "session") and action.name == action.agent:
         return action.kind
+    if action.kind == "file" and action.tenant and not agent:
+        return next((p.sub(words, action.name) for p, words in _PAGES.items() if p.fullmatch(action.name)), action.name)
     return action.name if action.kind in ("file", "directory") else f"{action.kind} {action.name}"
 
 

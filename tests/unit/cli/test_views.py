@@ -112,6 +112,20 @@ def test_units_of_an_agent_are_called_by_what_they_are(target: Target, kind: str
     assert played(drifted).answers["desk"][0]["actions"][0]["name"] == name
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/etc/watchbill/tenants/studio/roster.json", "roster: content"),
+        ("/etc/watchbill/tenants/studio/roles/sre/persona.md", "persona of sre: content"),
+        ("~/.config/watchbill/tenants/studio/skills/review/SKILL.md", "skill review/SKILL.md: content"),
+        ("/etc/systemd/system/user@20001.service.d/watchbill.conf", "/etc/systemd/system/user@20001"),
+    ],
+)
+def test_what_a_tenant_is_told_is_called_by_what_it_is(target: Target, path: str, words: str) -> None:
+    told = action(name=path, tenant="studio", action="update", disruption="live", reason="content")
+    assert f"tenant studio  ~ live  change  {words}" in plan_text(target, played(told))
+
+
 def test_changes_moves_drift_and_deletions_are_counted_apart(target: Target) -> None:
     text = plan_text(
         target,
