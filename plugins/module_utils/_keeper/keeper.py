@@ -1,6 +1,6 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The keeper's main loop: one poll over FIFO, session and signals; no process is started while nothing happens.
+"""The keeper's main loop: one poll over FIFO, session, signals, clock and backlog; nothing is started without need.
 
 Everything is imported at the start: an upgrade replaces the zipapp under a running keeper, which must not read it then.
 """
@@ -17,13 +17,17 @@ import typing as t
 from .._layout import Layout
 from .._overrides import OverrideError, read_override, timestamp
 from .._runtimes import RUNTIMES
+from .alarm import Alarm
+from .backlog import Backlog, Command
 from .definition import DefinitionError, read_definition
 from .heartbeat import FORMAT_VERSION, Ear, parse_line, read_heartbeat, write_heartbeat
-from .processes import run
+from .processes import Child, fork_off, run
 from .record import Record
 from .service import Service, Signals
 from .session import Session, SessionError
 from .supervision import Supervision
+from .watch import Watch
+from .world import become, enter
 
 LONGEST_WAIT = 20.0
 OVERSLEPT_SECONDS = 1.0
@@ -54,8 +58,11 @@ class Keeper:
         self.signals = Signals()
         self.ear = Ear(self.directory + "/beat")
         self.record = Record(layout.agent_state(who.home, agent), {"tenant": tenant, "agent": agent})
+        self.alarm = Alarm()
+        self.backlog = Backlog(self.record, boottime, self._ask)
+        self.watch = Watch(self.record, self.backlog, boottime, time.time)
         session = Session(agent, self.directory, self._prepare, self._run)
-        self.supervision = Supervision(session, self.record, boottime, time.time)
+        self.supervision = Supervision(session, self.watch, self.record, boottime, time.time)
         self.problem = ""
         self.unwritten = ""
         self._shown = ""
@@ -83,6 +90,7 @@ class Keeper:
     def _begin(self) -> None:
         """Read the orders and find the session that an earlier keeper left."""
         previous = read_heartbeat(self.heartbeat_path)
+        self.watch.remember(previous.get("override"))
         self._read_orders()
         if self.supervision.definition is None:
             self.service.say("READY=1")
@@ -145,24 +153,36 @@ class Keeper:
         self._alive()
         return run(arguments, timeout)
 
+    def _ask(self, command: Command) -> Child:
+        """Start the command that knows of work, as the agent would: same user, directory and environment."""
+
+        def ask() -> t.NoReturn:
+            _, who, environment = enter(self.layout, self.tenant, self.agent, {})
+            become(command, who.home, environment)
+
+        return fork_off(ask)
+
     # -- waiting and listening -----------------------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        poll = select.poll()
-        poll.register(self.signals.descriptor, select.POLLIN)
-        poll.register(self.ear.descriptor, select.POLLIN)
+        unchanged = self.alarm.set(self.watch.next_change())
         running = self.supervision.running
+        descriptors = [self.signals.descriptor, self.ear.descriptor, self.alarm.descriptor, self.backlog.descriptor]
         if running is not None:
-            poll.register(running.found.descriptor, select.POLLIN)
-            if running.program is not None:
-                poll.register(running.program, select.POLLIN)
+            descriptors += [running.found.descriptor, running.program]
+        poll = select.poll()
+        for descriptor in descriptors:
+            if descriptor is not None:
+                poll.register(descriptor, select.POLLIN)
         now = boottime()
-        seconds = max(0.0, min([LONGEST_WAIT, *(at - now for at in self._deadlines())]))
+        seconds = max(0.0, min([LONGEST_WAIT, *(at - now for at in self._deadlines())])) if unchanged else 0.0
         ready = poll.poll(seconds * 1000 + 1)
         late = boottime() - now - seconds
         if late > OVERSLEPT_SECONDS:
             self.supervision.overslept(late)
         ended = {descriptor for descriptor, _ in ready}
+        if self.backlog.descriptor in ended:
+            self.backlog.ended()
         if running is not None and running.found.descriptor in ended:
             self.supervision.server_ended()
         elif running is not None and running.program in ended:
@@ -212,7 +232,8 @@ class Keeper:
         self._shown, self._written = shown, now
         self._write({**said, **identity, **ours})
         health = {True: "healthy", False: "not healthy", None: ""}[said["healthy"]]
-        self.service.status(", ".join(filter(None, (said["state"], health, self.problem, self.unwritten))))
+        words = (said["state"], health, self.problem, self.watch.problem, self.unwritten)
+        self.service.status(", ".join(filter(None, words)))
 
     def _write(self, heartbeat: dict[str, t.Any]) -> None:
         try:

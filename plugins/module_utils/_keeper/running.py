@@ -9,6 +9,7 @@ import typing as t
 
 from .._overrides import timestamp
 from .._plain_files import number
+from .._runtimes import Runtime
 from .heartbeat import Beat
 from .session import Found
 
@@ -33,6 +34,39 @@ class Running:
         self.beat_at: str | None = None
         self.well_since: float | None = None
         self.stuck = False
+        self.drain_until: float | None = None
+        """Until when the agent, off watch now, may finish what it does; None while it is on watch, or has all time."""
+
+    def drain(self, grace: float | None, now: float) -> None:
+        """Give the agent *grace* seconds from the first such call on; None takes that back."""
+        if grace is None:
+            self.drain_until = None
+        elif self.drain_until is None:
+            self.drain_until = now + grace
+
+    def give_back(self, seconds: float) -> None:
+        """Give the agent the time back in which the whole machine stood still: it could neither answer nor work."""
+        self.answer_due += seconds
+        if self.drain_until is not None:
+            self.drain_until += seconds
+
+    def is_drained(self, now: float) -> bool:
+        """Return whether the agent, off watch, had its time to come to rest."""
+        return self.drain_until is not None and now >= self.drain_until
+
+    def doing(self, runtime: Runtime) -> str:
+        """Return what the agent itself does, whatever is wanted of it."""
+        if self.stuck:
+            return "stuck"
+        if not runtime.answers_beats:
+            return runtime.silent_state
+        return "starting" if self.beat is None else self.beat.state
+
+    def healthy(self, runtime: Runtime, now: float, within: float) -> bool | None:
+        """Return whether the agent answered within so many seconds, None for a runtime that cannot."""
+        if not runtime.answers_beats:
+            return None
+        return self.beat_boottime is not None and now - self.beat_boottime <= within
 
     def take(self, beat: Beat, now: float, wall: float, healthy_within: float) -> bool:
         """Take an answer; return whether it counts. One of another session, or said before, does not."""
@@ -58,6 +92,7 @@ class Running:
         self.launch_digest = text(previous, "launch_digest")
         self.started = number(previous.get("started_boottime")) or self.started
         self.stuck = previous.get("state") == "stuck"
+        self.drain_until = number(previous.get("drain_boottime"))
         self.beat_boottime = number(previous.get("beat_boottime"))
         self.beat_at = text(previous, "beat_at")
         if self.beat_boottime is None:
@@ -74,11 +109,12 @@ class Running:
         )
         self.well_since = now
 
-    def said(self) -> dict[str, t.Any]:
+    def said(self, runtime: Runtime) -> dict[str, t.Any]:
         """Return what goes into heartbeat.json about this session."""
         beat = self.beat
+        heard = beat.source if beat is not None else None
         return {
-            "source": beat.source if beat is not None else None,
+            "source": heard if runtime.answers_beats else runtime.silent_source,
             "evidence": beat.evidence if beat is not None else None,
             "sequence": beat.sequence if beat is not None else None,
             "session_id": self.found.session_id,
@@ -87,6 +123,7 @@ class Running:
             "beat_at": self.beat_at,
             "beat_boottime": self.beat_boottime,
             "started_boottime": self.started,
+            "drain_boottime": self.drain_until,
         }
 
     def forget(self) -> None:
@@ -99,7 +136,7 @@ class Running:
 NOTHING_RUNS: dict[str, t.Any] = dict.fromkeys(
     (
         *("source", "evidence", "sequence", "session_id", "session_pid", "launch_digest"),
-        *("beat_at", "beat_boottime", "started_boottime"),
+        *("beat_at", "beat_boottime", "started_boottime", "drain_boottime"),
     )
 )
 """What heartbeat.json says where :meth:`Running.said` has nothing to say."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .._overrides import Override, stop_in_force, timestamp
+from .._overrides import Override, timestamp
 from .._plain_files import number
 from .._runtimes import RUNTIMES, Runtime
 from .definition import Definition
@@ -21,6 +21,8 @@ from .processes import wait_readable
 from .record import Record
 from .running import NOTHING_RUNS, Running, text
 from .session import Found, Session, SessionError
+from .situation import Situation
+from .watch import OFF, Watch
 
 ASK_AGAIN_SECONDS = 60.0
 STOP_AGAIN_SECONDS = 10.0
@@ -33,14 +35,14 @@ Clock = t.Callable[[], float]
 class Supervision:
     """One agent. ``definition`` and ``running`` are None for as long as there is none."""
 
-    def __init__(self, session: Session, record: Record, boottime: Clock, wall: Clock) -> None:
+    def __init__(self, session: Session, watch: Watch, record: Record, boottime: Clock, wall: Clock) -> None:
         """Know what to work with; *wall* gives seconds since the epoch, for people."""
         self.session = session
+        self.watch = watch
         self.record = record
         self.boottime = boottime
         self.wall = wall
         self.definition: Definition | None = None
-        self.override: Override | None = None
         self.running: Running | None = None
         self.patience = Patience()
         self.next_start = 0.0
@@ -65,8 +67,9 @@ class Supervision:
     def use(self, definition: Definition, override: Override | None) -> None:
         """Take what the operator wants now. A changed word or launch is a new chance for an agent that crashed."""
         before, self.definition = self.definition, definition
-        former, self.override = self.override, override
-        if before is not None and (before.launch_digest != definition.launch_digest or former != override):
+        news = self.watch.use(definition, override)
+        self.watch.look()
+        if before is not None and (before.launch_digest != definition.launch_digest or news):
             self.patience.forget()
             self.next_start = 0.0
 
@@ -80,10 +83,11 @@ class Supervision:
             self.state_now = text(previous, "state") or "starting"
             self.since = text(previous, "since") or self.since
         self.running = running
+        self.watch.kept = True
         self._remember(previous)
         if not same:
             # Nobody knows whether this session is older than the word: work is not ended on a guess.
-            self.restart_done = text((self.override or {}).get("restart") or {}, "id")
+            self.restart_done = text(self.watch.override["restart"] or {}, "id")
         self.record.event("session-adopted", news=False, session_id=found.session_id)
 
     def miss(self, previous: dict[str, t.Any]) -> None:
@@ -93,6 +97,7 @@ class Supervision:
             self.record.event("session-lost", why="it ended while its keeper was away", result=self.session.result())
             self.next_start = self.boottime() + self.patience.after_end(0.0)
             self.restarts += 1
+            self.watch.kept = True
 
     def _remember(self, previous: dict[str, t.Any]) -> None:
         self.restarts = int(number(previous.get("restarts")) or 0)
@@ -118,9 +123,9 @@ class Supervision:
         return True
 
     def overslept(self, seconds: float) -> None:
-        """Give an agent the time back in which the whole machine stood still: it could not have answered."""
+        """Take note that the whole machine stood still."""
         if self.running is not None:
-            self.running.answer_due += seconds
+            self.running.give_back(seconds)
 
     def server_ended(self) -> None:
         """The tmux server is gone, and systemd ends what is left of the session."""
@@ -193,27 +198,31 @@ class Supervision:
             return
         running = self.running
         if running is not None:
-            why = self._reason_to_end(running)
+            why = self._situation(running).reason_to_end()
             if why and self.boottime() >= running.stop_again:
                 self._end(running, why)
         if self.running is None and self.wanted() and self.boottime() >= self.next_start:
             self._start()
 
     def wanted(self) -> bool:
-        """Return whether a session shall run."""
-        return self._known.enabled and self._stopped() is None
-
-    def _stopped(self) -> Override | None:
-        return stop_in_force(self.override, self.wall())
+        """Return whether a session shall be started where none runs."""
+        return self._known.enabled and self.watch.standing.starts
 
     def notice(self) -> None:
-        """See whether the agent is stuck, or well for so long that its crashes are forgotten.
+        """See whether the agent is on watch, is stuck, or well for so long that its crashes are forgotten.
 
         Apart from :meth:`decide`, so that an agent is said to be stuck before anything is done about it.
         """
         running, now = self.running, self.boottime()
-        if running is None or self.definition is None:
+        if self.definition is None:
             return
+        before, standing = self.watch.standing, self.watch.look()
+        if standing.starts and not before.starts:
+            # A window opens for many agents at once: each starts at its own moment, as at boot.
+            self.next_start = max(self.next_start, now + self.definition.start_delay)
+        if running is None:
+            return
+        running.drain(standing.grace if standing.kind == OFF else None, now)
         if not self.runtime.answers_beats and running.well_since is None:
             running.well_since = running.started
         if self.runtime.answers_beats and not running.stuck and now >= running.answer_due:
@@ -228,39 +237,14 @@ class Supervision:
         if well_since is not None and now - well_since >= WELL_SECONDS:
             self.patience.forget()
 
-    def _reason_to_end(self, running: Running) -> str:
-        """Return why the session has to end now, or an empty string."""
-        if self._stopped() is not None:
-            return "stopped"
-        if not self._known.enabled and (self._may_restart(running, "idle") or self._known.restart == "now"):
-            return "disabled"
-        restart = self._restart_wanted()
-        if restart is not None and self._may_restart(running, str(restart.get("when"))):
-            return "restart"
-        if self._launch_differs(running) and self._may_renew(running):
-            return "changed"
-        if running.stuck and self._known.stuck == "restart":
-            return "stuck"
-        return ""
-
-    def _may_restart(self, running: Running, when: str) -> bool:
-        """Return whether what a person asked for may happen: at once where nobody can tell idle from busy."""
-        return when == "now" or running.stuck or not self.runtime.answers_beats or self._state() == "idle"
-
-    def _may_renew(self, running: Running) -> bool:
-        """Return whether the policy lets a session with an old launch end now."""
-        if self._known.restart == "now":
-            return True
-        return self._known.restart == "when-idle" and self._state() == "idle" and self._healthy(running) is True
+    def _situation(self, running: Running) -> Situation:
+        return Situation(self._known, running, self.watch.standing, self._restart_wanted(), self.boottime())
 
     def _restart_wanted(self) -> Override | None:
-        restart: Override | None = (self.override or {}).get("restart")
+        restart: Override | None = self.watch.override["restart"]
         if restart is None or restart.get("id") == self.restart_done:
             return None
         return restart
-
-    def _launch_differs(self, running: Running) -> bool:
-        return running.launch_digest != self._known.launch_digest
 
     def _end(self, running: Running, why: str) -> None:
         """End a session on purpose. One that systemd did not end is still ours, and is ended later."""
@@ -270,15 +254,16 @@ class Supervision:
         if why == "stuck":
             self._ended("session-restart", why=why)
             return
-        word: Override = self._stopped() or self._restart_wanted() or {}
-        asked = word if why in ("stopped", "restart") else {}
+        word = self._restart_wanted() if why == "restart" else self.watch.standing.word
+        asked: Override = (word or {}) if why in ("stopped", "off-watch", "restart") else {}
+        was = running.doing(self.runtime)
         self._forget_session()
         self.patience.forget()
         self.next_start = 0.0
         if self.wanted():
             self.restarts += 1
-        event = "session-stopped" if why in ("stopped", "disabled") else "session-restart"
-        said: dict[str, t.Any] = {"who": asked.get("who"), "because": asked.get("why") or None}
+        event = "session-stopped" if why in ("stopped", "disabled", "off-watch") else "session-restart"
+        said: dict[str, t.Any] = {"who": asked.get("who"), "because": asked.get("why") or None, "was": was}
         self.record.event(event, session_id=running.found.session_id, why=why, **said)
 
     def _stop_unit(self) -> bool:
@@ -291,7 +276,7 @@ class Supervision:
         return True
 
     def _start(self) -> None:
-        restart = (self.override or {}).get("restart") or {}
+        restart = self.watch.override["restart"] or {}
         digest = self._known.launch_digest
         began = self.boottime()
         try:
@@ -311,11 +296,12 @@ class Supervision:
         """Return the times at which :meth:`decide` has something to do even when nothing is heard."""
         if self.definition is None:
             return []
+        times = self.watch.deadlines()
         if self.running is None:
-            return [self.next_start] if self.wanted() else []
-        times = [] if self.running.ask_again is None else [self.running.ask_again]
-        if self.running.stop_again > self.boottime():
-            times.append(self.running.stop_again)
+            return [*times, self.next_start] if self.wanted() else times
+        if self.running.ask_again is not None:
+            times.append(self.running.ask_again)
+        times += [at for at in (self.running.stop_again, self.running.drain_until or 0.0) if at > self.boottime()]
         if self.runtime.answers_beats and not self.running.stuck:
             times.append(self.running.answer_due)
         if self.patience.quick_ends and self.running.well_since is not None and not self.running.stuck:
@@ -339,37 +325,30 @@ class Supervision:
             if not self.wanted():
                 return "off"
             return "crashed" if self.patience.crashed else "starting"
-        if running.stuck:
-            return "stuck"
-        if not self.runtime.answers_beats:
-            return self.runtime.silent_state
-        return "starting" if running.beat is None else running.beat.state
-
-    def _healthy(self, running: Running | None) -> bool | None:
-        if running is None:
-            return False if self.definition is not None and self.wanted() and self.runtime.answers_beats else None
-        if not self.runtime.answers_beats:
-            return None
-        if running.beat_boottime is None:
-            return False
-        return self.boottime() - running.beat_boottime <= self._known.healthy_within
+        return self._situation(running).state
 
     def heartbeat(self) -> dict[str, t.Any]:
         """Return what goes into heartbeat.json, without what the main loop knows about itself."""
-        running, state = self.running, self.state()
-        said = NOTHING_RUNS if running is None else running.said()
-        if running is not None and not self.runtime.answers_beats:
-            said["source"] = self.runtime.silent_source
-        restart, stop = (None, None) if self.definition is None else (self._restart_wanted(), self._stopped())
+        state, said = self.state(), NOTHING_RUNS
+        healthy, pending = None, False
+        if self.definition is not None and self.running is not None:
+            situation = self._situation(self.running)
+            said = {**self.running.said(self.runtime), "evidence": situation.evidence(self.wall())}
+            healthy = situation.healthy
+            pending = situation.restart is not None or situation.launch_differs
+        elif self.definition is not None and self.wanted() and self.runtime.answers_beats:
+            healthy = False
+        words = {**self.watch.override, "restart": self._restart_wanted()}
         return {
             **said,
             "state": state,
             "since": self.since,
-            "healthy": self._healthy(running),
-            "pending_restart": running is not None and (restart is not None or self._launch_differs(running)),
+            "healthy": healthy,
+            "pending_restart": pending,
             "restarts": self.restarts,
             "quick_ends": self.patience.quick_ends,
             "restart_done": self.restart_done,
-            "override": {"stop": stop, "restart": restart} if stop or restart else None,
+            "override": words if any(words.values()) else None,
+            "schedule": self.watch.said(),
             "last_event": self.record.last,
         }

@@ -12,6 +12,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat 
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.record import Record
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.session import Found, Pane, SessionError
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.supervision import Supervision
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.watch import Watch
 
 EPOCH = 1_800_000_000.0
 
@@ -83,19 +84,46 @@ class FakeSession:
         return "signal"
 
 
+class FakeBacklog:
+    """Stands in for the command that knows of work: tests say what it answers."""
+
+    def __init__(self) -> None:
+        self.says: bool | None = None
+        self.asked: list[tuple[Any, float]] = []
+        self.answer: bool | None = None
+
+    def tend(self, command: Any, every: float) -> None:
+        self.asked.append((command, every))
+        self.answer = self.says
+
+    def forget(self, ask_again: bool = False) -> None:
+        self.answer = None
+
+    def deadlines(self) -> list[float]:
+        return []
+
+
 class Bench:
     """A supervision on a bench, and hands to turn the world around it."""
 
     def __init__(self, directory: Path) -> None:
         self.now = 1000.0
+        self.clock = EPOCH
+        """What the wall clock says beside `now`: tests step it by changing this."""
         self.session = FakeSession()
+        self.backlog = FakeBacklog()
         self.record = Record(str(directory), {"tenant": "studio", "agent": "coder0"})
         self.mind = self.keeper()
         self.sequence = 0
 
     def keeper(self) -> Supervision:
         """Return a keeper that knows nothing yet."""
-        return Supervision(self.session, self.record, lambda: self.now, lambda: EPOCH + self.now)  # type: ignore[arg-type]
+        watch = Watch(self.record, self.backlog, lambda: self.now, self.wall)  # type: ignore[arg-type]
+        return Supervision(self.session, watch, self.record, lambda: self.now, self.wall)  # type: ignore[arg-type]
+
+    def wall(self) -> float:
+        """Return what the wall clock says."""
+        return self.clock + self.now
 
     def use(self, override: dict[str, Any] | None = None, **changes: Any) -> Definition:
         """Hand the keeper a definition, as SIGHUP does, and let it act."""
@@ -104,11 +132,14 @@ class Bench:
         self.tick()
         return orders
 
-    def succeed(self, previous: dict[str, Any], override: dict[str, Any] | None = None, *, found: bool = True) -> None:
+    def succeed(
+        self, previous: dict[str, Any], override: dict[str, Any] | None = None, *, found: bool = True, **changes: Any
+    ) -> None:
         """Put another keeper in place of this one, with the last heartbeat that was written."""
         running = self.mind.running
         self.mind = self.keeper()
-        self.mind.use(parse_definition(definition()), override)
+        self.mind.watch.remember(previous.get("override"))
+        self.mind.use(parse_definition(definition(**changes)), override)
         if found and running is not None:
             self.mind.adopt(running.found, previous)
             self.mind.follow_program()

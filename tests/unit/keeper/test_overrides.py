@@ -33,7 +33,7 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def test_word_is_read_as_it_was_written_and_not_by_others(layout: Layout) -> None:
-    word = {"stop": STOP, "restart": None}
+    word = {"stop": STOP, "restart": None, "pause": None, "watch": {"on": False, **STOP}}
     write_override(layout, "studio", "coder0", word)
     assert read_override(layout, "studio", "coder0") == word
     assert os.stat(layout.override("studio", "coder0")).st_mode & 0o777 == 0o640
