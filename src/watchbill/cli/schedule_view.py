@@ -1,0 +1,111 @@
+"""Who is on watch: a table for now, a grid for a week."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING
+
+from watchbill.cli.output import cell
+from watchbill.cli.status_view import duration
+from watchbill.cli.table import print_table, say
+from watchbill.ops.schedule import BURST, CELL_HOURS, Watch, Watches, Week
+from watchbill.ops.validate import counted
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+FULL, PART, NONE, NOW = "█", "▒", "·", "▾"
+_WITHOUT = "(none)"
+
+
+def print_watches(console: Console, watches: Watches) -> None:
+    """Print one row for each schedule: what holds at the instant, until when, for whom."""
+    if watches.week is not None:
+        _print_week(console, watches, watches.week)
+        return
+    say(console, f"{_moment(watches.at, watches)}: {_counts(watches)}")
+    rows = [[cell(title) for title in ("SCHEDULE", "WATCH", "NEXT", "AGENTS")]]
+    rows += [
+        [cell(watch.name or _WITHOUT), _state(watch), cell(_next(watch, watches)), cell(_agents(watch))]
+        for watch in watches.schedules
+    ]
+    print_table(console, rows)
+    if watches.disabled:
+        say(console, f"not enabled: {', '.join(watches.disabled)}", "dim")
+    say(console, "by the file alone; who was paused or put on and off by hand: watchbill ps", "dim")
+
+
+def _print_week(console: Console, watches: Watches, week: Week) -> None:
+    from rich.text import Text
+
+    labels = [watch.name or _WITHOUT for watch in watches.schedules]
+    margin = max(map(len, labels), default=0) + 2
+    first, last = week.dates[0], week.dates[-1]
+    say(console, f"{first:%a %d %b} to {last:%a %d %b %Y}, {_zone(watches)}; each cell {CELL_HOURS} hours")
+    width = max(len(cells) for cells in week.cells) + 1
+    header = "".join(f"{date:%a %d}".ljust(width) for date in week.dates)
+    console.print(Text(" " * margin + header.rstrip()), soft_wrap=True)
+    now = _column_of_now(watches.at, week, width)
+    console.print(Text(" " * (margin + now) + NOW, style="bold"), soft_wrap=True)
+    for watch, label in zip(watches.schedules, labels, strict=True):
+        row = Text(label.ljust(margin))
+        for cells in week.cells:
+            for span in cells:
+                row.append_text(_block(watch, watch.share(span)))
+            row.append(" " * (width - len(cells)))
+        row.rstrip()
+        console.print(row, soft_wrap=True)
+        say(console, " " * margin + _agents(watch), "dim")
+    say(console, f"{FULL} on watch   {PART} for a part   {NONE} off   yellow: only while there is work", "dim")
+
+
+def _block(watch: Watch, share: float) -> Text:
+    style = "dim" if share == 0 else "yellow" if watch.policy == BURST else "green"
+    return cell(NONE if share == 0 else FULL if share > 0.999 else PART, style)
+
+
+def _column_of_now(at: float, week: Week, width: int) -> int:
+    for day, cells in enumerate(week.cells):
+        for number, (begin, end) in enumerate(cells):
+            if begin <= at < end:
+                return day * width + number
+    raise AssertionError("a week holds the instant it was made for")
+
+
+def _state(watch: Watch) -> Text:
+    if watch.on_watch is None:
+        return cell("if there is work", "yellow")
+    return cell("on", "green") if watch.on_watch else cell("off", "dim")
+
+
+def _next(watch: Watch, watches: Watches) -> str:
+    if watch.policy == "manual":
+        return "by: watchbill on AGENT"
+    if watch.next_change is None:
+        return "never off" if watch.on_watch is not False else "never on"
+    wait = duration(watch.next_change - watches.at)
+    then = "on" if watch.on_watch is False else "off"
+    return f"{then} {_moment(watch.next_change, watches)} (in {wait})"
+
+
+def _agents(watch: Watch) -> str:
+    return ", ".join(watch.agents) or "nobody"
+
+
+def _counts(watches: Watches) -> str:
+    on = sum(len(watch.agents) for watch in watches.schedules if watch.on_watch)
+    maybe = sum(len(watch.agents) for watch in watches.schedules if watch.on_watch is None)
+    total = sum(len(watch.agents) for watch in watches.schedules)
+    return f"{on} of {counted(total, 'agent')} on watch" + (f", {maybe} if there is work" if maybe else "")
+
+
+def _moment(instant: float, watches: Watches) -> str:
+    moment = datetime.datetime.fromtimestamp(instant, watches.zone)
+    here = datetime.datetime.fromtimestamp(watches.at, watches.zone)
+    far = abs(moment - here) > datetime.timedelta(days=6)
+    return moment.strftime("%a %d %b %Y %H:%M" if far or instant == watches.at else "%a %H:%M")
+
+
+def _zone(watches: Watches) -> str:
+    return f"times in {watches.zone}" if watches.zone else "times of this machine"
