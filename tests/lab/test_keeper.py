@@ -72,6 +72,7 @@ def test_agent_has_its_own_world_and_nothing_of_the_sessions(desk: KeeperHost) -
         "WATCHBILL_BEAT": f"{RUNTIME}/odd-one/beat",
         "WATCHBILL_HOST": "desk",
         "WATCHBILL_INTERVAL": "1",
+        "WATCHBILL_PROMPT": f"{RUNTIME}/odd-one/prompt.md",
         "WATCHBILL_SESSION_ID": desk.row("odd-one")["session_id"],
         "WATCHBILL_TENANT": "studio",
     }
