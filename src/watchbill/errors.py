@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 EXCERPT_WIDTH = 88
-# What a terminal or a log reader would act on instead of showing: C0 and C1 controls, line separators, the marks that
-# reorder text (bidi) and what is never visible, so that a hostile fleet.yaml cannot forge or hide output.
-_CONTROLS = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
-_REORDERING = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_INVISIBLE = (0x200B, 0x2060, 0xFEFF, *range(0xE0000, 0xE0080))
-_SURROGATES = range(0xD800, 0xE000)
-UNSHOWABLE = frozenset(chr(code) for code in (*_CONTROLS, *_REORDERING, *_INVISIBLE, *_SURROGATES))
+# What a terminal or a log reader would act on instead of showing, or not show at all, so that a hostile fleet.yaml
+# cannot forge or hide output: from one code point to another.
+UNSHOWABLE_RANGES = (
+    # C0 and C1 controls, line and paragraph separators, surrogates
+    (0x00, 0x1F), (0x7F, 0x9F), (0x2028, 0x2029), (0xD800, 0xDFFF),
+    # marks that reorder text (bidi)
+    (0x061C, 0x061C), (0x200E, 0x200F), (0x202A, 0x202E), (0x2066, 0x2069),
+    # never visible. Joiners and the selectors of emoji (U+200C, U+200D, U+FE0F) are not here: people write them.
+    (0xAD, 0xAD), (0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200B),
+    (0x2060, 0x2064), (0x206A, 0x206F), (0x3164, 0x3164), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF9, 0xFFFB),
+    (0x1D173, 0x1D17A), (0xE0000, 0xE007F), (0xE0100, 0xE01EF),
+)  # fmt: skip
+UNSHOWABLE = frozenset(chr(code) for first, last in UNSHOWABLE_RANGES for code in range(first, last + 1))
 _ESCAPES = str.maketrans({c: f"\\x{ord(c):02x}" if ord(c) < 0x100 else f"\\u{ord(c):04x}" for c in UNSHOWABLE})
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from watchbill.errors import FleetError, Problem
 from watchbill.fleet.objects import did_you_mean
@@ -18,15 +19,38 @@ MAX_CANDIDATES = 200
 Step = str | int
 
 
+class Scalar(Mark):
+    """Where a scalar stands that is as it should be: nothing else is known of it."""
+
+    __slots__ = ()
+    broken: ClassVar[bool] = False
+    keys: ClassVar[Mapping[str, Mark]] = MappingProxyType({})
+    children: ClassVar[Mapping[Step, Place]] = MappingProxyType({})
+
+    @property
+    def mark(self) -> Mark:
+        """The place itself."""
+        return self
+
+    @property
+    def written(self) -> str | None:
+        """The scalar as it is written, where it is plain and on one line."""
+        written = (self.line_text or "")[self.column - 1 : self.column - 1 + self.width]
+        return written if written and written[0] not in "\"'|>" else None
+
+
 @dataclass(slots=True)
 class Node:
-    """Where one value stands. `text`: as written, for a plain scalar. A `broken` value already has its problem."""
+    """Where a mapping or list stands, and what is in it. A `broken` value already has its problem."""
 
     mark: Mark
-    text: str | None = None
     broken: bool = False
     keys: dict[str, Mark] = field(default_factory=dict)
-    children: dict[Step, Node] = field(default_factory=dict)
+    children: dict[Step, Place] = field(default_factory=dict)
+    written: ClassVar[None] = None
+
+
+Place = Node | Scalar
 
 
 @dataclass
@@ -67,9 +91,9 @@ class Document:
             return ""
         return did_you_mean(word, [one for one in known if abs(len(one) - len(word)) <= 4][:MAX_CANDIDATES])
 
-    def node(self, path: Sequence[Step]) -> Node:
-        """Return the node at `path`, or the deepest one on the way that exists."""
-        node = self.root
+    def node(self, path: Sequence[Step]) -> Place:
+        """Return the place of the value at `path`, or of the deepest one on the way that exists."""
+        node: Place = self.root
         for step in path:
             child = node.children.get(step)
             if child is None:
@@ -79,7 +103,7 @@ class Document:
 
     def is_broken(self, path: Sequence[Step]) -> bool:
         """Say whether `path` is, or lies in, something that already has a problem of its own."""
-        node = self.root
+        node: Place = self.root
         for step in path:
             if node.broken:
                 return True

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from watchbill.errors import FleetError
-from watchbill.fleet.document import Document, Node
+from watchbill.fleet.document import Document, Node, Place, Scalar
 from watchbill.fleet.load import GaveUp, read_yaml
 from watchbill.fleet.source import Disk, Mark, Overlay, Source, decode, real_path, refusal
 from watchbill.fleet.words import Refused, relative_path, shorten
@@ -82,12 +82,11 @@ class _Reader:
 
     def _parse(self, name: str, real: Path, text: str, including: tuple[Path, ...]) -> _Part:
         """Return one file. Raises GaveUp where it is no mapping."""
-        lines = [line.removesuffix("\r") for line in text.split("\n")]
-        source = Source(name, real, lines, self.document.disk.digests[real], len(self.document.sources))
+        source = Source(name, real, text, self.document.disk.digests[real], len(self.document.sources))
         self.document.sources.append(source)
         self.seen[real] = name
         data, node, self.nodes = read_yaml(self.document, source, text, self.nodes)
-        if not isinstance(data, dict):
+        if not isinstance(data, dict) or not isinstance(node, Node):
             self.document.add(node.mark.problem("wrong-type", "a fleet file is a mapping of keys to values"))
             raise GaveUp
         return _Part(source, data, node, (*including, real))
@@ -174,7 +173,7 @@ class _Reader:
             elif key in MERGED:
                 self._merge_section(key, value, part.node.children[key], mark)
 
-    def _merge_section(self, key: str, value: Any, node: Node, mark: Mark) -> None:
+    def _merge_section(self, key: str, value: Any, node: Place, mark: Mark) -> None:
         """Add the entries of one section to those that are there."""
         data, root = self.document.data, self.document.root
         if key not in data:
@@ -182,7 +181,7 @@ class _Reader:
             root.children[key], root.keys[key] = node, mark
             return
         ours, place = data[key], root.children[key]
-        if type(ours) is not type(value) or not isinstance(ours, (dict, list)):
+        if type(ours) is not type(value) or isinstance(place, Scalar):
             wanted = "a list" if key == "roster" else "a mapping of keys to values"
             if isinstance(ours, (dict, list)):  # else the model says so of what was there before
                 self.document.add(node.mark.problem("wrong-type", f'"{key}" must be {wanted}'))

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from watchbill.errors import UNSHOWABLE
-from watchbill.fleet.document import Document, Node
+from watchbill.fleet.document import Document, Node, Place, Scalar
 from watchbill.fleet.scalars import Unreadable, read_scalar
 from watchbill.fleet.source import (
     REPLACED,
@@ -28,15 +28,14 @@ MAX_DEPTH = 32
 MAX_NODES = 300_000
 MAX_CONTROL_PROBLEMS = 20
 _CONTROL_HINTS = {"\n": "write it on one line", "\t": "use spaces"}
-# Every value but the first stands behind one of these.
-_BEFORE_VALUES = ",\n:[{"
+_PLAIN = ("", None)  # libyaml says ""
 
 
 class GaveUp(Exception):
     """The rest of a file cannot be read; why is among the problems of its document."""
 
 
-def read_yaml(document: Document, source: Source, text: str, nodes: int = 0) -> tuple[Any, Node, int]:
+def read_yaml(document: Document, source: Source, text: str, nodes: int = 0) -> tuple[Any, Place, int]:
     """Return the data of one file, the tree of places, and how many values there are (`nodes` and these).
 
     What is wrong is added to the document's problems. Raises GaveUp where no data can be had.
@@ -61,10 +60,8 @@ class _Builder:
         self.nodes = nodes
         self.replaced = replaced
 
-    def build(self, text: str) -> tuple[Any, Node]:
+    def build(self, text: str) -> tuple[Any, Place]:
         """Return the data and the tree of places of the one document. Raises GaveUp."""
-        if sum(map(text.count, _BEFORE_VALUES)) > 4 * MAX_NODES:
-            self._too_many(self._at(1, 1))
         try:
             return self._read(_events(text))
         except yaml.MarkedYAMLError as error:
@@ -74,16 +71,16 @@ class _Builder:
             self._report("not-yaml", f"not YAML: {error}".splitlines()[0], self._at(1, 1))
             raise GaveUp from None
 
-    def _read(self, next_event: Callable[[], Any]) -> tuple[Any, Node]:
+    def _read(self, next_event: Callable[[], Any]) -> tuple[Any, Place]:
         documents = 0
-        result: tuple[Any, Node] | None = None
+        result: tuple[Any, Place] | None = None
         while (event := next_event()) is not None:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    self._stop("second-document", "a fleet file is exactly one YAML document", self._mark(event))
+                    self._stop("second-document", "a fleet file is exactly one YAML document", self._start(event))
                 if event.version or event.tags:
-                    self._stop("directive", "YAML directives (%YAML, %TAG) are not accepted", self._mark(event))
+                    self._stop("directive", "YAML directives (%YAML, %TAG) are not accepted", self._start(event))
                 result = self._value(next_event)
         if result is None:
             hint = "start from an example, or with: watchbill init"
@@ -91,111 +88,112 @@ class _Builder:
             raise GaveUp
         return result
 
-    def _value(self, next_event: Callable[[], Any]) -> tuple[Any, Node]:
+    def _value(self, next_event: Callable[[], Any]) -> tuple[Any, Place]:
         """Return the next value, with all that is in it."""
         stack: list[_Open] = []
         while True:
             event = next_event()
             kind = type(event)
+            value: Any
+            place: Place
             if kind is yaml.ScalarEvent:
-                finished = self._scalar(event, is_key=bool(stack) and stack[-1].wants_key)
+                value, place = self._scalar(event, stack[-1].wants_key if stack else False)
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
                 mark = self._count(event)
                 if len(stack) >= MAX_DEPTH:
                     self._stop("too-deep", f"nested more than {MAX_DEPTH} levels", mark)
-                self._refuse_properties(event)
+                self._refuse_properties(event, mark)
                 stack.append(_Open({} if kind is yaml.MappingStartEvent else [], Node(mark)))
                 continue
             elif kind is yaml.AliasEvent:
                 mark = self._count(event)
                 self._report("alias", "YAML aliases (*…) are not accepted", mark, "write the value out")
-                finished = "", Node(mark, broken=True)
+                value, place = "", Node(mark, broken=True)
             else:
-                container = stack.pop()
-                finished = container.data, container.node
+                finished = stack.pop()
+                value, place = finished.data, finished.node
             if not stack:
-                return finished
-            self._add(stack[-1], *finished)
+                return value, place
+            self._add(stack[-1], value, place)
 
     def _count(self, event: Any) -> Mark:
+        """Return the place of a value that is no scalar: where it begins. Raises GaveUp where there are too many."""
+        start = event.start_mark
+        mark = Mark(start.line + 1, start.column + 1, 1, self.source)
         self.nodes += 1
-        mark = self._mark(event)
         if self.nodes > MAX_NODES:
-            self._too_many(mark)
+            self._stop("too-many-values", f"more than {MAX_NODES} values in one fleet", mark)
         return mark
 
-    def _too_many(self, mark: Mark) -> None:
-        self._stop("too-many-values", f"more than {MAX_NODES} values in one fleet", mark)
-
-    def _refuse_properties(self, event: Any) -> bool:
+    def _refuse_properties(self, event: Any, mark: Mark) -> bool:
         if event.tag is not None:
-            self._report("tag", "YAML tags (!…) are not accepted", self._mark(event), "remove the tag")
+            self._report("tag", "YAML tags (!…) are not accepted", mark, "remove the tag")
         if event.anchor is not None:
-            self._report("anchor", "YAML anchors (&…) are not accepted", self._mark(event), "write the value out")
+            self._report("anchor", "YAML anchors (&…) are not accepted", mark, "write the value out")
         return event.tag is not None
 
-    def _scalar(self, event: Any, *, is_key: bool) -> tuple[Any, Node]:
-        """Return one scalar."""
-        mark = self._count(event)
-        node = Node(mark)
+    def _scalar(self, event: Any, is_key: bool) -> tuple[Any, Place]:
+        """Return one scalar. This is what reading a large file costs."""
+        start, end = event.start_mark, event.end_mark
+        line, column = start.line, start.column
+        place = Scalar(line + 1, column + 1, end.column - column if end.line == line else 0, self.source)
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            self._stop("too-many-values", f"more than {MAX_NODES} values in one fleet", place)
         text: str = event.value
-        if event.tag is not None or event.anchor is not None:
-            node.broken = self._refuse_properties(event)
-        if not text.isprintable():
-            control = next((c for c in text if c in UNSHOWABLE), None)
-            if control is not None:
-                hint = _CONTROL_HINTS.get(control, "")
-                self._report("control-character", control_message(control), mark, hint)
-                node.broken = True
-        if self.replaced and REPLACED in text:
-            node.broken = True
-        plain = event.style in (None, "")  # libyaml says ""
-        if not plain or node.broken:
-            return text, node
-        node.text = text
+        if event.tag is not None or event.anchor is not None or not text.isprintable() or self.replaced:
+            if self._is_refused(event, place):
+                return text, Node(place, broken=True)
+        if event.style not in _PLAIN:
+            return text, place
         value = read_scalar(text)
-        if is_key and not isinstance(value, str):
+        if type(value) is str:
+            return value, place
+        if is_key:
             shown = text or "nothing"
-            self._report("not-a-string", f"a key is text, but {shown} is not", mark, f'quote it: "{text}"')
-            return text, node
-        if isinstance(value, Unreadable):
-            self._report(value.code, value.message, mark, value.hint)
-            node.broken = True
-            return text, node
-        return value, node
+            self._report("not-a-string", f"a key is text, but {shown} is not", place, f'quote it: "{text}"')
+            return text, place
+        if type(value) is Unreadable:
+            self._report(value.code, value.message, place, value.hint)
+            return text, Node(place, broken=True)
+        return value, place
 
-    def _add(self, container: _Open, value: Any, node: Node) -> None:
+    def _is_refused(self, event: Any, mark: Mark) -> bool:
+        """Say whether a scalar has a tag, or holds what it may not, and report that; an anchor is reported only."""
+        refused = self._refuse_properties(event, mark)
+        control = next((character for character in event.value if character in UNSHOWABLE), None)
+        if control is not None:
+            self._report("control-character", control_message(control), mark, _CONTROL_HINTS.get(control, ""))
+        return refused or control is not None or (self.replaced and REPLACED in event.value)
+
+    def _add(self, container: _Open, value: Any, place: Place) -> None:
         """Put a finished value into the mapping or list that is open."""
+        node = container.node
         if not container.is_mapping:
-            container.node.children[len(container.data)] = node
+            node.children[len(container.data)] = place
             container.data.append(value)
         elif container.wants_key:
             if not isinstance(value, str):
-                self._report("not-a-string", "a key is text, not a list or mapping", node.mark)
-                value = f"\0{node.mark.line}:{node.mark.column}"
-            first = container.node.keys.get(value)
-            if first is not None:
-                message = f'the key "{value}" is already on line {first.line}'
-                self._report("duplicate-key", message, node.mark, "keep one of the two")
-            container.key, container.key_mark, container.wants_key = value, node.mark, False
+                self._report("not-a-string", "a key is text, not a list or mapping", place.mark)
+                value = f"\0{place.mark.line}:{place.mark.column}"
+            if value in node.keys:
+                message = f'the key "{value}" is already on line {node.keys[value].line}'
+                self._report("duplicate-key", message, place.mark, "keep one of the two")
+            container.key, container.key_mark, container.wants_key = value, place.mark, False
         else:
             container.wants_key = True
+            key = container.key
             # The first of two wins: the second has its error already. A key that is no text is not in the data at all.
-            if container.key not in container.data and not container.key.startswith("\0"):
-                container.data[container.key] = value
-                container.node.keys[container.key] = container.key_mark
-                container.node.children[container.key] = node
+            if key not in container.data and not key.startswith("\0"):
+                container.data[key] = value
+                node.keys[key] = container.key_mark
+                node.children[key] = place
 
     def _at(self, line: int, column: int) -> Mark:
         return Mark(line, column, 1, self.source)
 
-    def _mark(self, event: Any) -> Mark:
-        """Return the place of an event; only a scalar on one line is underlined whole."""
-        start, end = event.start_mark, event.end_mark
-        width = 1
-        if end.line == start.line and end.column > start.column and isinstance(event, yaml.NodeEvent):
-            width = end.column - start.column if not isinstance(event, yaml.CollectionStartEvent) else 1
-        return Mark(start.line + 1, start.column + 1, width, self.source)
+    def _start(self, event: Any) -> Mark:
+        return self._at(event.start_mark.line + 1, event.start_mark.column + 1)
 
     def _report(self, code: str, message: str, mark: Mark, hint: str = "") -> None:
         self.document.add(mark.problem(code, message, hint))
@@ -208,7 +206,7 @@ class _Builder:
     def _not_yaml(self, error: yaml.MarkedYAMLError) -> None:
         where = error.problem_mark or error.context_mark
         mark = self._at(where.line + 1, where.column + 1) if where is not None else self._at(1, 1)
-        line = mark.text or ""
+        line = mark.line_text or ""
         hint = ""
         if "\t" in line[: len(line) - len(line.lstrip())]:
             hint = "indent with spaces, not tabs"

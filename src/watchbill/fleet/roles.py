@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from watchbill.errors import FleetError
-from watchbill.fleet.document import Document, Node
+from watchbill.fleet.document import Document, Place
 from watchbill.fleet.include import inside
 from watchbill.fleet.load import GaveUp, read_yaml
 from watchbill.fleet.model import FleetSpec
@@ -65,7 +65,7 @@ def read_page(document: Document, path: Path, shown: str) -> str:
         raise Refused("too-large", f"{shorten(shown)} is larger than {MAX_PERSONA >> 10} KiB, the most that is read")
     text = decode(content, shown).replace("\r\n", "\n")
     for line, column, message in find_controls(text, 1):
-        source = Source(shown, path, text.split("\n"), "")
+        source = Source(shown, path, text, "")
         raise FleetError([Mark(line, column, source=source).problem("control-character", message)])
     return text.strip() + "\n"
 
@@ -170,10 +170,10 @@ def _description(document: Document, path: Path, shown: str, text: str) -> str:
     head, end, _ = text.partition("\n---\n")
     if not head.startswith("---\n") or not end:
         raise Refused("bad-skill", f"{shown} has no front matter", hint)
-    source = Source(shown, path, text.split("\n"), "", len(document.sources))
+    source = Source(shown, path, text, "", len(document.sources))
     document.sources.append(source)
     values: Any
-    node: Node
+    node: Place
     values, node, _ = read_yaml(document, source, head + "\n")
     description = values.get("description") if isinstance(values, dict) else None
     if not isinstance(description, str) or not description.strip():

@@ -16,6 +16,8 @@ _BOOLEANS = {
     for word in words
     for form in (word, word.capitalize(), word.upper())
 }
+_WORDS = _NULLS | _BOOLEANS.keys()
+_FIRST_OF_NUMBERS = frozenset("+-.0123456789")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _NUMBER_LIKE = re.compile(r"[-+]?(0[0-9_]+|0[xXoObB][0-9a-fA-F_]+|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+")
@@ -34,6 +36,8 @@ class Unreadable:
 
 def read_scalar(text: str) -> str | int | float | bool | Unreadable:
     """Return what a plain scalar is: bool, int, float where every reader agrees, else text; or why it has no value."""
+    if text and text[0] not in _FIRST_OF_NUMBERS and text not in _WORDS:
+        return text
     if text in _NULLS:
         hint = 'quote it: "~"' if text == "~" else 'give it a value, write "" [] or {}, or remove the key'
         return Unreadable("empty-value", "there is no value here", hint)

@@ -152,7 +152,7 @@ _LIMITS = {
 
 def _wrong_type(document: Document, detail: ErrorDetails, path: Path, subject: str) -> Problem:
     value = detail["input"]
-    written = document.node(path).text
+    written = document.node(path).written
     wanted = _KINDS[detail["type"]]
     hint = ""
     if wanted == "text" and written is not None:
