@@ -89,13 +89,13 @@ def print_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; what it parses has the ``function`` to call."""
-    from . import attach, logs, override, peers, status
+    from . import applied, attach, logs, override, peers, status
 
     whole = argparse.ArgumentParser(
         prog="watchbill-host", description="The host half of Watchbill.", allow_abbrev=False
     )
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for command in (status, peers, override, logs, attach):
+    for command in (status, applied, peers, override, logs, attach):
         command.add_to(commands)
     version = commands.add_parser("version", help="version and digest of the host half")
     version.set_defaults(function=lambda chosen: _version())

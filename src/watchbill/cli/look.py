@@ -128,7 +128,7 @@ def ps(
 
     target = options.target()
     if team is not None:
-        _known_team(target, team)
+        target.fleet.team(team)
     found = status(target)
     if team is not None:
         found = replace(found, agents=tuple(agent for agent in found.agents if agent.team == team))
@@ -181,15 +181,6 @@ def logs(
     with following(target, agent, lines=lines, as_json=options.as_json) as new:
         for line in new:
             print(visible(line), flush=True)
-
-
-def _known_team(target: Target, team: str) -> None:
-    from watchbill.errors import OperationError
-    from watchbill.fleet.objects import did_you_mean
-
-    if team not in target.fleet.teams:
-        hint = did_you_mean(team, target.fleet.teams) or f"teams: {', '.join(target.fleet.teams)}"
-        raise OperationError(f'there is no team "{team}" in {target.path.name}', hint, "unknown-team")
 
 
 def _looking(options: Options, target: Target) -> AbstractContextManager[OnEvent | None]:

@@ -283,6 +283,14 @@ class Fleet:
             raise OperationError(f'there is no host "{name}" in {self.path.name}', hint, "unknown-host")
         return self.hosts[name]
 
+    def team(self, name: str) -> Team:
+        """Return one team. Raises OperationError, with the nearest name, where there is none."""
+        if name not in self.teams:
+            known = ", ".join(sorted(self.teams)) or "none"
+            hint = did_you_mean(name, self.teams) or f"teams: {known}"
+            raise OperationError(f'there is no team "{name}" in {self.path.name}', hint, "unknown-team")
+        return self.teams[name]
+
     def find(self, agent_ref: str) -> Agent:
         """Return the agent called ``tenant/name``, or by name or alias where that is unique. Raises OperationError."""
         found = self._agents_by_reference.get(agent_ref, [])

@@ -1,0 +1,62 @@
+"""`watchbill schedule`: who is on watch, and when."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from watchbill.cli.options import Options, command, complete_team
+from watchbill.cli.output import console, print_json
+from watchbill.errors import OperationError
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+
+def register(app: typer.Typer) -> None:
+    """Give the command of this module to the program."""
+    command(app)(schedule)
+
+
+def schedule(
+    options: Options,
+    week: Annotated[bool, typer.Option("--week", help="A grid of the whole week")] = False,
+    timezone: Annotated[
+        str | None, typer.Option("--timezone", metavar="ZONE", help="Show times of this zone [default: this machine's]")
+    ] = None,
+    team: Annotated[
+        str | None, typer.Option("--team", metavar="TEAM", help="Only this team's agents", autocompletion=complete_team)
+    ] = None,
+) -> None:
+    """Show who is on watch, by the schedules in the file.
+
+    Examples:  watchbill schedule   ·   watchbill schedule --week --timezone Europe/Berlin
+    """
+    from watchbill.ops.schedule import schedule as look
+
+    target = options.target()
+    if team is not None:
+        target.fleet.team(team)
+    found = look(target, time.time(), zone=_zone(timezone), week=week, team=team)
+    if options.as_json:
+        print_json(found.to_json())
+        return
+    from watchbill.cli.schedule_view import print_watches
+
+    print_watches(console(), found)
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        from watchbill.fleet.objects import did_you_mean
+
+        hint = did_you_mean(name, sorted(available_timezones())) or "write it as Europe/Berlin or UTC"
+        raise OperationError(f'there is no time zone "{name}"', hint, "unknown-timezone") from None
