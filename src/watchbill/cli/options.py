@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
@@ -81,12 +81,24 @@ def complete_team(context: typer.Context, incomplete: str) -> list[str]:
     return _known(context, lambda fleet: [team for team in fleet.teams if team.startswith(incomplete)])
 
 
+def completed(names: Callable[[Any], Iterable[str]]) -> Callable[[typer.Context, str], list[str]]:
+    """Return what completes a word with those of some names out of the fleet that begin with it."""
+
+    def complete(context: typer.Context, incomplete: str) -> list[str]:
+        return [name for name in _known(context, lambda fleet: list(names(fleet))) if name.startswith(incomplete)]
+
+    return complete
+
+
 def _known(context: typer.Context, names: Callable[[Any], list[str]]) -> list[str]:
     """Return names out of the fleet file, and none when it cannot be read: completion never complains."""
     from watchbill.errors import WatchbillError
     from watchbill.fleet import load_fleet
 
-    given = context.params.get("file") or (context.parent.params.get("file") if context.parent else None)
+    given: Path | None = None
+    level: Any = context
+    while given is None and level is not None:
+        given, level = level.params.get("file"), level.parent
     try:
         return names(load_fleet(Options(given).path))
     except (WatchbillError, OSError):
@@ -141,7 +153,14 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A group of commands whose help starts with examples as well."""
+    """A group of commands whose help starts with examples as well, and is shown where no command is given."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Show the help and end with 1 where there is nothing to parse."""
+        if self.no_args_is_help and not args and not ctx.resilient_parsing:
+            print(ctx.get_help())
+            ctx.exit(1)
+        return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write examples, usage, text, options and the commands."""
@@ -167,10 +186,12 @@ def split_examples(text: str) -> tuple[list[str], str]:
     )
 
 
-def command(app: typer.Typer) -> Callable[[Function], Function]:
-    """Make a function ``name(options, …)`` a command of `app` that takes the shared options beside its own.
+def command(
+    app: typer.Typer, name: str = "", shared: Collection[str] = tuple(_SHARED)
+) -> Callable[[Function], Function]:
+    """Make a function ``name(options, …)`` a command of `app` that takes `shared` options beside its own.
 
-    The function returns its exit code (None is 0).
+    The command is called as the function is, or `name`. The function returns its exit code (None is 0).
     """
 
     def register(function: Function) -> Function:
@@ -178,8 +199,8 @@ def command(app: typer.Typer) -> Callable[[Function], Function]:
         hints = get_type_hints(function, include_extras=True)
 
         def run(context: typer.Context, **given: Any) -> Any:
-            shared = {name: given.pop(name) for name in _SHARED}
-            return function(options_of(**shared, before=context.obj), **given)
+            known = {name: given.pop(name, default) for name, (_, default) in _SHARED.items()}
+            return function(options_of(**known, before=context.obj), **given)
 
         parameters = [
             inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
@@ -190,13 +211,14 @@ def command(app: typer.Typer) -> Callable[[Function], Function]:
             *(
                 inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
                 for name, (annotation, default) in _SHARED.items()
+                if name in shared
             ),
         ]
-        name = function.__name__.rstrip("_")
-        run.__name__, run.__doc__, run.__module__ = name, function.__doc__, function.__module__
+        called = name or function.__name__.rstrip("_")
+        run.__name__, run.__doc__, run.__module__ = called, function.__doc__, function.__module__
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        app.command(name, cls=Command, context_settings=CONTEXT_SETTINGS)(run)
+        app.command(called, cls=Command, context_settings=CONTEXT_SETTINGS)(run)
         return function
 
     return register
