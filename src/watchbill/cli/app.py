@@ -12,20 +12,29 @@ from typing import Annotated, Any
 import typer
 
 from watchbill import __version__
-from watchbill.cli import change, look
+from watchbill.cli import change, look, schedule
 from watchbill.cli.options import CONTEXT_SETTINGS, File, Group, Json, Lab, Limit, Options, options_of
 from watchbill.cli.output import print_error, unexpected
 from watchbill.errors import OperationError, WatchbillError
 
 INTERRUPTED = 130
 SECTIONS = {
-    "Look": ("validate", "render", "plan", "drift", "ps", "show", "logs"),
+    "Look": ("validate", "render", "plan", "drift", "ps", "show", "logs", "schedule"),
     "Change": ("apply", "start", "stop", "restart", "attach"),
+    "Edit": ("agent", "host", "team", "project"),
+    "Keep": ("snapshot",),
     "Try": ("lab",),
 }
-# Groups of commands that are imported when somebody uses them: name → module with a typer `app`, and the line in the
+# Groups of commands that are imported when somebody uses them: name → where their typer app is, and the line in the
 # help.
-LATER = {"lab": ("watchbill.cli.lab", "Throw-away machines that stand in for the hosts of the file")}
+LATER = {
+    "agent": ("watchbill.cli.edit:agent", "Agents in the file: add, remove, scale, move"),
+    "host": ("watchbill.cli.edit:host", "Hosts in the file: add, cordon, drain"),
+    "team": ("watchbill.cli.edit:team", "Teams in the file: add"),
+    "project": ("watchbill.cli.edit:project", "Projects in the file: add, discover repositories"),
+    "snapshot": ("watchbill.cli.snapshot:app", "A fleet in one file: export, import, diff"),
+    "lab": ("watchbill.cli.lab:app", "Throw-away machines that stand in for the hosts of the file"),
+}
 
 
 class Program(Group):
@@ -38,8 +47,9 @@ class Program(Group):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command by its name, or None."""
         if cmd_name in LATER and cmd_name not in self.commands:
-            module = importlib.import_module(LATER[cmd_name][0])
-            self.add_command(typer.main.get_command(module.app), cmd_name)
+            module, _, name = LATER[cmd_name][0].partition(":")
+            group = getattr(importlib.import_module(module), name)
+            self.add_command(typer.main.get_command(group), cmd_name)
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -105,6 +115,7 @@ def _hand_on(options: Options) -> None:
 
 look.register(app)
 change.register(app)
+schedule.register(app)
 
 
 def run(arguments: Sequence[str]) -> int:
