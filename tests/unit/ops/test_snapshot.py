@@ -1,0 +1,188 @@
+"""A fleet in one file: nothing lost, nothing believed that was not there, nothing written where it does not belong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from watchbill.errors import FleetError, OperationError
+from watchbill.fleet import load_fleet
+from watchbill.ops.snapshot import AppliedState, Snapshot, read, restore, take, write
+from watchbill.ops.snapshot_diff import compare
+from watchbill.ops.target import Target, load_target
+
+from .conftest import FLEET
+
+SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
+TEAM = """\
+teams: {ops: {tenant: studio}}
+roles: {sweeper: {persona: sweeper.md, skills: [sweep]}}
+roster: [{name: sweeper, team: ops, role: sweeper, runtime: stub}]
+"""
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Target:
+    folder = tmp_path / "fleet"
+    for name, content in {
+        "fleet.yaml": f"{FLEET}include: [teams/ops.yaml]\n".encode(),
+        "teams/ops.yaml": TEAM.encode(),
+        "teams/sweeper.md": "# Sweeper\n\nKeep it tidy: ü\n".encode(),
+        "skills/sweep/SKILL.md": b"---\nname: sweep\ndescription: Sweep.\n---\nGo.\n",
+        "skills/sweep/broom.png": b"\x89PNG\xff\x00",
+        "unused.txt": b"not of the fleet",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return load_target(folder / "fleet.yaml")
+
+
+def applied(*names: str, **fields: Any) -> dict[str, Any]:
+    resources = [{"kind": "agent", "name": f"studio/{name}", **fields} for name in names]
+    return {"format_version": 1, "generation": 3, "digest": "d", "resources": resources, "claims": []}
+
+
+def with_answer(hosts: Path, address: str, answer: str) -> None:
+    program = hosts / address
+    program.write_text(
+        f"#!/bin/bash\ntest \"$1\" = 'sudo -n -- /usr/local/bin/watchbill-host applied' || exit 9\n{answer}\n"
+    )
+    program.chmod(0o755)
+
+
+def test_fleet_comes_back_as_it_was(target: Target, tmp_path: Path) -> None:
+    write(take(target, ask_hosts=False), tmp_path / "one.json")
+    snapshot = read(tmp_path / "one.json")
+    assert set(snapshot.files) == {
+        "fleet.yaml",
+        "teams/ops.yaml",
+        "teams/sweeper.md",
+        "skills/sweep/SKILL.md",
+        "skills/sweep/broom.png",
+    }
+    again = restore(snapshot, tmp_path / "again")
+    assert [agent.reference for agent in again.agents] == [agent.reference for agent in target.fleet.agents]
+    assert again.roles["sweeper"] == target.fleet.roles["sweeper"]
+    assert again.skills == target.fleet.skills
+    assert take(load_target(again.path), ask_hosts=False).to_json() == snapshot.to_json()
+
+
+def test_hosts_say_what_they_have_or_why_nobody_knows(target: Target, hosts: Path) -> None:
+    with_answer(hosts, "192.0.2.11", f"echo '{json.dumps(applied('coder0'))}'")
+    with_answer(hosts, "192.0.2.12", "echo 'sudo: /usr/local/bin/watchbill-host: command not found' >&2; exit 1")
+    states = {state.host: state for state in take(target).hosts or ()}
+    assert states["desk"].manifest == applied("coder0") and states["desk"].generation == 3
+    assert states["attic"] == AppliedState("attic")
+    assert states["lap"].manifest is None and "No route to host" in (states["lap"].problem or "")
+    assert [state.host for state in take(target).unknown] == ["lap"]
+
+
+def test_snapshot_is_as_its_schema_says(target: Target) -> None:
+    validator = Draft202012Validator(json.loads((SCHEMAS / "snapshot.schema.json").read_text()))
+    with_hosts = Snapshot("f", "a", {"a": b"x"}, (AppliedState("h", applied("a")), AppliedState("i", problem="gone")))
+    for snapshot in (take(target, ask_hosts=False), with_hosts):
+        validator.validate(snapshot.to_json())
+
+
+def test_file_that_changed_meanwhile_is_not_passed_off_as_the_fleet(target: Target) -> None:
+    (target.path.parent / "teams/sweeper.md").write_text("# Other\n")
+    with pytest.raises(OperationError, match="changed while the snapshot"):
+        take(target, ask_hosts=False)
+
+
+def test_nothing_is_overwritten(target: Target, tmp_path: Path) -> None:
+    snapshot = take(target, ask_hosts=False)
+    (tmp_path / "one.json").write_text("mine")
+    with pytest.raises(OperationError, match="already there"):
+        write(snapshot, tmp_path / "one.json")
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again/fleet.yaml").write_text("mine")
+    with pytest.raises(OperationError, match="not empty"):
+        restore(snapshot, tmp_path / "again")
+    assert (tmp_path / "one.json").read_text() == (tmp_path / "again/fleet.yaml").read_text() == "mine"
+
+
+def test_only_its_owner_may_read_a_snapshot(target: Target, tmp_path: Path) -> None:
+    write(take(target, ask_hosts=False), tmp_path / "one.json")
+    assert (tmp_path / "one.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "other"},
+        {"format_version": 2},
+        {"top": "missing.yaml"},
+        {"files": [{"name": "../out", "sha256": "", "text": ""}], "top": "../out"},
+        {"files": [{"name": "/etc/x", "sha256": "", "text": ""}], "top": "/etc/x"},
+        {"files": [{"name": "a\0b", "sha256": "", "text": ""}], "top": "a\0b"},
+        {"files": [{"name": "fleet.yaml", "sha256": "0" * 64, "text": "changed"}]},
+        {"files": [{"name": "fleet.yaml", "sha256": "0" * 64, "base64": "%"}]},
+        {"files": 5},
+        {"hosts": [{"host": "h", "applied": [], "problem": None}]},
+        {"hosts": [{"host": "h", "applied": {"resources": [{}]}, "problem": None}]},
+    ],
+    ids=str,
+)
+def test_what_is_no_snapshot_is_refused_before_anything_is_written(
+    target: Target, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    (tmp_path / "bad.json").write_text(json.dumps(take(target, ask_hosts=False).to_json() | change))
+    with pytest.raises(OperationError, match="is no snapshot"):
+        read(tmp_path / "bad.json")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "nonsense", "[" * 100_000])
+def test_any_other_file_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "bad.json").write_text(content)
+    with pytest.raises(OperationError, match="is no snapshot"):
+        read(tmp_path / "bad.json")
+
+
+def test_broken_fleet_in_a_snapshot_is_said_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(FleetError, match="version"):
+        restore(Snapshot("f", "fleet.yaml", {"fleet.yaml": b"version: 2\n"}), tmp_path / "new")
+
+
+def test_difference_names_files_lines_and_objects(tmp_path: Path) -> None:
+    before = Snapshot("f", "a", {"a": b"one\ntwo\n", "b": b"x", "p": b"\xff"}, (AppliedState("h", applied("x", "y")),))
+    after = Snapshot(
+        "f", "a", {"a": b"one\n2\n", "c": b"y", "p": b"\xfe"}, (AppliedState("h", applied("y", "z", m=1)),)
+    )
+    found = compare(before, after)
+    assert [(file.name, file.change) for file in found.files] == [
+        ("a", "changed"),
+        ("b", "removed"),
+        ("c", "added"),
+        ("p", "changed"),
+    ]
+    assert {"-two", "+2"} <= set(found.files[0].lines) and found.files[3].lines == ()
+    assert [(one.name, one.change, one.fields) for one in found.applied] == [
+        ("studio/x", "removed", {}),
+        ("studio/y", "changed", {"m": [None, 1]}),
+        ("studio/z", "added", {}),
+    ]
+    assert found.exit_code == 2
+
+
+def test_host_that_one_snapshot_knows_nothing_of_is_said_and_not_compared() -> None:
+    before = Snapshot("f", "a", {"a": b""}, (AppliedState("h", applied("x")), AppliedState("i", None)))
+    after = Snapshot("f", "a", {"a": b""}, (AppliedState("h", problem="gone"), AppliedState("i", None)))
+    found = compare(before, after)
+    assert (found.applied, found.not_compared, found.exit_code) == ((), ("h",), 0)
+
+
+def test_first_apply_of_a_host_is_a_difference() -> None:
+    before = Snapshot("f", "a", {"a": b""}, (AppliedState("h"),))
+    after = Snapshot("f", "a", {"a": b""}, (AppliedState("h", applied("x")),))
+    assert [one.change for one in compare(before, after).applied] == ["added"]
+
+
+def test_example_with_persona_and_skill_travels_whole(tmp_path: Path) -> None:
+    company = Path(__file__).resolve().parents[3] / "inventories" / "company" / "fleet.yaml"
+    snapshot = take(load_target(company), ask_hosts=False)
+    assert load_fleet(restore(snapshot, tmp_path / "new").path).roles["sre"].persona
