@@ -76,6 +76,9 @@ def fork_off(become: t.Callable[[], t.NoReturn]) -> Child:
     if pid == 0:
         _become_and_exit(become, writer)
     os.close(writer)
+    # Both sides make the group: so it is there whichever comes first.
+    with contextlib.suppress(PermissionError, ProcessLookupError):  # the program runs already, or has ended
+        os.setpgid(pid, pid)
     return Child(pid, os.pidfd_open(pid), reader)
 
 
@@ -84,7 +87,7 @@ def _become_and_exit(become: t.Callable[[], t.NoReturn], failure: int) -> t.NoRe
     try:
         # A signal to us is none to whoever reads that descriptor on the other side of the fork.
         signal.set_wakeup_fd(-1)
-        os.setsid()
+        os.setpgid(0, 0)
         nowhere = os.open(os.devnull, os.O_RDWR)
         for standard in range(3):
             os.dup2(nowhere, standard)
@@ -109,9 +112,8 @@ def collect(child: Child) -> tuple[int, str]:
 
 
 def kill(child: Child) -> None:
-    """End a child with its process group. It is there until it is collected, so the number is nobody else's."""
-    with contextlib.suppress(ProcessLookupError):  # it has not come to make the group yet
-        os.killpg(child.pid, signal.SIGKILL)
+    """End a child with its process group. Until it is collected, the number can be nobody else's."""
+    os.killpg(child.pid, signal.SIGKILL)
 
 
 def _read(reader: int, deadline: float) -> tuple[bytes, bool]:

@@ -87,7 +87,7 @@ class Situation(t.NamedTuple):
         """Return whether the policy lets a session with an old launch end now."""
         policy = self.definition.restart
         if policy == "at-window":
-            # Its window closed, and the session is kept until the next one opens: nothing is disturbed in between.
+            # Its window closed, and its session is only kept for the next one: that may as well be another session.
             return self.standing.kind == OFF and self.is_paused
         return policy == "now" or (policy == "when-idle" and self.rests and self.healthy is True)
 

@@ -13,6 +13,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.record imp
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.session import Found, Pane, SessionError
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.supervision import Supervision
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.watch import Watch
+from ansible_collections.watchbill.fleet.plugins.module_utils._overrides import seconds_of
 
 EPOCH = 1_800_000_000.0
 
@@ -124,6 +125,11 @@ class Bench:
     def wall(self) -> float:
         """Return what the wall clock says."""
         return self.clock + self.now
+
+    def set_clock(self, moment: str) -> None:
+        """Step the wall clock to a moment in UTC, and let the keeper look around."""
+        self.clock = seconds_of(moment) - self.now
+        self.tick()
 
     def use(self, override: dict[str, Any] | None = None, **changes: Any) -> Definition:
         """Hand the keeper a definition, as SIGHUP does, and let it act."""
