@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from watchbill.cli.output import cell
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 FULL, PART, NONE, NOW = "█", "▒", "·", "▾"
 _WITHOUT = "(none)"
+_NUMBERED = re.compile(r"(.*?[^0-9])(0|[1-9][0-9]{0,8})")
 
 
 def print_watches(console: Console, watches: Watches) -> None:
@@ -90,7 +93,21 @@ def _next(watch: Watch, watches: Watches) -> str:
 
 
 def _agents(watch: Watch) -> str:
-    return ", ".join(watch.agents) or "nobody"
+    return ", ".join(in_short(watch.agents)) or "nobody"
+
+
+def in_short(references: Sequence[str]) -> list[str]:
+    """Return names with neighbours put together: ``app/coder0…7`` for app/coder0 to app/coder7."""
+    groups: dict[str, list[int]] = {}
+    for reference in references:
+        match = _NUMBERED.fullmatch(reference)
+        groups.setdefault(match[1] if match else reference, []).append(int(match[2]) if match else -1)
+    return [
+        f"{stem}{numbers[0]}…{numbers[-1]}"
+        if len(numbers) > 2 and sorted(numbers) == list(range(min(numbers), max(numbers) + 1))
+        else ", ".join(stem if number < 0 else f"{stem}{number}" for number in numbers)
+        for stem, numbers in ((stem, sorted(numbers)) for stem, numbers in groups.items())
+    ]
 
 
 def _counts(watches: Watches) -> str:

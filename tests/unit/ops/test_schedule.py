@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
-from watchbill.cli.schedule_view import print_watches
+from watchbill.cli.schedule_view import in_short, print_watches
 from watchbill.errors import OperationError
 from watchbill.ops.schedule import Watches, schedule, week_of
 from watchbill.ops.target import Target, load_target
@@ -126,6 +126,20 @@ def test_table_says_what_comes_next(target: Target, capsys: pytest.CaptureFixtur
     assert rows["burst"] == "off on Sat 00:00 (in 1h) studio/sweeper"
     assert rows["(none)"].startswith("on never off studio/coder0,")
     assert rows["hand"] == "off by: watchbill on AGENT nobody"
+
+
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        ("a/c0 a/c1 a/c10 a/c2 a/c3 a/c4 a/c5 a/c6 a/c7 a/c8 a/c9", "a/c0…10"),
+        ("a/c0 a/c1 a/d", "a/c0, a/c1|a/d"),
+        ("a/c0 a/c1 a/c3", "a/c0, a/c1, a/c3"),
+        ("a/c0 b/c1 b/c2", "a/c0|b/c1, b/c2"),
+        ("a/c a/c0 a/c1 a/c2", "a/c|a/c0…2"),
+    ],
+)
+def test_names_with_running_numbers_are_put_together(names: str, short: str) -> None:
+    assert "|".join(in_short(names.split())) == short
 
 
 def test_json_is_what_its_schema_says(target: Target) -> None:
