@@ -101,13 +101,17 @@ def in_short(references: Sequence[str]) -> list[str]:
     groups: dict[str, list[int]] = {}
     for reference in references:
         match = _NUMBERED.fullmatch(reference)
-        groups.setdefault(match[1] if match else reference, []).append(int(match[2]) if match else -1)
-    return [
-        f"{stem}{numbers[0]}…{numbers[-1]}"
-        if len(numbers) > 2 and sorted(numbers) == list(range(min(numbers), max(numbers) + 1))
-        else ", ".join(stem if number < 0 else f"{stem}{number}" for number in numbers)
-        for stem, numbers in ((stem, sorted(numbers)) for stem, numbers in groups.items())
-    ]
+        if match:
+            groups.setdefault(match[1], []).append(int(match[2]))
+        else:
+            groups[reference + "\0"] = []
+    return [_group(stem, sorted(numbers)) for stem, numbers in groups.items()]
+
+
+def _group(stem: str, numbers: list[int]) -> str:
+    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{stem}{numbers[0]}…{numbers[-1]}"
+    return ", ".join(f"{stem}{number}" for number in numbers) or stem.removesuffix("\0")
 
 
 def _counts(watches: Watches) -> str:
