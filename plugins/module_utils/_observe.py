@@ -10,16 +10,17 @@ import subprocess
 import time
 import typing as t
 
-from . import _tenant
+from . import _limits, _tenant
 from ._as_user import AsUserError, call_as, has_manager, systemctl_user
 from ._layout import Account, Layout
-from ._overrides import OverrideError, read_override, stop_in_force
+from ._on_watch import session_wanted
 from ._planner import key_of
 from ._resources._directory import DirectoryKind
 from ._resources._file import FileKind
 from ._resources._user import UserKind
 
 UNIT_PROPERTIES = "Id,ActiveState,FragmentPath,NeedDaemonReload"
+LIMIT_PROPERTIES = ",".join(_limits.PROPERTIES.values())
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 ALIVE = ("active", "activating", "reloading")
 State = t.Optional[dict[str, t.Any]]
@@ -52,9 +53,10 @@ def observe(layout: Layout, resources: t.Iterable[dict[str, t.Any]]) -> Observat
     by_key = {key_of(resource): resource for resource in resources}
     tenants = _tenants(layout, by_key.values())
     managers = _managers([resource for resource in by_key.values() if is_manager(resource)], tenants)
+    slices = _tenant_slices([r for r in by_key.values() if of_system(r) and not is_manager(r)], tenants)
     states: dict[str, State] = {}
     for key, resource in by_key.items():
-        states[key] = _state(layout, resource, tenants, managers)
+        states[key] = _state(layout, resource, tenants, {**managers, **slices})
     strays = _strays(layout, by_key.values(), tenants)
     warnings = [f"tenant {name}: {view.error}" for name, view in sorted(tenants.items()) if view.error]
     idle = {by_key[f"unit:{name}"]["tenant"] for name, state in managers.items() if state and not state["active"]}
@@ -62,13 +64,18 @@ def observe(layout: Layout, resources: t.Iterable[dict[str, t.Any]]) -> Observat
     return Observation(states, strays, tenants, warnings, unseen)
 
 
-def is_manager(resource: dict[str, t.Any]) -> bool:
-    """Return whether a resource is a tenant's user manager, which is a unit of the system."""
+def of_system(resource: dict[str, t.Any]) -> bool:
+    """Return whether a resource is a unit of the system: a tenant's user manager or its slice."""
     return resource["kind"] == "unit" and resource.get("scope") == "system"
 
 
+def is_manager(resource: dict[str, t.Any]) -> bool:
+    """Return whether a resource is a tenant's user manager."""
+    return of_system(resource) and resource["name"].startswith("user@")
+
+
 def _state(
-    layout: Layout, resource: dict[str, t.Any], tenants: dict[str, TenantView], managers: dict[str, State]
+    layout: Layout, resource: dict[str, t.Any], tenants: dict[str, TenantView], system_units: dict[str, State]
 ) -> State:
     kind, name = resource["kind"], resource["name"]
     if kind == "user":
@@ -77,13 +84,13 @@ def _state(
         return DirectoryKind.observe(layout.expand(name))
     if kind == "file":
         return FileKind.observe(layout.expand(name))
-    if is_manager(resource):
-        return managers.get(name)
+    if of_system(resource):
+        return system_units.get(name)
     view = tenants.get(resource["tenant"])
     if view is None:
         return None
     if kind == "unit":
-        return _unit_state(layout, resource, view)
+        return (_slice_state if "limits" in resource else _unit_state)(layout, resource, view)
     agent = resource["agent"].split("/", 1)[1]
     return _session_state(layout, resource["tenant"], agent, view, kind)
 
@@ -94,6 +101,7 @@ def _state(
 def _tenants(layout: Layout, resources: t.Iterable[dict[str, t.Any]]) -> dict[str, TenantView]:
     """Return a view of every tenant that has an account here, with one fork and one systemctl call each."""
     agents: dict[str, set[str]] = {}
+    slices: dict[str, set[str]] = {}
     for resource in resources:
         tenant = resource.get("tenant")
         if tenant is None:
@@ -101,17 +109,19 @@ def _tenants(layout: Layout, resources: t.Iterable[dict[str, t.Any]]) -> dict[st
         known = agents.setdefault(tenant, set())
         if resource.get("agent"):
             known.add(resource["agent"].split("/", 1)[1])
+        if resource.get("limits") and resource.get("scope") == "user":
+            slices.setdefault(tenant, set()).add(resource["name"].split("/", 1)[1])
     views = {}
     for tenant, names in sorted(agents.items()):
         try:
             who = layout.account_of(tenant)
         except KeyError:
             continue
-        views[tenant] = _view(layout, who, sorted(names))
+        views[tenant] = _view(layout, who, sorted(names), sorted(slices.get(tenant, ())))
     return views
 
 
-def _view(layout: Layout, who: Account, agents: list[str]) -> TenantView:
+def _view(layout: Layout, who: Account, agents: list[str], slices: list[str]) -> TenantView:
     try:
         seen = call_as(who, _tenant.look, who.uid, who.home, agents)
         if layout.mode == "rootless":
@@ -119,18 +129,19 @@ def _view(layout: Layout, who: Account, agents: list[str]) -> TenantView:
     except AsUserError as error:
         return TenantView(who, {}, {}, {}, [], str(error))
     try:
-        units, error_of_manager = (_show(who, agents) if has_manager(who) else {}), ""
+        units, error_of_manager = (_show(who, agents, slices) if has_manager(who) else {}), ""
     except AsUserError as error:
         units, error_of_manager = {}, str(error)
     return TenantView(who, seen["heartbeats"], seen["fragments"], units, seen["strays"], error_of_manager)
 
 
-def _show(who: Account, agents: list[str]) -> dict[str, dict[str, str]]:
-    """Return systemd's properties of every unit of these agents, by unit name."""
-    names = [f"watchbill-{role}@{agent}.service" for agent in agents for role in ("agent", "session")]
+def _show(who: Account, agents: list[str], slices: list[str]) -> dict[str, dict[str, str]]:
+    """Return systemd's properties of every unit of these agents, and of these slices, by unit name."""
+    names = [f"watchbill-{role}@{agent}.service" for agent in agents for role in ("agent", "session")] + slices
     if not names:
         return {}
-    return parse_show(systemctl_user(who, "show", "--property=" + UNIT_PROPERTIES, *names))
+    properties = f"{UNIT_PROPERTIES},{LIMIT_PROPERTIES}" if slices else UNIT_PROPERTIES
+    return parse_show(systemctl_user(who, "show", "--property=" + properties, *names))
 
 
 def parse_show(text: str) -> dict[str, dict[str, str]]:
@@ -151,8 +162,7 @@ def _unit_state(layout: Layout, resource: dict[str, t.Any], view: TenantView) ->
     if fragment is None and not active:
         return None
     path = properties.get("FragmentPath", "")
-    expected = "/systemd/generator.early/" if layout.mode == "system" else "/.config/systemd/user/"
-    if fragment and path and expected not in path:
+    if fragment and path and _unit_directory(layout) not in path:
         fragment = "foreign"
     if layout.mode == "rootless" and fragment and properties.get("NeedDaemonReload") == "yes":
         fragment = "not loaded"
@@ -164,6 +174,26 @@ def _unit_state(layout: Layout, resource: dict[str, t.Any], view: TenantView) ->
         running = properties.get("ActiveState") in ("active", "reloading")
         state["host_half"] = _digest_in(view, agent, "host_half") if running else resource.get("host_half")
     return state
+
+
+def _slice_state(layout: Layout, resource: dict[str, t.Any], view: TenantView) -> State:
+    """Return file and limits of a slice. Without a file of ours it is there as well, but limits nobody."""
+    unit = resource["name"].split("/", 1)[1]
+    fragment = view.fragments.get(unit)
+    if fragment is None:
+        return None
+    properties = view.units.get(unit)
+    state: dict[str, t.Any] = {"fragment": fragment}
+    if properties is not None:
+        if properties.get("FragmentPath") and _unit_directory(layout) not in properties["FragmentPath"]:
+            state["fragment"] = "foreign"
+        state["limits"] = _limits.in_force(properties)
+    return state
+
+
+def _unit_directory(layout: Layout) -> str:
+    """Return by which part of its path a unit is known to come from us."""
+    return "/systemd/generator.early/" if layout.mode == "system" else "/.config/systemd/user/"
 
 
 def _comes_back(layout: Layout, view: TenantView, unit: str) -> bool:
@@ -184,20 +214,13 @@ def _session_state(layout: Layout, tenant: str, agent: str, view: TenantView, ki
     if not exists and not os.path.isdir(layout.agent_directory(tenant, agent)):
         return None
     if kind == "session":
-        return {"running": running, "keeper_active": keeper_active, "stopped": _is_stopped(layout, tenant, agent)}
+        wanted = None if keeper_active else session_wanted(layout, tenant, agent, time.time())
+        return {"running": running, "keeper_active": keeper_active, "wanted": wanted}
     return {
         "running": running,
         "launch": _digest_in(view, agent, "launch_digest"),
         "state": heartbeat.get("state"),
     }
-
-
-def _is_stopped(layout: Layout, tenant: str, agent: str) -> bool:
-    try:
-        return stop_in_force(read_override(layout, tenant, agent), time.time()) is not None
-    except OverrideError:
-        # Not read, it stops nobody: its keeper says so in its events.
-        return False
 
 
 def _digest_in(view: TenantView, agent: str, field: str) -> str | None:
@@ -243,6 +266,22 @@ def _environment_of(pid: str) -> str | None:
     return None
 
 
+def _tenant_slices(resources: list[dict[str, t.Any]], tenants: dict[str, TenantView]) -> dict[str, State]:
+    """Return the limits of every ``user-UID.slice`` with a drop-in of ours in force, with one systemctl call."""
+    states: dict[str, State] = {}
+    for name, properties in shown_limits([resource["name"] for resource in resources]).items():
+        if f"/{name}.d/{_limits.DROP_IN}" in properties.get("DropInPaths", ""):
+            states[name] = {"limits": _limits.in_force(properties)}
+    return {r["name"]: states.get(r["name"]) if r["tenant"] in tenants else None for r in resources}
+
+
+def shown_limits(slices: list[str]) -> dict[str, dict[str, str]]:
+    """Return what the system's manager shows of the limits of *slices*, by name."""
+    if not slices:
+        return {}
+    return parse_show(output_of("systemctl", "show", f"--property=Id,DropInPaths,{LIMIT_PROPERTIES}", *slices))
+
+
 # -- what does not belong here ---------------------------------------------------------------------------------------
 
 
@@ -252,7 +291,11 @@ def _strays(
     ours = {layout.expand(resource["name"]) for resource in resources if resource["kind"] in ("file", "directory")}
     found: list[dict[str, t.Any]] = []
     for tenant, view in sorted(tenants.items()):
-        found.extend({**stray, "tenant": tenant, "agent": _agent_of(tenant, stray["name"])} for stray in view.strays)
+        for stray in view.strays:
+            slice_name = _limits.hand_set_slice(stray["name"])
+            more = {"slice": f"{tenant}/{slice_name}"} if slice_name else {}
+            found.append({**stray, **more, "tenant": tenant, "agent": _agent_of(tenant, stray["name"])})
+    found.extend(stray for r in resources if of_system(r) and not is_manager(r) for stray in _set_by_hand(r))
     if layout.mode == "system":
         found.extend(_tenant.strays_in(_tenant.SYSTEM_UNIT_DIRECTORIES))
         if os.path.lexists(_tenant.FOREIGN_GENERATOR):
@@ -264,14 +307,28 @@ def _strays(
     return [unique[name] for name in sorted(unique)]
 
 
+def _set_by_hand(resource: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    """Return the drop-ins with which root set limits of a tenant's slice beside ours."""
+    found: list[dict[str, t.Any]] = []
+    for control in ("/etc/systemd/system.control", "/run/systemd/system.control"):
+        directory = f"{control}/{resource['name']}.d"
+        names = os.listdir(directory) if os.path.isdir(directory) else []
+        paths = [f"{directory}/{name}" for name in names if _limits.hand_set_slice(f"{directory}/{name}")]
+        found.extend({"name": path, "what": "drop-in"} for path in paths)
+        if names and len(paths) == len(names):
+            found.append({"name": directory, "what": "directory"})
+    more = {"tenant": resource["tenant"], "slice": resource["name"], "owner": "root"}
+    return [{**stray, **more} for stray in found]
+
+
 def printable(text: str) -> str:
     """Return *text* with everything escaped that is no printable character: controls, line ends, broken UTF-8."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _agent_of(tenant: str, path: str) -> str | None:
-    match = re.search(r"/watchbill-(?:agent|session)@([a-z0-9-]+)\.service", path)
-    return f"{tenant}/{match.group(1)}" if match else None
+    match = re.search(r"/watchbill-(?:(?:agent|session)@([a-z0-9-]+)\.service|((?:[a-z0-9]|\\x2d)+)\.slice)", path)
+    return "{}/{}".format(tenant, (match.group(1) or match.group(2)).replace("\\x2d", "-")) if match else None
 
 
 def _foreign_definitions(directory: str, ours: set[str]) -> list[dict[str, str]]:

@@ -1,6 +1,6 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Kind ``session``: the terminal of an agent. A living keeper looks after it; only without one is its absence drift."""
+"""Kind ``session``: the terminal of an agent. A living keeper looks after it: only without one can it be drift."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ class SessionKind(Kind):
     fields = ("running",)
 
     def differences(self, desired: dict[str, t.Any], observed: dict[str, t.Any]) -> Differences:
-        """Return a missing session, unless its keeper is at work (its job) or an operator stopped the agent."""
-        if observed.get("keeper_active") or observed.get("stopped"):
+        """Return a session that is missing or should not be there, unless its keeper is at work: it is its job.
+
+        ``wanted`` is what schedule and operator say; where that is None, both are right, or nobody knows.
+        """
+        wanted = observed.get("wanted", True)
+        if observed.get("keeper_active") or (desired["running"] and wanted is None):
             return {}
-        return super().differences(desired, observed)
+        return super().differences({"running": bool(desired["running"] and wanted)}, observed)
 
     def disruption(
         self, desired: dict[str, t.Any], differences: Differences, observed: dict[str, t.Any] | None = None
     ) -> str:
-        """Starting what does not run disturbs nobody."""
-        return "none"
+        """Starting what does not run disturbs nobody; what runs, its keeper ends when it may."""
+        return "none" if differences["running"][1] else "live"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import calendar
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils import _observe
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Account, Layout
+from ansible_collections.watchbill.fleet.plugins.module_utils._on_watch import session_wanted
 
 KEEPER = "watchbill-agent@coder0.service"
 RESOURCE = {"kind": "unit", "name": f"studio/{KEEPER}", "tenant": "studio", "agent": "studio/coder0", "active": True}
@@ -49,20 +52,54 @@ def test_only_a_digest_is_taken_out_of_a_tenants_heartbeat(layout: Layout, said:
 
 
 @pytest.mark.parametrize(
-    ("content", "stopped"),
+    ("content", "wanted"),
     [
-        ('{"stop": {"until": null}, "restart": null}', True),
-        ('{"stop": {"until": "2999-01-01T00:00:00Z"}, "restart": null}', True),
-        ('{"stop": {"until": "2020-01-01T00:00:00Z"}, "restart": null}', False),
-        ("half of a file", False),
+        ('{"stop": {"until": null}, "restart": null}', False),
+        ('{"stop": {"until": "2999-01-01T00:00:00Z"}, "restart": null}', False),
+        ('{"stop": {"until": "2020-01-01T00:00:00Z"}, "restart": null}', True),
+        ("half of a file", True),
     ],
 )
-def test_override_that_is_over_or_broken_excuses_no_missing_session(
-    layout: Layout, content: str, stopped: bool
-) -> None:
+def test_override_that_is_over_or_broken_excuses_no_missing_session(layout: Layout, content: str, wanted: bool) -> None:
     os.makedirs(layout.overrides("studio"))
     Path(layout.override("studio", "coder0")).write_text(content)
-    running = view(units={KEEPER: {"Id": KEEPER, "ActiveState": "active"}})
-    state = _observe._session_state(layout, "studio", "coder0", running, "session")
+    state = _observe._session_state(
+        layout, "studio", "coder0", view(heartbeats={"coder0": {"state": "idle"}}), "session"
+    )
     assert state is not None
-    assert state["stopped"] is stopped
+    assert state["wanted"] is wanted
+
+
+NIGHT = calendar.timegm((2027, 1, 18, 23, 0, 0))
+DAY = calendar.timegm((2027, 1, 18, 12, 0, 0))
+OFFICE = {"policy": "windows", "timezone": "UTC", "windows": ["mon-fri 09:00-17:00"]}
+BURST = {**OFFICE, "policy": "burst-on-backlog", "backlog": ["has-work"]}
+
+
+@pytest.mark.parametrize(
+    ("words", "override", "by_day", "by_night"),
+    [
+        (None, {}, True, True),
+        (OFFICE, {}, True, False),
+        ({**OFFICE, "outside": "pause"}, {}, True, None),
+        ({"policy": "manual"}, {}, False, False),
+        (BURST, {}, None, False),
+        ({**OFFICE, "timezone": "Mars/Olympus"}, {}, None, None),
+        (OFFICE, {"watch": {"on": True}}, True, True),
+        (OFFICE, {"watch": {"on": False}}, False, False),
+        (None, {"watch": {"on": False}}, False, False),
+        (None, {"pause": {}, "watch": {"on": True}}, None, None),
+        ({**OFFICE, "timezone": "Mars/Olympus"}, {"stop": {}, "watch": {"on": True}}, False, False),
+    ],
+)
+def test_without_its_keeper_a_session_is_wanted_by_schedule_and_operator(
+    layout: Layout, words: Any, override: dict[str, Any], by_day: bool | None, by_night: bool | None
+) -> None:
+    os.makedirs(layout.overrides("studio"))
+    Path(layout.override("studio", "coder0")).write_text(json.dumps(override))
+    directory = Path(layout.agent_directory("studio", "coder0"))
+    directory.mkdir(parents=True)
+    schedule = None if words is None else {"name": "office", "backlog_every": 60, **words}
+    (directory / "definition.json").write_text(json.dumps({"schedule": schedule}))
+    seen = [session_wanted(layout, "studio", "coder0", now) for now in (DAY, NIGHT)]
+    assert seen == [by_day, by_night]
