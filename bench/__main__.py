@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,9 @@ from bench.contenders import (
     write_pyinfra_hosts,
 )
 from bench.keepers import at_rest
-from bench.report import Findings, as_json, promises, table
+from bench.report import Findings, as_json, promises, promises_table, table
 from bench.run import ContenderFailedError, Cost, measure
+from bench.scale import measure_scale, scale_json, scale_promises
 from watchbill.lab import LabTarget, targets
 from watchbill.lab.reach import ask
 
@@ -48,12 +50,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender runs (default 5)")
     parser.add_argument("--keep", action="store_true", help="leave the machines up")
+    parser.add_argument("--scale", action="store_true", help="only large fleets, which need no machines")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="watchbill-bench-") as directory:
         home = Path(directory)
         try:
+            large = scale(home, options.rounds)
+            if options.scale:
+                return large
             with machines(variables(home), options.keep) as found:
-                return bench(found, home, options.rounds)
+                return max(large, bench(found, home, options.rounds))
         except (ContenderFailedError, subprocess.CalledProcessError) as error:
             print(f"bench: {error}", file=sys.stderr)
             return 1
@@ -84,6 +90,16 @@ def machines(environment: Mapping[str, str], keep: bool) -> Iterator[dict[str, L
             watchbill_command(("lab", "down", "-f", str(FLEET)), environment)
 
 
+def scale(home: Path, rounds: int) -> int:
+    """Measure large fleets; print and write it; return the exit code."""
+    say("large fleets")
+    scales = measure_scale(home, rounds)
+    checked = scale_promises(scales)
+    print(promises_table(checked))
+    write_results({"scale": scale_json(scales), "promises": [asdict(promise) for promise in checked]}, rounds, "scale")
+    return 0 if all(promise.holds for promise in checked) else 1
+
+
 def bench(found: Mapping[str, LabTarget], home: Path, rounds: int) -> int:
     """Measure everything; print and write it; return the exit code."""
     environment = variables(home)
@@ -108,7 +124,11 @@ def bench(found: Mapping[str, LabTarget], home: Path, rounds: int) -> int:
             say(f"round {number + 1} of {rounds}: {contender.name} {cost.wall:.2f} s")
     findings = Findings(competing, costs, calls, idle)
     print(table(findings))
-    write_results(findings, rounds)
+    about = {
+        "machines": len(findings.idle),
+        "agents": sum(len(idle.pss_kib) for idle in findings.idle.values()),
+    }
+    write_results(as_json(findings) | about, rounds, "hosts")
     return 0 if all(promise.holds for promise in promises(findings)) else 1
 
 
@@ -148,21 +168,19 @@ def count(contender: Contender, environment: Mapping[str, str], home: Path) -> C
     return calls
 
 
-def write_results(findings: Findings, rounds: int) -> None:
+def write_results(findings: Mapping[str, Any], rounds: int, name: str) -> None:
     """Write the JSON beside earlier ones, named by the time."""
     about: dict[str, Any] = {
         "watchbill": watchbill.__version__,
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "rounds": rounds,
-        "machines": len(findings.idle),
-        "agents": sum(len(idle.pss_kib) for idle in findings.idle.values()),
         "processors": os.cpu_count(),
         "python": platform.python_version(),
         "kernel": platform.release(),
     }
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{about['at'].replace(':', '')}.json"
-    path.write_text(json.dumps(as_json(findings, about), indent=2) + "\n")
+    path = RESULTS / f"{about['at'].replace(':', '')}-{name}.json"
+    path.write_text(json.dumps({"format_version": 1, "about": about, **findings}, indent=2) + "\n")
     say(f"written to {path.relative_to(PROJECT)}")
 
 

@@ -88,17 +88,18 @@ def table(found: Findings) -> str:
     rows = [header, *(_row(found, contender) for contender in found.contenders)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     lines = [_line(row, widths) for row in rows]
-    checked = promises(found)
+    return "\n".join([*lines, "", promises_table(promises(found))])
+
+
+def promises_table(checked: Sequence[Promise]) -> str:
+    """Return each promise with what was measured, one a line."""
     width = max(len(promise.name) for promise in checked)
-    lines += ["", *(f"{_mark(p)} {p.name:<{width}}  {p.measured}  (wanted {p.wanted})" for p in checked)]
-    return "\n".join(lines)
+    return "\n".join(f"{_mark(p)} {p.name:<{width}}  {p.measured}  (wanted {p.wanted})" for p in checked)
 
 
-def as_json(found: Findings, about: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(found: Findings) -> dict[str, Any]:
     """Return everything measured as plain data."""
     return {
-        "format_version": 1,
-        "about": dict(about),
         "runs": {name: [asdict(cost) for cost in costs] for name, costs in found.costs.items()},
         "medians": {name: found.median(name) for name in found.costs},
         "calls": {

@@ -55,7 +55,11 @@ def validate(path: Path) -> Validation:
 
 
 def validation_of(fleet: Fleet) -> Validation:
-    """Return the numbers of a loaded fleet, which is valid by being loaded."""
+    """Return the numbers of a loaded fleet, once every host of it compiles."""
+    from watchbill.compile import compile_host
+
+    for host in fleet.hosts:
+        compile_host(fleet, host)
     return Validation(
         file=shown_path(fleet.path),
         fleet=fleet.name,
