@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,8 @@ def add_agent(builder: ManifestBuilder, agent: Agent, program_sha256: str) -> No
     environment = format_environment(dict(agent.env))
     definition = _definition(builder, agent, environment)
     builder.add_directory(directory, "0750", "root", group, **owned)
-    body = canonical(definition) + b"\n"
-    builder.add_file(f"{directory}/definition.json", body, "0640", "root", group, reload="agent", **owned)
+    body = canonical(definition)
+    builder.add_file(f"{directory}/definition.json", body + b"\n", "0640", "root", group, reload="agent", **owned)
     builder.add_file(f"{directory}/env", environment, "0640", "root", group, reload="agent", **owned)
     _add_units(builder, agent, directory, owned, program_sha256)
     builder.add("session", reference, running=agent.enabled, **owned)
@@ -47,7 +48,7 @@ def add_agent(builder: ManifestBuilder, agent: Agent, program_sha256: str) -> No
         policy={**definition["policy"], **definition["heartbeat"]},
         enabled=agent.enabled,
         launch=definition["launch_digest"],
-        definition=digest(definition),
+        definition=hashlib.sha256(body).hexdigest(),
     )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 import jinja2
 
 from watchbill.compile.half import COLLECTION
+
+
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
 def systemd_value(value: object) -> str:
@@ -16,7 +20,7 @@ def systemd_value(value: object) -> str:
     :raises ValueError: it holds a control character, which no escape makes safe there.
     """
     text = str(value)
-    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+    if _CONTROL.search(text):
         raise ValueError(f"control character in a value for a unit file: {text!r}")
     return text.replace("\\", "\\\\").replace("%", "%%").replace("$", "$$")
 
@@ -24,6 +28,7 @@ def systemd_value(value: object) -> str:
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(  # noqa: S701 -- no HTML is made here; values are typed and escaped by filters
+        auto_reload=False,
         loader=jinja2.FileSystemLoader(COLLECTION / "roles" / "agents" / "templates"),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
