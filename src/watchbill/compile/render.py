@@ -10,7 +10,6 @@ import jinja2
 
 from watchbill.compile.half import COLLECTION
 
-
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
