@@ -213,6 +213,6 @@ def test_completion_is_silent_about_a_bad_file(cli: Cli, fleet_file: Path) -> No
 
 
 def test_every_command_of_the_issue_is_there() -> None:
-    wanted = "validate render plan apply drift ps show logs start stop restart attach agent host team project lab"
+    wanted = "validate render plan apply drift ps show logs start stop restart attach agent host team project lab schedule snapshot"
     assert set(COMMANDS) == set(wanted.split())
     assert look.plan.__doc__ is not None
