@@ -133,12 +133,6 @@ def after_word(words: Override, verb: str, word: Override) -> Override:
     return {**words, verb: word}
 
 
-def stop_in_force(override: Override | None, now: float) -> Override | None:
-    """Return the stop that holds at *now*."""
-    stop: Override | None = in_force(override, now)["stop"]
-    return stop
-
-
 def kind_of(part: str, word: Override) -> str:
     """Return what operators call a word: the part itself, of ``watch`` on or off."""
     return part if part != "watch" else "on" if word["on"] else "off"

@@ -12,9 +12,9 @@ import time
 import typing as t
 
 from ._as_user import AsUserError, call_as, systemctl_user
+from ._hours import hours, problem, shown_override
 from ._keeper.heartbeat import printable
 from ._layout import Account, Layout
-from ._overrides import OverrideError, read_override, stop_in_force
 from ._plain_files import number, read_object
 from ._rootless import lingers
 from ._runtimes import RUNTIMES
@@ -105,7 +105,7 @@ def _row(
     keeper_unit = f"watchbill-agent@{name}.service"
     keeper = view.units.get(keeper_unit)
     down = keeper_unit in view.again or keeper in ("inactive", "failed", "deactivating")
-    override, stopped = _override(layout, tenant, name, heartbeat.get("restart_done"))
+    override = shown_override(layout, tenant, name, heartbeat.get("restart_done"))
     lingering = who is not None and lingers(who.name)
     row: Row = {
         "tenant": tenant,
@@ -123,7 +123,6 @@ def _row(
         else lingering and view.linked.get(name, False) and definition.get("enabled") is True,
         "since": printable(heartbeat.get("since"), 40),
         "keeper": keeper,
-        "note": "keeper down" if down else None,
         "user": who.name if who else None,
         "lingers": lingering,
         "override": override,
@@ -136,33 +135,47 @@ def _row(
         "launch_digest": printable(heartbeat.get("launch_digest"), 64),
         "host_half": printable(heartbeat.get("host_half"), 64),
     }
-    row.update(condition(definition, heartbeat, unit, keeper, stopped))
+    ended = override is not None and override["kind"] in ("stop", "off")
+    row.update(condition(definition, heartbeat, unit, keeper, ended))
+    said = heartbeat.get("schedule") if _is_alive(definition, heartbeat, keeper) else None
+    row.update(hours(definition, override, said), note="keeper down" if down else problem(said))
     return row
 
 
 def condition(
-    definition: dict[str, t.Any], heartbeat: dict[str, t.Any], unit: str | None, keeper: str | None, stopped: bool
+    definition: dict[str, t.Any], heartbeat: dict[str, t.Any], unit: str | None, keeper: str | None, ended: bool
 ) -> Row:
     """Return ``state``, ``healthy`` and ``heartbeat_age_s``, with ages computed now and by CLOCK_BOOTTIME.
 
     A heartbeat counts only while its keeper lives; healthy is who answered, never who merely runs.
+
+    :param ended: whether an operator said that no session shall run.
     """
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
     runtime = RUNTIMES.get(str(definition.get("runtime")))
     answers = runtime is None or runtime.answers_beats
-    within = number((definition.get("heartbeat") or {}).get("healthy_within")) or 0.0
+    within = _healthy_within(definition)
     age = _age(now, heartbeat.get("beat_boottime"))
-    written = _age(now, heartbeat.get("written_boottime"))
-    alive = keeper in ("active", "reloading") and written is not None and written <= max(ALIVE_SECONDS, within)
     state = heartbeat.get("state")
-    alive = alive and state in STATES
+    alive = _is_alive(definition, heartbeat, keeper) and state in STATES
     if not alive:
-        off = unit in ("inactive", "failed") and (stopped or keeper in ("inactive", "failed"))
+        off = unit in ("inactive", "failed") and (ended or keeper in ("inactive", "failed"))
         state = "starting" if keeper == "activating" else "off" if off else "unknown"
     healthy: bool | None = alive and heartbeat.get("healthy") is True and age is not None and age <= within
     if not answers or state == "off":
         healthy = None
     return {"state": state, "healthy": healthy, "heartbeat_age_s": None if age is None else round(age, 1)}
+
+
+def _is_alive(definition: dict[str, t.Any], heartbeat: dict[str, t.Any], keeper: str | None) -> bool:
+    """Return whether a living keeper wrote this heartbeat a moment ago."""
+    written = _age(time.clock_gettime(time.CLOCK_BOOTTIME), heartbeat.get("written_boottime"))
+    longest = max(ALIVE_SECONDS, _healthy_within(definition))
+    return keeper in ("active", "reloading") and written is not None and written <= longest
+
+
+def _healthy_within(definition: dict[str, t.Any]) -> float:
+    return number((definition.get("heartbeat") or {}).get("healthy_within")) or 0.0
 
 
 def _age(now: float, at: t.Any) -> float | None:
@@ -177,23 +190,6 @@ def _definition(layout: Layout, tenant: str, name: str) -> dict[str, t.Any]:
     except (OSError, ValueError):
         # Apply will find the same and repair it; until then nothing is known but the name.
         return {}
-
-
-def _override(layout: Layout, tenant: str, name: str, done: t.Any) -> tuple[dict[str, t.Any] | None, bool]:
-    """Return the operator's word as far as it still has to be kept, and whether it is a stop.
-
-    :param done: id of the last restart that the keeper carried out.
-    """
-    try:
-        override = read_override(layout, tenant, name)
-    except OverrideError as error:
-        return {"error": str(error)}, False
-    if override is None:
-        return None, False
-    stop, restart = stop_in_force(override, time.time()), override["restart"]
-    if restart is not None and restart.get("id") == done:
-        restart = None
-    return ({"stop": stop, "restart": restart} if stop or restart else None), stop is not None
 
 
 def _entries(directory: str) -> list[str]:

@@ -72,15 +72,11 @@ agents:
 import json
 import os
 import re
-import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.watchbill.fleet.plugins.module_utils._hours import words_now
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
-from ansible_collections.watchbill.fleet.plugins.module_utils._overrides import (
-    OverrideError,
-    read_override,
-    stop_in_force,
-)
+from ansible_collections.watchbill.fleet.plugins.module_utils._overrides import OverrideError, after_word
 
 VERBS = {"started": "start", "stopped": "stop", "restarted": "restart"}
 REFERENCE = re.compile(r"[a-z][a-z0-9-]*/[a-z][a-z0-9-]*\Z")
@@ -123,11 +119,13 @@ def _is_news(layout: Layout, name: str, state: str) -> bool:
     if state == "restarted":
         return True
     try:
-        stop = stop_in_force(read_override(layout, *name.split("/")), time.time())
+        words = words_now(layout, *name.split("/"))
     except OverrideError:
         # Nobody knows what holds now; the word makes it known.
         return True
-    return (stop is None) == (state == "stopped")
+    if state == "stopped":
+        return words["stop"] is None
+    return after_word(words, "start", {}) != words
 
 
 def _command(layout: Layout, parameters: dict[str, object], agents: list[str]) -> list[str]:

@@ -19,6 +19,8 @@ from ansible_collections.watchbill.fleet.plugins.modules.agent import _is_news
             '{"stop": {"until": "2020-01-01T00:00:00Z"}, "restart": null}',
             {"started": False, "stopped": True, "restarted": True},
         ),
+        ('{"watch": {"on": false}}', {"started": True, "stopped": True, "restarted": True}),
+        ('{"watch": {"on": true}, "pause": {}}', {"started": False, "stopped": True, "restarted": True}),
         ("half of a file", {"started": True, "stopped": True, "restarted": True}),
     ],
 )

@@ -10,17 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.module_utils._host_commands import Reference, override
-from ansible_collections.watchbill.fleet.plugins.module_utils._host_commands.override import Word, carried_out
+from ansible_collections.watchbill.fleet.plugins.module_utils._host_commands import CommandFailed, Reference, override
+from ansible_collections.watchbill.fleet.plugins.module_utils._host_commands.outcome import Word, carried_out, outcome
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
 from ansible_collections.watchbill.fleet.plugins.module_utils._overrides import (
     OverrideError,
+    after_word,
     delete_override,
+    in_force,
     read_override,
-    stop_in_force,
+    ruling,
+    seconds_of,
     timestamp,
     write_override,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 STOP = {"who": "ana@laptop", "why": "lunch", "at": "2026-11-21T10:00:00Z", "until": None}
 
@@ -43,7 +48,11 @@ def test_word_is_read_as_it_was_written_and_not_by_others(layout: Layout) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{", '{"stop": true}', '{"stop": null, "restart": "now"}', '{"a":' * 9000]
+    "content",
+    [
+        *("", "[]", "{", '{"stop": true}', '{"stop": null, "restart": "now"}', '{"a":' * 9000),
+        *('{"pause": {"until": "18:00"}}', '{"stop": {"until": 7}}', '{"watch": {}}', '{"watch": {"on": 1}}'),
+    ],
 )
 def test_word_that_nobody_can_understand_is_an_error_and_not_silence(layout: Layout, content: str) -> None:
     Path(layout.override("studio", "coder0")).write_text(content)
@@ -51,18 +60,103 @@ def test_word_that_nobody_can_understand_is_an_error_and_not_silence(layout: Lay
         read_override(layout, "studio", "coder0")
 
 
-def test_stop_holds_until_its_end() -> None:
-    override = {"stop": STOP | {"until": timestamp(1000.0)}, "restart": None}
-    assert stop_in_force(override, 999.0) is not None
-    assert stop_in_force(override, 1000.0) is None
-    assert stop_in_force({"stop": STOP, "restart": None}, 9e9) == STOP
-    assert stop_in_force(None, 0.0) is None
+ON, OFF = {**STOP, "on": True}, {**STOP, "on": False}
+NOTHING = in_force(None, 0.0)
 
 
-def stop(layout: Layout, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+def test_word_holds_until_its_end() -> None:
+    for part, word in (("stop", STOP), ("pause", STOP), ("watch", ON), ("watch", OFF)):
+        override = NOTHING | {part: word | {"until": timestamp(1000.0)}}
+        assert in_force(override, 999.0) == override
+        assert in_force(override, 1000.0) == NOTHING
+        assert in_force(NOTHING | {part: word}, 9e9) == NOTHING | {part: word}
+
+
+@pytest.mark.parametrize("seconds", [0.0, 951_782_400.0, 1_709_164_799.0, 4_107_542_399.0, -86_400.0])
+def test_moment_is_read_as_it_was_written(seconds: float) -> None:
+    assert seconds_of(timestamp(seconds)) == seconds
+
+
+@given(st.integers(-(10**10), 10**11))
+def test_every_moment_is(seconds: int) -> None:
+    assert seconds_of(timestamp(seconds)) == seconds
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["2026-02-29T00:00:00Z", "2026-11-21T24:00:00Z", "2026-11-21T10:00:00", "2026-11-21T10:00:00+01:00", "", None, 7],
+)
+def test_what_is_no_moment_is_refused(moment: Any) -> None:
+    with pytest.raises(ValueError, match=r"no time such as|there is no"):
+        seconds_of(moment)
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ({}, None),
+        ({"restart": {"id": "r1"}}, None),
+        ({"watch": ON}, "on"),
+        ({"watch": ON, "pause": STOP}, "pause"),
+        ({"watch": OFF, "pause": STOP}, "off"),
+        ({"watch": OFF, "pause": STOP, "stop": STOP}, "stop"),
+    ],
+)
+def test_stop_counts_more_than_off_than_pause_than_on(words: dict[str, Any], kind: str | None) -> None:
+    rules = ruling(NOTHING | words)
+    assert (rules.kind if rules else None) == kind
+
+
+@pytest.mark.parametrize(
+    ("before", "verb", "changed"),
+    [
+        ({}, "stop", {"stop": STOP}),
+        ({"restart": {"id": "r1"}, "pause": STOP}, "stop", {"stop": STOP, "restart": None}),
+        ({"stop": STOP, "watch": OFF, "pause": STOP}, "start", {"stop": None, "watch": None}),
+        ({"stop": STOP, "watch": ON}, "start", {"stop": None}),
+        ({}, "pause", {"pause": STOP}),
+        ({"pause": STOP, "watch": ON}, "resume", {"pause": None}),
+        ({"watch": ON, "stop": STOP}, "resume", {"watch": None}),
+        ({"watch": OFF}, "on", {"watch": ON}),
+        ({"watch": ON, "pause": STOP}, "off", {"watch": OFF}),
+        ({"stop": STOP}, "restart", {"restart": STOP}),
+    ],
+)
+def test_word_takes_back_what_it_should_and_nothing_else(
+    before: dict[str, Any], verb: str, changed: dict[str, Any]
+) -> None:
+    words = NOTHING | before
+    assert after_word(words, verb, STOP) == words | changed
+    assert words == NOTHING | before
+
+
+def tell(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, verb: str, *, why: str = "", until: str | None = None
+) -> Word:
     monkeypatch.setattr(override, "systemctl_user", lambda *arguments, timeout: "")
-    chosen = argparse.Namespace(verb="stop", who="ana@laptop", why=why, when="idle")
-    override._tell(layout, Reference("studio", "coder0"), chosen)
+    chosen = argparse.Namespace(verb=verb, who="ana@laptop", why=why, when="idle", until=until)
+    return override._tell(layout, Reference("studio", "coder0"), chosen)
+
+
+def test_what_is_over_leaves_the_file_with_the_next_word(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    past = {"stop": STOP | {"until": "2020-01-01T00:00:00Z"}, "pause": STOP}
+    write_override(layout, "studio", "coder0", past)
+    tell(layout, monkeypatch, "on", until="2999-01-01T00:00:00Z")
+    told = read_override(layout, "studio", "coder0")
+    assert told is not None
+    assert (told["stop"], told["pause"], told["watch"]["until"]) == (None, STOP, "2999-01-01T00:00:00Z")
+    tell(layout, monkeypatch, "resume")
+    tell(layout, monkeypatch, "resume")
+    assert not Path(layout.override("studio", "coder0")).exists()
+
+
+@pytest.mark.parametrize(
+    ("verb", "until", "words"),
+    [("start", "2999-01-01T00:00:00Z", "has no end"), ("pause", "2020-01-01T00:00:00Z", "is over: the clock of this")],
+)
+def test_end_that_makes_no_sense_is_refused_before_anything_is_written(verb: str, until: str, words: str) -> None:
+    with pytest.raises(CommandFailed, match=words):
+        override._run(argparse.Namespace(verb=verb, until=until))
 
 
 def test_no_lock_that_a_tenant_can_take_keeps_its_agents_from_being_stopped(
@@ -73,7 +167,7 @@ def test_no_lock_that_a_tenant_can_take_keeps_its_agents_from_being_stopped(
     fcntl.flock(held, fcntl.LOCK_EX)
     try:
         monkeypatch.setattr(fcntl, "flock", lambda lock, how: _flock(lock, how | fcntl.LOCK_NB))
-        stop(layout, monkeypatch, "lunch")
+        tell(layout, monkeypatch, "stop", why="lunch")
     finally:
         os.close(held)
     assert os.stat(layout.override_lock).st_mode & 0o777 == 0o600
@@ -86,7 +180,7 @@ _flock = fcntl.flock
 def test_no_reason_that_an_operator_gives_breaks_who_reads_it(
     layout: Layout, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
-    stop(layout, monkeypatch, why)
+    tell(layout, monkeypatch, "stop", why=why)
     told = read_override(layout, "studio", "coder0")
     assert told is not None
     text = json.dumps(told, ensure_ascii=False).encode().decode()
@@ -98,9 +192,7 @@ def test_agent_that_the_file_disables_is_not_waited_for(layout: Layout) -> None:
     directory = Path(layout.agent_directory("studio", "coder0"))
     directory.mkdir(parents=True)
     (directory / "definition.json").write_text('{"enabled": false}')
-    answer = override._outcome(
-        layout, Reference("studio", "coder0"), Word("start", "", 0.0, ""), argparse.Namespace(wait=600.0)
-    )
+    answer = outcome(layout, Reference("studio", "coder0"), Word("start", NOTHING, 0.0, ""), 600.0)
     assert "disabled in the fleet file" in answer["error"]
 
 
@@ -114,29 +206,45 @@ def said(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-OFF = {"session_pid": None, "state": "off"}
-HELD = {"override": {"stop": None, "restart": {"id": "r1", "when": "idle"}}, "state": "working"}
+GONE = {"session_pid": None, "state": "off"}
+RESTART = {"restart": {"id": "r1", "when": "idle"}}
 
 
 @pytest.mark.parametrize(
-    ("verb", "heartbeat", "done", "waits"),
+    ("verb", "words", "heartbeat", "done", "waits"),
     [
-        ("stop", said(**OFF), True, False),
-        ("stop", said(), False, False),
-        ("stop", said(session_pid=None, state="starting"), False, False),
-        ("stop", said(**OFF) | {"written_boottime": 99.0}, False, False),
-        ("start", said(), True, False),
-        ("start", said(state="starting"), False, False),
-        ("start", said(**OFF), False, False),
-        ("restart", said(restart_done="r1"), True, False),
-        ("restart", said(restart_done="r1", state="starting"), False, False),
-        ("restart", said(restart_done="r0"), False, False),
-        ("restart", said(**HELD), False, True),
-        ("restart", {}, False, False),
-        ("restart", said(override="x"), False, False),
+        ("stop", {"stop": STOP}, said(**GONE, override={"stop": STOP}), True, False),
+        ("stop", {"stop": STOP}, said(override={"stop": STOP}), False, False),
+        ("stop", {"stop": STOP}, said(**GONE), False, False),
+        ("stop", {"stop": STOP}, said(**GONE, override={"stop": STOP}, written_boottime=99.0), False, False),
+        ("start", {}, said(), True, False),
+        ("start", {}, said(state="starting"), False, False),
+        ("start", {}, said(session_pid=None, state="starting"), False, False),
+        ("start", {}, said(**GONE), True, False),
+        ("start", {}, said(**GONE, override={"stop": STOP}), False, False),
+        ("pause", {"pause": STOP}, said(state="paused", override={"pause": STOP}), True, False),
+        ("pause", {"pause": STOP}, said(state="working", override={"pause": STOP}), False, True),
+        ("pause", {"pause": STOP}, said(state="working"), False, False),
+        ("pause", {"pause": STOP}, said(**GONE, override={"pause": STOP}), True, False),
+        ("resume", {}, said(state="paused", override={"pause": STOP}), False, False),
+        ("resume", {}, said(state="working"), True, False),
+        ("on", {"watch": ON}, said(override={"watch": ON}), True, False),
+        ("on", {"watch": ON}, said(override={"watch": OFF}), False, False),
+        ("on", {"watch": ON}, said(session_pid=None, state="starting", override={"watch": ON}), False, False),
+        ("off", {"watch": OFF}, said(**GONE, override={"watch": OFF}), True, False),
+        ("off", {"watch": OFF}, said(state="paused", override={"watch": OFF}), True, False),
+        ("off", {"watch": OFF}, said(state="working", override={"watch": OFF}), False, True),
+        ("off", {"watch": OFF}, said(state="idle", override={"watch": OFF}), False, False),
+        ("restart", RESTART, said(restart_done="r1"), True, False),
+        ("restart", RESTART, said(restart_done="r1", state="starting"), False, False),
+        ("restart", RESTART, said(restart_done="r0"), False, False),
+        ("restart", RESTART, said(state="working", override=RESTART), False, True),
+        ("restart", RESTART, said(**GONE, override=RESTART), False, True),
+        ("restart", RESTART, {}, False, False),
+        ("restart", RESTART, said(override="x"), False, False),
     ],
 )
 def test_word_is_done_when_the_keeper_says_so_after_it_was_given(
-    verb: str, heartbeat: dict[str, Any], done: bool, waits: bool
+    verb: str, words: dict[str, Any], heartbeat: dict[str, Any], done: bool, waits: bool
 ) -> None:
-    assert carried_out(Word(verb, "r1", 100.0, ""), heartbeat) == (done, waits)
+    assert carried_out(Word(verb, NOTHING | words, 100.0, ""), heartbeat) == (done, waits)

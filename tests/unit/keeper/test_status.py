@@ -35,10 +35,10 @@ def says(
     unit: str | None = "active",
     keeper: str | None = "active",
     *,
-    stopped: bool = False,
+    ended: bool = False,
     **orders: Any,
 ) -> tuple[str, bool | None]:
-    row = condition(definition(**orders), said, unit, keeper, stopped)
+    row = condition(definition(**orders), said, unit, keeper, ended)
     return row["state"], row["healthy"]
 
 
@@ -178,14 +178,70 @@ def test_manager_that_does_not_answer_costs_some_seconds_and_no_heartbeat(
     assert sum(patience) < 10, "whoever asks from far away gives the whole host 30 s"
 
 
-def test_only_the_part_of_an_override_that_still_holds_is_shown(host: Layout) -> None:
-    path = Path(host.override("studio", "coder0"))
-    path.write_text(json.dumps({"stop": None, "restart": {"id": "r1"}}))
-    assert status(host)[0]["override"] is None
-    path.write_text(json.dumps({"stop": {"who": "ana", "until": None}, "restart": {"id": "r1"}}))
-    assert status(host)[0]["override"] == {"stop": {"who": "ana", "until": None}, "restart": None}
-    path.write_text(json.dumps({"stop": None, "restart": {"id": "r2"}}))
-    assert status(host)[0]["override"]["restart"] == {"id": "r2"}
+def shown(kind: str, **word: Any) -> dict[str, Any]:
+    return {"kind": kind, "who": None, "why": None, "at": None, "until": None} | word
+
+
+@pytest.mark.parametrize(
+    ("content", "override"),
+    [
+        ({"restart": {"id": "r1"}}, None),
+        ({"restart": {"id": "r2", "who": "ana"}}, shown("restart", who="ana")),
+        ({"stop": {"who": "ana", "until": None}, "restart": {"id": "r2"}}, shown("stop", who="ana")),
+        ({"stop": {"until": "2020-01-01T00:00:00Z"}}, None),
+        (
+            {"pause": {"who": "bo", "why": "\x1b[2Jlunch", "until": "2999-01-01T00:00:00Z"}, "watch": {"on": True}},
+            shown("pause", who="bo", why="[2Jlunch", until="2999-01-01T00:00:00Z"),
+        ),
+        ({"watch": {"on": False, "at": "2027-01-18T08:00:00Z"}}, shown("off", at="2027-01-18T08:00:00Z")),
+    ],
+)
+def test_the_word_that_decides_is_shown_as_long_as_it_holds(
+    host: Layout, content: dict[str, Any], override: dict[str, Any] | None
+) -> None:
+    Path(host.override("studio", "coder0")).write_text(json.dumps(content))
+    assert status(host)[0]["override"] == override
+
+
+OFFICE = {"name": "office", "policy": "windows", "timezone": "UTC", "windows": ["mon 09:00-17:00"], "backlog_every": 60}
+ON = {"name": "office", "on_watch": True, "until": "2027-01-18T17:00:00Z", "problem": None}
+LATER = "2999-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("orders", "said", "word", "hours"),
+    [
+        ({}, None, {}, (None, True, None)),
+        ({"enabled": False}, None, {}, (None, False, None)),
+        ({"schedule": OFFICE}, ON, {}, ("office", True, "2027-01-18T17:00:00Z")),
+        ({"schedule": OFFICE}, {**ON, "until": "soon", "on_watch": "yes"}, {}, ("office", None, None)),
+        ({"schedule": OFFICE}, "on", {}, ("office", None, None)),
+        ({"schedule": OFFICE}, ON, {"watch": {"on": False, "until": LATER}}, ("office", False, LATER)),
+        ({"schedule": OFFICE}, ON, {"stop": {"who": "ana"}}, ("office", False, None)),
+        ({"schedule": OFFICE}, ON, {"pause": {"until": LATER}}, ("office", True, "2027-01-18T17:00:00Z")),
+        ({}, None, {"watch": {"on": True}}, (None, True, None)),
+    ],
+)
+def test_row_says_who_is_on_watch_and_what_changes_next(
+    host: Layout, orders: dict[str, Any], said: Any, word: dict[str, Any], hours: tuple[Any, ...]
+) -> None:
+    (Path(host.agent_directory("studio", "coder0")) / "definition.json").write_text(json.dumps(definition(**orders)))
+    Path(host.override("studio", "coder0")).write_text(json.dumps(word))
+    _status._look(host, None, []).heartbeats["coder0"]["schedule"] = said  # type: ignore[arg-type]
+    [row] = status(host)
+    assert (row["schedule"], row["on_watch"], row["next_change"]) == hours
+
+
+def test_schedule_that_cannot_be_evaluated_is_told_beside_the_state_while_its_keeper_lives(host: Layout) -> None:
+    (Path(host.agent_directory("studio", "coder0")) / "definition.json").write_text(
+        json.dumps(definition(schedule=OFFICE))
+    )
+    said = _status._look(host, None, []).heartbeats["coder0"]  # type: ignore[arg-type]
+    said["schedule"] = {"name": "office", "on_watch": None, "until": None, "problem": "timezone: no zone \x1b[2J"}
+    assert status(host)[0]["note"] == "timezone: no zone [2J"
+    said["schedule"] = ON
+    said["written_boottime"] = now() - 61
+    assert (status(host)[0]["note"], status(host)[0]["on_watch"]) == (None, None)
 
 
 def test_broken_definition_or_override_costs_no_other_row(host: Layout) -> None:
