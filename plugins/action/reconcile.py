@@ -67,8 +67,9 @@ class ActionModule(ActionBase):
             answer = self._call(compiled, {"observe": True, "bodies": bodies, "moves": moves})
         if answer.get("failed") or self._boolean("observe"):
             return {**answer, "changed": False}
-        if answer["problems"]:
-            words = "; ".join(problem["message"] for problem in answer["problems"])
+        objections = answer["problems"] + ([] if self._boolean("release") else answer["refused"])
+        if objections:
+            words = "; ".join(problem["message"] for problem in objections)
             return {**answer, "changed": False, "failed": True, "msg": words}
         changed = would_change(answer["actions"], self._boolean("prune"), self._boolean("release"))
         return {**answer, "changed": changed}

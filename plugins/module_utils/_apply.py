@@ -12,10 +12,10 @@ import os
 import subprocess
 import typing as t
 
-from . import _tenant
+from . import _limits, _tenant
 from ._as_user import AsUserError, call_as, has_manager, systemctl_user
 from ._layout import Account, Layout
-from ._observe import Observation, is_manager, parse_show
+from ._observe import LIMIT_PROPERTIES, Observation, is_manager, of_system, parse_show, shown_limits
 from ._overrides import delete_override
 from ._planner import key_of
 from ._program import require_readable
@@ -71,10 +71,9 @@ class Apply:
         self._each(_of(staying, "user"), self._write_user)
         self._each(_of(staying, "directory"), self._write_directory)
         self._each(_of(staying, "file"), self._write_file)
-        system = [a for a in _of(todo, "file", "unit") if "/systemd/system/" in a["name"] or self._is_manager(a)]
-        if system:
-            # Also where only the manager differs: the apply that wrote its drop-in may have been killed before this.
+        if any(self._concerns_system(action) for action in todo):
             _run("systemctl", "daemon-reload")
+        self._each((a for a in _of(staying, "unit") if self._is_tenant_slice(a)), self._require_limits)
         self._each((a for a in _of(staying, "unit") if self._is_manager(a)), self._write_manager)
         for tenant in sorted({action["tenant"] for action in todo if action["tenant"]} | self._all_if_shared(todo)):
             self._converge_units(tenant, [action for action in todo if action["tenant"] == tenant])
@@ -107,9 +106,20 @@ class Apply:
     def _is_manager(self, action: Action) -> bool:
         return is_manager(self._resource(action))
 
+    def _is_tenant_slice(self, action: Action) -> bool:
+        return of_system(self._resource(action)) and not self._is_manager(action)
+
+    def _concerns_system(self, action: Action) -> bool:
+        """Return whether the system's manager has to read its units again for this action."""
+        if action["kind"] == "unit":
+            # Also where only the unit differs: the apply that wrote its drop-in may have been killed before this.
+            return of_system(self._resource(action))
+        return action["kind"] == "file" and "/systemd/system" in action["name"]
+
     def _remove_stray(self, action: Action) -> None:
-        path = next(stray["path"] for stray in self.observation.strays if stray["name"] == action["name"])
-        view = self.observation.tenants.get(action["tenant"] or "")
+        stray = next(stray for stray in self.observation.strays if stray["name"] == action["name"])
+        path = stray["path"]
+        view = None if stray.get("owner") == "root" else self.observation.tenants.get(action["tenant"] or "")
         owner = view.account if view else Account("root", os.geteuid(), os.getegid(), "/")
         kept = call_as(owner, _tenant.take_away, path)
         if kept["kind"] in ("gone", "directory"):
@@ -175,6 +185,12 @@ class Apply:
         _run("loginctl", "disable-linger", action["tenant"])
         _run("systemctl", "stop", action["name"])
 
+    def _require_limits(self, action: Action) -> None:
+        """Fail where a tenant's slice has other limits although its drop-in has been read."""
+        wrong = _other_limits(self._resource(action), shown_limits([action["name"]]).get(action["name"], {}))
+        if wrong:
+            raise ValueError(wrong)
+
     # -- units of a tenant ----------------------------------------------------------------------------------------
 
     def _all_if_shared(self, todo: list[Action]) -> set[str]:
@@ -186,7 +202,7 @@ class Apply:
     def _stop(self, gone: list[Action]) -> None:
         """End the processes of what leaves. Where that fails, files stay: without them nobody would find it again."""
         for tenant, actions in sorted(_by_tenant(gone).items()):
-            units = [_unit(action) for action in _of(actions, "unit") if not self._is_manager(action)]
+            units = [_unit(action) for action in _of(actions, "unit") if not of_system(self._resource(action))]
             if not units:
                 continue
             try:
@@ -203,14 +219,15 @@ class Apply:
 
     def _converge_units(self, tenant: str, actions: list[Action]) -> None:
         """Let the tenant's manager read its units again and its keepers their orders; what failed is tried again."""
-        mine = [a for a in actions if a["kind"] in ("unit", "agent") and "result" not in a and not self._is_manager(a)]
+        mine = [a for a in actions if a["kind"] in ("unit", "agent") and "result" not in a]
+        mine = [action for action in mine if not of_system(self._resource(action))]
         try:
             who = self.layout.account_of(tenant)
             staying = [action for action in actions if action["action"] not in GONE and not action.get("stray")]
             problems: dict[str, str] = {}
             if has_manager(who):
                 systemctl_user(who, "daemon-reload")
-                problems = self._start_keepers(who, staying)
+                problems = self._start_keepers(who, staying) | self._other_limits(who, staying)
             elif staying:
                 raise AsUserError(f"no user manager runs for {tenant}")
         except FAILURES as error:
@@ -247,12 +264,27 @@ class Apply:
                 problems.update(_still_down(who, sorted(names), str(error), verb))
         return problems
 
+    def _other_limits(self, who: Account, actions: list[Action]) -> dict[str, str]:
+        """Return what is wrong with slices that have other limits although their manager has read them, by unit."""
+        limited = [
+            a for a in _of(actions, "unit") if "limits" in self._resource(a) and a["diff"].keys() != {"fragment"}
+        ]
+        slices = {_unit(a): self._resource(a) for a in limited if not of_system(self._resource(a))}
+        if not slices:
+            return {}
+        shown = parse_show(systemctl_user(who, "show", "--property=Id," + LIMIT_PROPERTIES, *sorted(slices)))
+        wrong = {name: _other_limits(resource, shown.get(name, {})) for name, resource in slices.items()}
+        return {name: words for name, words in wrong.items() if words}
+
     def _conclude(self, todo: list[Action]) -> None:
         """Give sessions and agents the result of what carries them out."""
         failed = {
             action["agent"] or action["tenant"]: action["error"]
             for action in todo
-            if action.get("result") == "failed" and action["kind"] not in ("session", "agent")
+            if action.get("result") == "failed"
+            and action["kind"] not in ("session", "agent")
+            # The agents of a tenant run whatever its slice may take.
+            and (action.get("stray") or not self._is_tenant_slice(action))
         }
         for action in todo:
             if "result" not in action:
@@ -288,6 +320,15 @@ def _still_down(who: Account, names: list[str], error: str, verb: str) -> dict[s
             return {}
     shown = parse_show(systemctl_user(who, "show", "--property=Id,ActiveState", *names))
     return {name: error for name in names if shown.get(name, {}).get("ActiveState") != "active"}
+
+
+def _other_limits(resource: Resource, properties: t.Mapping[str, str]) -> str:
+    """Return that a slice is limited otherwise than it shall be, or an empty string."""
+    found = _limits.differences(resource["limits"], _limits.in_force(properties))
+    if not found:
+        return ""
+    words = _limits.words(found[1], found[0])
+    return f"other limits are in force, {words}: something that is not Watchbill's sets them, see `systemctl cat`"
 
 
 def _keeper(agent: str) -> str:

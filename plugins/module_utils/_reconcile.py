@@ -8,7 +8,7 @@ import select
 import time
 import typing as t
 
-from . import _rootless, _tenant
+from . import _enforcement, _rootless, _tenant
 from ._applied import Journal, forget_applied, lock, read_applied, utc_now, write_applied
 from ._apply import GONE, Apply
 from ._as_user import AsUserError, call_as
@@ -17,7 +17,7 @@ from ._observe import Observation, observe
 from ._plain_files import read_regular_file
 from ._planner import deletions, differs, key_of, plan, summary
 from ._preflight import preflight
-from ._refusals import no_manager, problem, refusals, wrong_account
+from ._refusals import no_manager, problem, protected, refusals, wrong_account
 from ._resources._file import SIZE_LIMIT, FileKind
 from ._resources._user import UserKind
 
@@ -62,13 +62,15 @@ class _Reconciliation:
         unfinished = [claim for claim in self.last["claims"] if key_of(claim) not in known]
         self.resources = {key_of(r): r for r in [*unfinished, *self.last["resources"], *desired]}
         self.observation: Observation = observe(layout, self.resources.values())
-        self.actions = plan(
+        self.actions, self.ignored = plan(
             desired,
             self.observation.states,
             [*self.last["resources"], *unfinished],
-            self.manifest["policy"],
+            # Whoever takes everything of Watchbill off a host has said so twice.
+            {**self.manifest["policy"], "protect": not request.get("remove")},
             request.get("moves") or {},
             self.observation.strays,
+            utc_now()[: len("2027-01-31")],
         )
         self.problems = refusals(layout, self.manifest, self.last, self.observation) + self._too_many_deletions()
 
@@ -90,7 +92,7 @@ class _Reconciliation:
                 # The tenant leaves whole, and all that runs ends with its manager, seen or not.
                 self.observation.unseen.pop(action["tenant"], None)
         for action in self.actions:
-            if action["action"] == "pending" or (action["needs_prune"] and not allowed):
+            if action["action"] == "pending" or action.get("refused") or (action["needs_prune"] and not allowed):
                 action["result"] = "skipped"
             elif action["action"] in GONE and action["tenant"] in self.observation.unseen:
                 # Its units may run although we see none: without its files nobody would find them again.
@@ -132,7 +134,7 @@ class _Reconciliation:
             self.last = {
                 **owner,
                 "generation": generation,
-                "digest": None if failed else self.manifest["digest"],
+                "digest": None if failed or protected(self.actions) else self.manifest["digest"],
                 "host_half": self.manifest["host_half"],
                 "applied_at": utc_now(),
                 "resources": resources,
@@ -263,8 +265,16 @@ class _Reconciliation:
             generation=self.last["generation"],
             needs=[] if applied else self._needs(),
             preflight=preflight(self.layout, self.manifest),
-            notices=self.observation.warnings + _rootless_notices(self.layout),
+            notices=[
+                *self.observation.warnings,
+                *_enforcement.notices(self.layout, self.manifest["resources"]),
+                *_rootless_notices(self.layout),
+            ],
+            ignored=self.ignored,
+            # Letting go of agents that move is no business of those that stay.
+            refused=[] if self.request.get("release") else protected(self.actions),
         )
+        answer["summary"]["ignored"] = len(self.ignored)
         return answer
 
 
@@ -283,6 +293,8 @@ def _answer(manifest: t.Mapping[str, t.Any], actions: list[dict[str, t.Any]], pr
         "preflight": {},
         "notices": [],
         "problems": problems,
+        "ignored": [],
+        "refused": [],
     }
 
 

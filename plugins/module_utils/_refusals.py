@@ -70,6 +70,19 @@ def refusals(
     return problems + _wrong_users(layout, manifest, last, observation) + _missing_runtimes(manifest)
 
 
+def protected(actions: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, str]]:
+    """Return one reason for each protected agent that left the file. All else is applied, so these are no problems."""
+    return [
+        problem(
+            "protected-agent",
+            f"agent {action['name']} left the file, but is protected: it is not deleted",
+            "put it back with protect: false, apply, then take it out again; or keep it in the file",
+        )
+        for action in actions
+        if action.get("refused") and action["kind"] == "agent"
+    ]
+
+
 def _wrong_users(
     layout: Layout, manifest: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any], observation: Observation
 ) -> list[dict[str, str]]:

@@ -127,6 +127,16 @@ problems:
   returned: always
   type: list
   elements: dict
+refused:
+  description: What an apply leaves undone, such as the deletion of protected agents; it does all else, then fails.
+  returned: always
+  type: list
+  elements: dict
+ignored:
+  description: Drift that C(policy.ignore) leaves alone, with the rule that says so.
+  returned: always
+  type: list
+  elements: dict
 """
 
 import base64
@@ -188,6 +198,9 @@ def _exit(module: AnsibleModule, answer: dict[str, t.Any], apply: bool) -> None:
         module.fail_json(msg=f"{words}: {first['error']}", changed=True, **answer)
     if apply:
         changed = any(action.get("result") == "done" for action in answer["actions"])
+        if answer["refused"]:
+            words = "; ".join(problem["message"] for problem in answer["refused"])
+            module.fail_json(msg=words, changed=changed, **answer)
     else:
         carried_out = would_change(answer["actions"], module.params["prune"], module.params["release"])
         changed = carried_out and not module.params["observe"]

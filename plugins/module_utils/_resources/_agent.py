@@ -6,7 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
+from .. import _limits
 from ._kind import Differences, Kind, short
+
+OPTIONAL: dict[str, t.Any] = {"limits": {}, "protect": False}
+"""Fields that are left out where they say nothing, so that no manifest changes because the words exist."""
 
 
 class AgentKind(Kind):
@@ -20,12 +24,21 @@ class AgentKind(Kind):
         *("policy", "enabled", "launch", "definition"),
     )
 
+    def differences(self, desired: dict[str, t.Any], observed: dict[str, t.Any]) -> Differences:
+        """Return what differs; an optional field that is not there has its usual value."""
+        found = super().differences(desired, observed)
+        for field, usual in OPTIONAL.items():
+            before, after = observed.get(field, usual), desired.get(field, usual)
+            if before != after:
+                found[field] = [before, after]
+        return found
+
     def disruption(
         self, desired: dict[str, t.Any], differences: Differences, observed: dict[str, t.Any] | None = None
     ) -> str:
         """A running session has to start anew when what it was launched with changes; the rest is re-read."""
         if "launch" not in differences:
-            return "live"
+            return "none" if differences.keys() == {"protect"} else "live"
         return "restart" if observed and observed.get("running") else "none"
 
     def words(self, differences: Differences) -> str:
@@ -34,7 +47,9 @@ class AgentKind(Kind):
         for field, (before, after) in differences.items():
             if field in ("launch", "definition"):
                 continue
-            if isinstance(before, dict) and isinstance(after, dict):
+            if field == "limits":
+                parts.append("limits " + _limits.words(before, after))
+            elif isinstance(before, dict) and isinstance(after, dict):
                 parts.append(_inner(field, before, after))
             else:
                 parts.append(f"{field} {short(before)} → {short(after)}")

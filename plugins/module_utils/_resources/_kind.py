@@ -40,6 +40,10 @@ class Kind:
         """Return a short phrase for something that is new."""
         return "new"
 
+    def parting(self, had: dict[str, t.Any]) -> str:
+        """Return a short phrase for something that its owner, who stays, does without from now on."""
+        return "not needed any more"
+
     def waiting(self, desired: dict[str, t.Any], observed: dict[str, t.Any]) -> str:
         """Return what a keeper still has to do by itself, or an empty string."""
         return ""

@@ -10,7 +10,7 @@ directory=/etc/watchbill/agents/$tenant
 [ -d "$directory" ] || exit 0
 
 set --
-for unit in "$directory"/*/units/watchbill-*.service; do
+for unit in "$directory"/*/units/watchbill-*.service "$directory"/*/units/watchbill-*.slice; do
   [ -f "$unit" ] && set -- "$@" "$unit"
 done
 [ $# -gt 0 ] || exit 0

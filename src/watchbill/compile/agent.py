@@ -7,6 +7,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from watchbill.compile.half import AGENT_PATH, RUNTIMES, canonical, digest, format_environment
+from watchbill.compile.limits import in_manifest, slice_of
 from watchbill.compile.render import render
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ def add_agent(builder: ManifestBuilder, agent: Agent, program_sha256: str) -> No
         enabled=agent.enabled,
         launch=definition["launch_digest"],
         definition=hashlib.sha256(body).hexdigest(),
+        # Only where they say something: the manifests of fleets without them are as before.
+        limits=in_manifest(agent.limits) or None,
+        protect=agent.protect or None,
     )
 
 
@@ -127,7 +131,7 @@ def _unit_variables(builder: ManifestBuilder, agent: Agent) -> dict[str, Any]:
         "tenant": agent.tenant,
         "agent": agent.name,
         "host": builder.host,
-        "slice": "watchbill-" + agent.name.replace("-", "\\x2d") + ".slice",
+        "slice": slice_of(agent),
         "program": builder.layout.program.replace("~", home, 1) if builder.rootless else builder.layout.program,
         "configuration": builder.layout.configuration.replace("~", home, 1)
         if builder.rootless

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ansible_collections.watchbill.fleet.plugins.module_utils import (
     _layout,
+    _limits,
     _manifest,
     _rootless,
     _roster,
@@ -18,6 +19,7 @@ DUTIES = _roster.DUTIES
 Layout = _layout.Layout
 RUNTIMES = _runtimes.RUNTIMES
 FORMAT_VERSION = _manifest.FORMAT_VERSION
+TENANT_LIMITS_DROP_IN = _limits.DROP_IN
 VERSION = _manifest.VERSION
 canonical = _manifest.canonical
 digest = _manifest.digest

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from watchbill.compile import zipapp
 from watchbill.compile.agent import add_agent
 from watchbill.compile.builder import ManifestBuilder
-from watchbill.compile.half import FORMAT_VERSION, VERSION, Layout, digest
+from watchbill.compile.half import FORMAT_VERSION, VERSION, Layout, canonical, digest
+from watchbill.compile.limits import add_agent_limits, add_tenant_limits
 from watchbill.compile.render import render
 from watchbill.compile.tenant import add_tenant_pages
 
@@ -46,8 +47,10 @@ def compile_host(fleet: Fleet, host: str) -> CompiledHost:
         add_tenant_pages(builder, tenant.name)
         if not rootless:
             _add_account(builder, tenant.name, tenant.uid)
+        add_tenant_limits(builder, tenant)
     for agent in fleet.agents_on(host):
         add_agent(builder, agent, program_sha256)
+        add_agent_limits(builder, agent)
     manifest: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "product_version": VERSION,
@@ -55,11 +58,23 @@ def compile_host(fleet: Fleet, host: str) -> CompiledHost:
         "host": host,
         "mode": builder.layout.mode,
         "host_half": {"version": VERSION, "sha256": program_sha256},
-        "policy": {"prune": fleet.policy.prune, "max_delete": fleet.policy.max_delete},
+        "policy": _policy(fleet, host),
         "resources": sorted(builder.resources, key=lambda r: (KIND_ORDER[r["kind"]], r["name"])),
     }
     manifest["digest"] = digest(manifest)
     return CompiledHost(manifest, builder.bodies)
+
+
+def _policy(fleet: Fleet, host: str) -> dict[str, Any]:
+    policy: dict[str, Any] = {"prune": fleet.policy.prune, "max_delete": fleet.policy.max_delete}
+    ignore = [
+        {"path": ignored.path, "reason": ignored.reason, "until": ignored.until}
+        for ignored in fleet.policy.ignore
+        if ignored.hosts is None or host in ignored.hosts
+    ]
+    if ignore:
+        policy["ignore"] = sorted(ignore, key=canonical)
+    return policy
 
 
 def _add_host_half(builder: ManifestBuilder) -> str:

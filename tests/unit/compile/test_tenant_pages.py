@@ -71,7 +71,8 @@ def plans(before: Compiled, after: Compiled) -> dict[str, list[dict[str, Any]]]:
             {"prune": "ask"},
             {},
             [],
-        )
+            "2026-11-21",
+        ).actions
         for host in before
     }
 

@@ -26,7 +26,7 @@ def plugin(**arguments: Any) -> ActionModule:
 
 
 def looked(made: ActionModule, *actions: dict[str, Any], problems: tuple[Any, ...] = ()) -> dict[str, Any]:
-    answer = {"actions": list(actions), "differs": True, "needs": [], "problems": list(problems)}
+    answer = {"actions": list(actions), "differs": True, "needs": [], "problems": list(problems), "refused": []}
     return made._looked(CompiledHost(MANIFEST, {}), answer, {})
 
 
