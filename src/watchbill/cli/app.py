@@ -12,13 +12,14 @@ from typing import Annotated, Any
 import typer
 
 from watchbill import __version__
-from watchbill.cli import change, look, schedule
+from watchbill.cli import change, init, look, schedule
 from watchbill.cli.options import CONTEXT_SETTINGS, File, Group, Json, Lab, Limit, Options, options_of
 from watchbill.cli.output import print_error, unexpected
 from watchbill.errors import OperationError, WatchbillError
 
 INTERRUPTED = 130
 SECTIONS = {
+    "Start": ("init",),
     "Look": ("validate", "render", "plan", "drift", "ps", "show", "logs", "schedule"),
     "Change": ("apply", "start", "stop", "restart", "attach"),
     "Edit": ("agent", "host", "team", "project"),
@@ -113,6 +114,7 @@ def _hand_on(options: Options) -> None:
         os.environ["WATCHBILL_JSON"] = "1"
 
 
+init.register(app)
 look.register(app)
 change.register(app)
 schedule.register(app)
