@@ -12,6 +12,7 @@ import shutil
 import time
 import typing as t
 
+from . import _zones
 from ._layout import Layout
 from ._observe import output_of
 
@@ -24,13 +25,16 @@ ROOTLESS_PROGRAMS = {"tmux": "tmux", "loginctl": "systemd"}
 def preflight(layout: Layout, manifest: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return versions (text or None), free bytes, the clock (seconds since 1970), missing packages and uid clashes."""
     programs = ROOTLESS_PROGRAMS if layout.mode == "rootless" else PROGRAMS
+    missing = [package for program, package in programs.items() if shutil.which(program) is None]
+    if _zones.lacks_package(manifest):
+        missing.append(_zones.PACKAGE)
     return {
         "python": platform.python_version(),
         "systemd": _version(output_of("systemctl", "--version"), r"systemd (\d+)"),
         "tmux": _version(output_of("tmux", "-V"), r"tmux ([0-9.]+)"),
         "disk_free": _disk_free(layout),
         "time": time.time(),
-        "packages_missing": sorted(package for program, package in programs.items() if shutil.which(program) is None),
+        "packages_missing": sorted(missing),
         "uid_clashes": _uid_clashes(manifest),
         "rootless": layout.mode == "rootless",
     }

@@ -8,6 +8,7 @@ import os
 import shutil
 import typing as t
 
+from . import _zones
 from ._as_user import has_manager
 from ._layout import AGENT_PATH, Layout
 from ._manifest import FORMAT_VERSION, VERSION, version_key
@@ -114,6 +115,28 @@ def _has_definitions(layout: Layout, tenant: str, uid: int) -> bool:
     return (status.st_uid, status.st_gid) == (0, uid)
 
 
+def unknown_zones(manifest: t.Mapping[str, t.Any], installing: bool) -> list[dict[str, str]]:
+    """Return which schedules this host cannot evaluate: their keepers would neither start nor end anybody.
+
+    :param installing: whether the package that brings zones is going to be installed where it is missing.
+    """
+    if installing and _zones.lacks_package(manifest):
+        return []
+    return [
+        problem(
+            "unknown-timezone",
+            f'this host knows no timezone {zone}, which schedule "{schedule}" of {_named(agents)} needs',
+            "apt install tzdata there, for old names tzdata-legacy; or write another timezone",
+        )
+        for (zone, schedule), agents in sorted(_zones.zones_needed(manifest).items())
+        if not _zones.is_known(zone)
+    ]
+
+
+def _named(agents: list[str]) -> str:
+    return ", ".join(agents[:3]) + (f" and {len(agents) - 3} more" if len(agents) > 3 else "")
+
+
 def _missing_runtimes(manifest: t.Mapping[str, t.Any]) -> list[dict[str, str]]:
     """Return which programs agents shall be and are not here: their sessions would end as soon as they begin."""
     wanted: dict[str, list[str]] = {}
@@ -124,8 +147,7 @@ def _missing_runtimes(manifest: t.Mapping[str, t.Any]) -> list[dict[str, str]]:
     for runtime, agents in sorted(wanted.items()):
         program = RUNTIMES[runtime].program
         if program and shutil.which(program, path=AGENT_PATH) is None:
-            named = ", ".join(agents[:3]) + (f" and {len(agents) - 3} more" if len(agents) > 3 else "")
-            message = f"runtime {runtime} is not installed on this host; it is wanted by {named}"
+            message = f"runtime {runtime} is not installed on this host; it is wanted by {_named(agents)}"
             hint = (
                 f"this release installs no runtimes, the next one does: put {program} into /usr/local/bin there, "
                 "or write enabled: false"

@@ -9,8 +9,10 @@ import typing as t
 from .. import _limits
 from ._kind import Differences, Kind, short
 
-OPTIONAL: dict[str, t.Any] = {"limits": {}, "protect": False}
+OPTIONAL: dict[str, t.Any] = {"limits": {}, "protect": False, "schedule": {}}
 """Fields that are left out where they say nothing, so that no manifest changes because the words exist."""
+ALWAYS = "always"
+"""The schedule of an agent that has none, as people read it."""
 
 
 class AgentKind(Kind):
@@ -49,6 +51,8 @@ class AgentKind(Kind):
                 continue
             if field == "limits":
                 parts.append("limits " + _limits.words(before, after))
+            elif field == "schedule" and before.get("name") != after.get("name"):
+                parts.append(f"schedule {before.get('name', ALWAYS)} → {after.get('name', ALWAYS)}")
             elif isinstance(before, dict) and isinstance(after, dict):
                 parts.append(_inner(field, before, after))
             else:
@@ -65,8 +69,11 @@ class AgentKind(Kind):
         if not observed.get("running") or launched is None or launched == desired["launch"]:
             return ""
         policy = desired["policy"]["restart"]
+        if policy == "at-window" and not desired.get("schedule"):
+            policy = "manual"  # it has no window
         return {
             "when-idle": "restart waits until it is idle",
+            "at-window": "restart waits until its window closes",
             "manual": "restart waits for `watchbill restart`",
         }.get(policy, f"restart ({policy}) is under way")
 

@@ -12,7 +12,7 @@ from watchbill.compile.render import render
 
 if TYPE_CHECKING:
     from watchbill.compile.builder import ManifestBuilder
-    from watchbill.fleet import Agent
+    from watchbill.fleet import Agent, Fleet
 
 STAGGER_SECONDS = 5.0
 """How long the sessions of one host take to start at boot, each at its own moment."""
@@ -53,6 +53,7 @@ def add_agent(builder: ManifestBuilder, agent: Agent, program_sha256: str) -> No
         # Only where they say something: the manifests of fleets without them are as before.
         limits=in_manifest(agent.limits) or None,
         protect=agent.protect or None,
+        schedule=definition["schedule"],
     )
 
 
@@ -73,6 +74,7 @@ def _definition(builder: ManifestBuilder, agent: Agent, environment: bytes) -> d
         "command": list(agent.command or ()),
         "enabled": agent.enabled,
         "start_delay": _start_delay(agent),
+        "schedule": _schedule(builder.fleet, agent),
         "heartbeat": {
             "interval": agent.policy.heartbeat.interval,
             "healthy_within": agent.policy.heartbeat.healthy_within,
@@ -91,6 +93,14 @@ def _definition(builder: ManifestBuilder, agent: Agent, environment: bytes) -> d
     }
     definition["launch_digest"] = digest(definition["launch"])
     return definition
+
+
+def _schedule(fleet: Fleet, agent: Agent) -> dict[str, Any] | None:
+    """Return when an agent is on watch: the words that its keeper evaluates, None for always."""
+    if agent.schedule is None:
+        return None
+    schedule = fleet.schedules[agent.schedule]
+    return {**schedule.words, "name": schedule.name, "backlog_every": schedule.backlog_every}
 
 
 def _start_delay(agent: Agent) -> float:

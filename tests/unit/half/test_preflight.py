@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import zoneinfo
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.watchbill.fleet.plugins.filter.preflight_failures import preflight_failures
-from ansible_collections.watchbill.fleet.plugins.module_utils import _preflight
+from ansible_collections.watchbill.fleet.plugins.module_utils import _preflight, _refusals
+from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
 
 MINIMUM = {"python": "3.9", "systemd": 247, "tmux": "3.2", "disk_mb": 100, "clock_tolerance": 120}
 FIT = {
@@ -62,6 +64,52 @@ def test_uid_with_which_a_former_tenants_files_would_be_inherited_is_taken(tmp_p
     os.chown(tmp_path / "studio", uid, uid)
     (clash,) = _preflight._uid_clashes({"resources": [tenant]})
     assert clash["holder"] == f"(files in {tmp_path}/studio)"
+
+
+def scheduled(*timezones: str) -> dict[str, Any]:
+    """Return a manifest with one agent for each timezone, all of one schedule."""
+    words = {"name": "office", "policy": "windows", "windows": ["mon 09:00-17:00"]}
+    agents = [
+        {"kind": "agent", "name": f"studio/coder{n}", "schedule": {**words, "timezone": timezone}}
+        for n, timezone in enumerate(timezones)
+    ]
+    return {"resources": [*agents, {"kind": "agent", "name": "studio/always"}, {"kind": "file", "name": "/x"}]}
+
+
+@pytest.mark.parametrize(
+    ("timezone", "known"),
+    [("Europe/Berlin", True), ("UTC", True), ("Mars/Olympus", False), ("Europe", False), ("../../etc/passwd", False)],
+)
+def test_zone_that_keepers_would_not_find_is_refused(timezone: str, known: bool) -> None:
+    problems = _refusals.unknown_zones(scheduled(timezone, timezone, timezone, timezone), installing=False)
+    assert (problems == []) is known
+    for problem in problems:
+        assert problem["code"] == "unknown-timezone"
+        assert timezone in problem["message"]
+        assert 'schedule "office" of studio/coder0, studio/coder1, studio/coder2 and 1 more' in problem["message"]
+        assert "apt install tzdata" in problem["hint"]
+
+
+def test_zones_of_a_python_package_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keepers run without site-packages: they would not find them."""
+    package = tmp_path / "tzdata" / "zoneinfo" / "Mars"
+    package.mkdir(parents=True)
+    for directory in (tmp_path / "tzdata", package.parent, package):
+        (directory / "__init__.py").touch()
+    (package / "Olympus").write_bytes(Path("/usr/share/zoneinfo/UTC").read_bytes())
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert zoneinfo.ZoneInfo("Mars/Olympus").key == "Mars/Olympus"
+    assert _refusals.unknown_zones(scheduled("Mars/Olympus"), installing=False)
+
+
+def test_host_without_any_zone_gets_the_package_before_anything_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = Layout.system()
+    missing = _preflight.preflight(layout, scheduled("UTC"))["packages_missing"]
+    monkeypatch.setattr(zoneinfo, "TZPATH", ())
+    assert _preflight.preflight(layout, scheduled("UTC"))["packages_missing"] == sorted([*missing, "tzdata"])
+    assert _preflight.preflight(layout, scheduled())["packages_missing"] == missing, "nobody there needs a zone"
+    assert _refusals.unknown_zones(scheduled("UTC"), installing=True) == []
+    assert _refusals.unknown_zones(scheduled("UTC"), installing=False), "it was not installed: nothing is applied"
 
 
 def test_two_digit_versions_are_compared_as_numbers() -> None:
