@@ -12,7 +12,7 @@ import typer
 
 from watchbill.cli.options import Options, command
 from watchbill.cli.output import print_json
-from watchbill.errors import visible
+from watchbill.errors import OperationError, visible
 from watchbill.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 def init(
     options: Options,
-    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where; made if missing")] = Path("."),
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where; made if missing")] = Path("."),
     preset: Annotated[
         str | None,
         typer.Option("--preset", metavar="PRESET", help=" · ".join(PRESETS), autocompletion=complete_preset),
@@ -79,6 +79,8 @@ def init(
     """
     from watchbill.ops import init as operation
 
+    if options.file is not None:
+        raise OperationError("init writes fleet.yaml into a folder, not to a FILE", "watchbill init DIR", "usage")
     if schema:
         _print_schema(options, operation.write_schema(directory))
         return

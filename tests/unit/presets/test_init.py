@@ -197,6 +197,11 @@ def test_without_a_terminal_nothing_is_asked(run: Run, tmp_path: Path) -> None:
     assert run("validate", "-f", "shop/fleet.yaml")[0] == 0
 
 
+def test_file_is_no_folder(run: Run, tmp_path: Path) -> None:
+    code, _, errors = run("-f", "other.yaml", "init", "--preset", "minimal")
+    assert (code, "watchbill init DIR" in errors, files_below(tmp_path)) == (1, True, set())
+
+
 def test_next_steps_name_the_file_where_the_environment_names_another(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
