@@ -89,7 +89,7 @@ def _decide(options: Options, target: Target, prune: bool, diff: bool) -> tuple[
     print_plan(shown, planned, target.fleet, details=diff)
     if planned.complete and not planned.differs:
         return None
-    if not planned.differs:
+    if not any(action.differs and not action.refused for action in planned.actions):
         return False, prune
     go, prune = _ask(planned, prune)
     if go and target.path.read_bytes() != before:
@@ -100,7 +100,7 @@ def _decide(options: Options, target: Target, prune: bool, diff: bool) -> tuple[
 def _ask(planned: Plan, prune: bool) -> tuple[bool, bool]:
     """Ask for changes and, separately, for deletions."""
     deletions = [action for action in planned.actions if action.needs_prune]
-    others = [action for action in planned.actions if action.differs and not action.needs_prune]
+    others = [action for action in planned.actions if action.differs and not (action.needs_prune or action.refused)]
     go = not others or typer.confirm("\nApply this?", err=True)
     if not go or not deletions:
         return go, prune

@@ -33,6 +33,8 @@ _PAGES = {
     re.compile(r".*/tenants/[^/]+/roles/([^/]+)/persona\.md"): r"persona of \1",
     re.compile(r".*/tenants/[^/]+/skills/(.+)"): r"skill \1",
 }
+# The limits of an agent or a tenant are a slice: its unit, its file, and drop-ins that somebody set by hand.
+_SLICE = re.compile(r"(?:.*/)?((?:watchbill|user-[0-9]+)[^/]*\.slice)(?:\.d(?:/[^/]*)?)?")
 # Which of an agent's actions gives its row the name: the one that means most.
 _RANK = ("delete", "move", "create", "restart", "update", "repair", "pending")
 
@@ -50,7 +52,10 @@ class Row:
     @property
     def main(self) -> Action:
         """The action that says most about the row."""
-        return min(self.actions, key=lambda action: (_RANK.index(action.action), action.kind != "agent"))
+        return min(
+            self.actions,
+            key=lambda action: (_RANK.index(_verb_of(action)), action.kind != "agent", action.kind != "unit"),
+        )
 
     @property
     def origin(self) -> str:
@@ -71,13 +76,21 @@ def rows_of(actions: Iterable[Action]) -> list[Row]:
 
 def _group(action: Action) -> tuple[str, ...]:
     place = (action.host, "2" + action.agent if action.agent else "1" + action.tenant if action.tenant else "0")
+    limits = _SLICE.fullmatch(action.name) if action.kind in ("directory", "file", "unit") else None
     if action.origin == "drift" and action.differs:
-        return (*place, "drift", action.kind, action.name)
+        return (*place, "drift", *(("limits", limits[1]) if limits else (action.kind, action.name)))
     if action.agent:
         return (*place, "pending" if not action.differs else "change")
+    if limits and _verb_of(action) != "delete":
+        return (*place, "limits", limits[1])
     if action.action in ("create", "delete"):
         return (*place, action.action)
     return (*place, "change", action.kind, action.name)
+
+
+def _verb_of(action: Action) -> str:
+    """Return the verb of an action for people: a file that its owner does without is no deletion to them."""
+    return "update" if action.action == "delete" and action.disruption != "delete" else action.action
 
 
 def _subject(actions: Sequence[Action]) -> str:
@@ -106,7 +119,13 @@ def first_line(plan: Plan, rows: Sequence[Row]) -> str:
 
 def _counts(rows: Sequence[Row]) -> str:
     kinds = Counter(_sort(row) for row in rows)
-    words = {"change": "change", "drift": "drift", "move": "move", "deletion": "deletion"}
+    words = {
+        "change": "change",
+        "drift": "drift",
+        "move": "move",
+        "deletion": "deletion",
+        "refused": "refused deletion",
+    }
     parts = []
     for kind, word in words.items():
         number = kinds[kind]
@@ -116,15 +135,13 @@ def _counts(rows: Sequence[Row]) -> str:
 
 
 def _sort(row: Row) -> str:
-    if row.main.action in ("move",):
-        return "move"
-    if row.main.action == "delete":
-        return "deletion"
-    return row.origin
+    if row.main.refused:
+        return "refused"
+    return {"move": "move", "delete": "deletion"}.get(_verb_of(row.main), row.origin)
 
 
 def _deletions(rows: Sequence[Row]) -> str:
-    gone = [row for row in rows if row.main.action == "delete"]
+    gone = [row for row in rows if _sort(row) == "deletion"]
     asking = sum(any(action.needs_prune for action in row.actions) for row in gone)
     if asking:
         return f"{counted(asking, 'deletion')} need{'s' if asking == 1 else ''} --prune"
@@ -145,18 +162,21 @@ def print_rows(console: Console, rows: Sequence[Row], fleet: Fleet, *, details: 
 
 def _cells(row: Row, fleet: Fleet) -> list[Text]:
     main = row.main
-    mark = cell(f"{MARKS[main.action]} {_verb(row, fleet)}", STYLES.get(main.action, ""))
+    verb = _verb_of(main)
+    mark = cell(f"{MARKS[verb]} {_verb(row, fleet)}", STYLES.get(verb, ""))
     origin = cell(_origin(row, fleet), "dim")
     return [cell(row.host), cell(row.subject), mark, origin, cell(_detail(row))]
 
 
 def _verb(row: Row, fleet: Fleet) -> str:
     main = row.main
+    if main.refused:
+        return "refused"
     if main.action in ("update", "restart") and any(action.disruption == "restart" for action in row.actions):
         policy = next((agent.policy.restart for agent in fleet.agents if agent.reference == main.agent), "when-idle")
         return {"now": "restart now", "when-idle": "restart when idle"}.get(policy, f"restart ({policy})")
     return {"update": "live" if main.disruption == "live" else "update", "pending": "waits"}.get(
-        main.action, main.action
+        _verb_of(main), main.action
     )
 
 
@@ -165,7 +185,7 @@ def _detail(row: Row) -> str:
     main = row.main
     if main.origin == "drift" and main.differs:
         return f"{object_of(main)}: {main.reason}"
-    if main.kind == "agent":
+    if main.kind == "agent" or (main.kind == "unit" and _SLICE.fullmatch(main.name)):
         return main.reason
     if len(row.actions) == 1:
         return f"{object_of(main)}: {main.reason}" if main.reason else object_of(main)
@@ -180,6 +200,8 @@ def _detail(row: Row) -> str:
 def object_of(action: Action) -> str:
     """Return what an action is about, beside the agent that its row names; JSON has the whole name."""
     tenant, _, agent = (action.agent or "").partition("/")
+    if action.kind == "unit" and _SLICE.fullmatch(action.name):
+        return "slice"
     if action.kind == "unit" and agent:
         role, _, unit_of = action.name.removeprefix(f"{tenant}/").partition("@")
         if role in _UNITS and unit_of == f"{agent}.service":
@@ -234,7 +256,7 @@ def print_host_notes(console: Console, hosts: Iterable[HostState]) -> None:
         elif host.state == "failed" and not _is_told_by(host):
             place = f' in "{host.phase}"' if host.phase else ""
             say(console, f"  {host.host}: failed{place}: {host.reason}", "red")
-        for problem in host.problems:
+        for problem in host.objections:
             say(console, f"  error[{problem.code}]: {problem.message}", "red")
             if problem.hint:
                 say(console, f"     {problem.hint}")
@@ -244,9 +266,7 @@ def print_host_notes(console: Console, hosts: Iterable[HostState]) -> None:
 
 def _is_told_by(host: HostState) -> bool:
     """Whether the problems of a host say all that its failed task says."""
-    return bool(host.problems) and any(
-        problem.message.partition(": ")[2] in (host.reason or "") for problem in host.problems
-    )
+    return any(problem.message.partition(": ")[2] in (host.reason or "") for problem in host.objections)
 
 
 def waiting_line(rows: Sequence[Row]) -> str:
@@ -258,11 +278,25 @@ def waiting_line(rows: Sequence[Row]) -> str:
     return f"{counted(len(names), 'restart')} wait{'s' if len(names) == 1 else ''} for the right moment: {shown}"
 
 
+def ignored_line(plan: Plan) -> str:
+    """Return what the policy leaves alone, by rule and host, or an empty string."""
+    rules: dict[tuple[str, str | None], set[str]] = {}
+    for left in plan.ignored:
+        rules.setdefault((left.path, left.until), set()).add(left.host)
+    named = (
+        f"{path} on {', '.join(sorted(hosts))}" + (f" until {until}" if until else "")
+        for (path, until), hosts in sorted(rules.items(), key=str)
+    )
+    return f"{counted(len(plan.ignored), 'difference')} ignored: {'; '.join(named)}" if rules else ""
+
+
 def print_plan(console: Console, plan: Plan, fleet: Fleet, *, details: bool = False) -> None:
     """Print a plan whole, but for what to do next."""
     rows = rows_of(plan.actions)
     differing = [row for row in rows if row.main.differs]
-    say(console, first_line(plan, rows), "green" if plan.exit_code == 0 else "")
+    ignored = ignored_line(plan)
+    beside = f" ({ignored})" if ignored and not differing else ""
+    say(console, first_line(plan, rows) + beside, "green" if plan.exit_code == 0 else "")
     if differing:
         console.print()
         print_rows(console, differing, fleet, details=details)
@@ -272,6 +306,8 @@ def print_plan(console: Console, plan: Plan, fleet: Fleet, *, details: bool = Fa
     waiting = waiting_line(rows)
     if waiting:
         say(console, waiting, "yellow")
+    if ignored and differing:
+        say(console, ignored, "dim")
     if plan.changes_beside_drift:
         changes = counted(plan.changes_beside_drift, "difference")
         say(console, f"{changes} asked for in the file and no drift: see watchbill plan", "dim")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 VERBS = ("create", "update", "delete", "move", "restart", "repair", "pending")
@@ -21,7 +21,7 @@ class Action:
     """One difference and what is, or was, done about it.
 
     `diff` maps a field to [from, to]; `texts` has a file's contents before and after where they were asked for.
-    `result` and `error` are None until an apply tried it.
+    `result` and `error` are None until an apply tried it. What is `refused` is not tried.
     """
 
     host: str
@@ -38,6 +38,7 @@ class Action:
     result: str | None = None
     error: str | None = None
     texts: tuple[str, str] | None = None
+    refused: bool = False
 
     @property
     def differs(self) -> bool:
@@ -59,6 +60,7 @@ class Action:
             "reason": self.reason,
             "diff": dict(self.diff),
             "needs_prune": self.needs_prune,
+            "refused": self.refused,
             "result": self.result,
             "error": self.error,
         } | texts
@@ -87,7 +89,33 @@ def read_action(host: str, data: Any, shown: Any = None) -> Action:
         result=None if data.get("result") is None else _one_of(data, "result", RESULTS),
         error=_text_or_none(data, "error"),
         texts=_texts(diff, shown) if data.get("kind") == "file" else None,
+        refused=data.get("refused") is True,
     )
+
+
+@dataclass(frozen=True)
+class LeftAlone:
+    """Drift that `policy.ignore` leaves alone; `path`, `reason` and the last day, `until`, are those of the rule."""
+
+    host: str
+    kind: str
+    name: str
+    field: str
+    path: str
+    reason: str
+    until: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``plan --json`` lists under ``ignored``."""
+        return asdict(self)
+
+
+def read_left_alone(host: str, data: Any) -> LeftAlone:
+    """Return what `host` says that it left alone. Raises ValueError for something else."""
+    if not isinstance(data, Mapping):
+        raise ValueError("an ignored difference is not an object")  # noqa: TRY004 - as above
+    words = {name: _text(data, name) for name in ("kind", "name", "field", "path", "reason")}
+    return LeftAlone(host, until=_text_or_none(data, "until"), **words)
 
 
 def summarize(actions: Iterable[Action]) -> dict[str, int]:
@@ -126,7 +154,7 @@ def _texts(diff: Mapping[str, Any], shown: Any) -> tuple[str, str] | None:
 def _text(data: Mapping[str, Any], key: str) -> str:
     value = data.get(key)
     if not isinstance(value, str) or not value:
-        raise ValueError(f"an action has no {key}")
+        raise ValueError(f"a difference has no {key}")
     return value
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from watchbill.errors import Problem
-from watchbill.ops.actions import Action, read_action, summarize
+from watchbill.ops.actions import Action, LeftAlone, read_action, read_left_alone, summarize
 
 if TYPE_CHECKING:
     from watchbill.ops.target import Target
@@ -24,7 +24,8 @@ class HostState:
 
     `state` is ``asked`` (it answered), ``unknown`` (it could not be asked) or ``failed`` (it was asked and something
     went wrong); for the last two `reason` says why and `phase` names the task. `applied` says that an apply ran there;
-    `generation` counts its applies.
+    `generation` counts its applies. `problems` keep a host from being changed at all; what is `refused` stays undone
+    while all else is done; `ignored` is drift that the policy leaves alone.
     """
 
     host: str
@@ -37,11 +38,18 @@ class HostState:
     actions: tuple[Action, ...] = ()
     warnings: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    refused: tuple[Problem, ...] = ()
+    ignored: tuple[LeftAlone, ...] = ()
+
+    @property
+    def objections(self) -> tuple[Problem, ...]:
+        """Everything that a host objects to."""
+        return self.problems + self.refused
 
     @property
     def complete(self) -> bool:
         """Whether the host answered and nothing stands in the way."""
-        return self.state == "asked" and not self.problems
+        return self.state == "asked" and not self.objections
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``plan --json`` lists under ``hosts``."""
@@ -54,6 +62,7 @@ class HostState:
             "applied": self.applied,
             "warnings": list(self.warnings),
             "problems": [problem.to_json() for problem in self.problems],
+            "refused": [problem.to_json() for problem in self.refused],
         }
 
 
@@ -71,6 +80,11 @@ class Plan:
         """Return the actions of all hosts; for `drift` only those that nobody asked for."""
         every = (action for host in self.hosts for action in host.actions)
         return tuple(action for action in every if not self.only_drift or (action.origin == "drift" and action.differs))
+
+    @property
+    def ignored(self) -> tuple[LeftAlone, ...]:
+        """Return the drift that the policy leaves alone."""
+        return tuple(left for host in self.hosts for left in host.ignored)
 
     @property
     def changes_beside_drift(self) -> int:
@@ -98,9 +112,10 @@ class Plan:
             "format_version": FORMAT_VERSION,
             "fleet": self.fleet,
             "complete": self.complete,
-            "summary": summarize(self.actions) | host_counts(self.hosts),
+            "summary": summarize(self.actions) | {"ignored": len(self.ignored)} | host_counts(self.hosts),
             "hosts": [host.to_json() for host in self.hosts],
             "actions": [action.to_json() for action in self.actions],
+            "ignored": [left.to_json() for left in self.ignored],
         }
 
 
@@ -135,6 +150,9 @@ def _observed(target: Target, *, diff: bool, on_event: OnEvent | None, only_drif
         on_event=on_event,
     )
     states = host_states(target, result)
+    if only_drift:
+        # What is refused is something that somebody asked for.
+        states = tuple(replace(state, refused=()) for state in states)
     return Plan(target.fleet.name, states, len(target.agents()), only_drift)
 
 
@@ -193,6 +211,8 @@ def _read_answer(host: str, answer: Mapping[str, Any], state: str, reason: str |
         actions=tuple(read_action(host, action, diff) for action, diff in pairs),
         warnings=(*(str(warning) for warning in _listed(answer, "notices")), *_missing(answer)),
         problems=tuple(_problem(host, problem) for problem in _listed(answer, "problems")),
+        refused=tuple(_problem(host, problem) for problem in _listed(answer, "refused")),
+        ignored=tuple(read_left_alone(host, left) for left in _listed(answer, "ignored")),
     )
 
 
