@@ -36,7 +36,6 @@ class Checked:
 def check(document: Document, typed: Typed) -> Checked:
     """Add every problem of the fleet as a whole to the document."""
     _references(document)
-    _runtimes(document)
     _role_names(document)
     _role_loops(document, typed.spec)
     _unique_uids(document, typed.spec)
@@ -100,25 +99,6 @@ def _references(document: Document) -> None:
             message = f'{owner} {verb} {kind} "{shorten(value)}", which does not exist'
             hint = document.suggest(value, known) or f"{kind}s: {', '.join(list(known)[:10]) or 'none'}"
             document.add(document.problem(f"unknown-{kind}", message, (*path, *keys), hint=hint))
-
-
-def _runtimes(document: Document) -> None:
-    """Check the names of runtimes, wherever one is written."""
-    written: list[tuple[Path, object, bool]] = [
-        ((*path, "runtime"), entry.get("runtime"), False)
-        for section in ("roles", "roster")
-        for path, entry in _entries(document, section)
-    ]
-    defaults = document.data.get("defaults")
-    if isinstance(defaults, dict):
-        written.append((("defaults", "runtime"), defaults.get("runtime"), False))
-    runtimes = document.data.get("runtimes")
-    written.extend((("runtimes", name), name, True) for name in (runtimes if isinstance(runtimes, dict) else ()))
-    for path, value, at_key in written:
-        if isinstance(value, str) and value not in KNOWN_RUNTIMES and not document.is_broken(path):
-            message = f'there is no runtime "{shorten(value)}"'
-            hint = document.suggest(value, KNOWN_RUNTIMES) or f"runtimes: {', '.join(KNOWN_RUNTIMES)}"
-            document.add(document.problem("unknown-runtime", message, path, hint=hint, at_key=at_key))
 
 
 def _role_names(document: Document) -> None:

@@ -1,99 +1,65 @@
 """The vocabulary of fleet.yaml: one strict pydantic class per section, exactly as written in the file.
 
-Nothing is resolved here (see resolve.py) and nothing looks beyond its own entry (see check.py).
+The JSON Schema (schema.py) and the reference (reference.py) are made of these classes: what a key means is said here,
+once. Nothing is resolved here (see resolve.py) and nothing looks beyond its own entry (see check.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
-from watchbill.fleet import words
-
-MAX_COUNT = 1000
-MAX_ENV = 128
-
-
-def _checked(check: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return `check` with its refusal as a pydantic error that keeps code and hint."""
-
-    def validate(text: str) -> Any:
-        try:
-            return check(text)
-        except words.Refused as refused:
-            raise custom_error(refused.code, refused.message, refused.hint) from None
-
-    return validate
-
-
-def custom_error(code: str, message: str, hint: str = "") -> PydanticCustomError:
-    """Return a pydantic error that translate.py passes on as it is."""
-    return PydanticCustomError(code, "{message}", {"message": message, "hint": hint})
-
-
-def _count_or_percent(value: Any) -> Any:
-    if isinstance(value, str):
-        return _checked(words.percent)(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
-        return value
-    raise custom_error("bad-value", "this is how many hosts change at the same time", "write 1, 2, … or 25%")
-
-
-def _none_or_number(value: Any) -> Any:
-    if value == "none" or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
-        return value
-    raise custom_error("bad-value", "this is how many deletions one apply may do", "write none, or a number from 0 on")
-
-
-def _read(read: Callable[[str], Any], what: str, hint: str) -> Callable[[Any], Any]:
-    """Return a validator for a value that is written as text and means a number."""
-
-    def validate(value: Any) -> Any:
-        if isinstance(value, str):
-            return _checked(read)(value)
-        raise custom_error("wrong-type", f"{what} is a number with its unit", hint)
-
-    return validate
+from watchbill.fleet.choices import Outside, Prune, Restart, SchedulePolicy, Stuck
+from watchbill.fleet.kinds import (
+    ABSENT,
+    MAX_COUNT,
+    Address,
+    Alias,
+    Argument,
+    Branch,
+    CountOrNone,
+    CountOrShare,
+    Day,
+    Days,
+    Duration,
+    Env,
+    Exactly,
+    FilePath,
+    Grace,
+    HostKey,
+    HostName,
+    IgnorePath,
+    IncludePath,
+    LabelValue,
+    Line,
+    Login,
+    Maybe,
+    Memory,
+    ModelName,
+    Name,
+    Number,
+    OrIncluded,
+    Processors,
+    Repository,
+    RosterName,
+    RuntimeName,
+    TenantName,
+    TenantPath,
+    Text,
+    Timezone,
+    Version,
+    Window,
+)
 
 
-Name = Annotated[str, AfterValidator(_checked(words.name))]
-RosterName = Annotated[str, AfterValidator(_checked(lambda text: words.name(text, kind="an agent name", base=True)))]
-TenantName = Annotated[str, AfterValidator(_checked(words.tenant_name))]
-HostName = Annotated[str, AfterValidator(_checked(words.host_name))]
-LabelValue = Annotated[str, AfterValidator(_checked(words.label))]
-Duration = Annotated[
-    float,
-    BeforeValidator(_read(words.duration, "a duration", "write it as 15s, 2m or 1h")),
-    WithJsonSchema({"type": "string"}),
-]
-TenantPath = Annotated[str, AfterValidator(_checked(words.path))]
-Text = Annotated[str, Field(max_length=1000)]
-EnvName = Annotated[str, AfterValidator(_checked(words.env_name))]
-EnvValue = Annotated[str, Field(max_length=4096)]
-Env = Annotated[dict[EnvName, EnvValue], Field(max_length=MAX_ENV)]
-ModelName = Annotated[str, AfterValidator(_checked(words.model))]
-Argument = Annotated[str, Field(max_length=4096)]
-FilePath = Annotated[str, AfterValidator(_checked(lambda text: words.relative_path(text, "a file of the fleet")))]
-IncludePath = Annotated[
-    str, AfterValidator(_checked(lambda text: words.relative_path(text, "an included file", wildcard=True)))
-]
-Alias = Annotated[str, AfterValidator(_checked(words.alias))]
-Memory = Annotated[
-    int,
-    BeforeValidator(_read(words.memory, "memory", "write it as 512M, 2G or 1T")),
-    WithJsonSchema({"type": "string"}),
-]
-Processors = Annotated[
-    int,
-    BeforeValidator(_read(words.processors, "a share of processors", "write 50%, or 400% for four")),
-    WithJsonSchema({"type": "string"}),
-]
-Version = Annotated[str, AfterValidator(_checked(words.version))]
-Restart = Literal["when-idle", "now", "at-window", "manual"]
-Stuck = Literal["restart", "report"]
+def _example(**keys: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [keys]})
+
+
+def _means(value: str) -> dict[str, Any]:
+    """Say in the schema what a missing key means, where the model has to know that it was missing."""
+    return {"default": value}
 
 
 class Section(BaseModel):
@@ -103,193 +69,358 @@ class Section(BaseModel):
 
 
 class LimitsSpec(Section):
-    """How much a tenant (on one host, in total) or an agent may take of a machine."""
+    """How much of a machine may be taken. No key: no limit."""
 
-    memory: Memory | None = None
-    cpu: Processors | None = None
-    tasks: Annotated[int, Field(ge=16, le=1_000_000)] | None = None
+    model_config = _example(memory="2G", cpu="150%", tasks=512)
+
+    memory: Maybe[Memory] = Field(default=None, description="memory, the page cache of its files included")
+    cpu: Maybe[Processors] = Field(default=None, description="processor time; 100% is one processor")
+    tasks: Maybe[Annotated[int, Number(16, 1_000_000)]] = Field(
+        default=None, description="processes and threads", examples=[512]
+    )
 
 
 class HeartbeatSpec(Section):
-    """How often an agent shall answer, and how long it may not before it counts as stuck."""
+    """How often an agent is to answer, and how long it may not before it counts as stuck."""
 
-    interval: Duration | None = None
-    healthy_within: Duration | None = None
+    model_config = _example(interval="15s", healthy_within="90s")
+
+    interval: Maybe[Duration] = Field(
+        default=None, description="time between two beats; 15s where nobody says otherwise"
+    )
+    healthy_within: Maybe[Duration] = Field(
+        default=None,
+        description="an agent that has not answered for so long is stuck; at least 5 intervals; 90s where nobody says"
+        " otherwise",
+        examples=["90s"],
+    )
 
 
 class AgentPolicySpec(Section):
-    """The part of the policy that a team, role or roster entry may set for its agents."""
+    """What may be done to agents, and when: a roster entry decides, else its role, else its team, else the fleet."""
 
-    restart: Restart | None = None
-    stuck: Stuck | None = None
-    heartbeat: HeartbeatSpec = HeartbeatSpec()
+    model_config = _example(restart="manual", stuck="report")
+
+    restart: Maybe[Restart] = Field(
+        default=None, description="when a change that needs a restart reaches a running agent"
+    )
+    stuck: Maybe[Stuck] = Field(default=None, description="what happens to an agent that no longer answers")
+    heartbeat: HeartbeatSpec = Field(default=HeartbeatSpec(), description="when an agent counts as healthy")
 
 
 class IgnoreSpec(Section):
     """A difference between file and host that plan and drift leave alone."""
 
-    path: Annotated[str, AfterValidator(_checked(words.ignore_path))]
-    reason: Annotated[str, Field(min_length=1, max_length=1000)]
-    hosts: list[Name] | None = None
-    until: Annotated[str, AfterValidator(_checked(words.date))] | None = None
+    model_config = _example(path="unit.*.limits", reason="tuned by hand", hosts=["forge2"], until="2027-01-31")
+
+    path: IgnorePath = Field(description="what is left alone, as plan --diff names it")
+    reason: Annotated[str, Line(1000, shortest=1)] = Field(description="why; plan shows it", examples=["tuned by hand"])
+    hosts: Maybe[list[Name]] = Field(default=None, description="only on these hosts; all where it is left out")
+    until: Maybe[Day] = Field(default=None, description="the last day on which it is left alone")
 
 
 class PolicySpec(AgentPolicySpec):
-    """The policy of the whole fleet."""
+    """What apply and keepers may do in the whole fleet, where no team, role or roster entry says otherwise."""
 
-    prune: Literal["ask", "auto", "never"] = "ask"
-    max_delete: Annotated[int | str, BeforeValidator(_none_or_number)] = "none"
-    max_unavailable: Annotated[int | str, BeforeValidator(_count_or_percent)] = 1
-    canary: list[Name] = []
-    ignore: Annotated[list[IgnoreSpec], Field(max_length=100)] = []
+    model_config = _example(
+        prune="ask", max_delete=3, max_unavailable="25%", canary=["edge2"], heartbeat={"interval": "15s"}
+    )
+
+    restart: Maybe[Restart] = Field(
+        default=None,
+        json_schema_extra=_means("when-idle"),
+        description="when a change that needs a restart reaches a running agent",
+    )
+    stuck: Maybe[Stuck] = Field(
+        default=None, json_schema_extra=_means("restart"), description="what happens to an agent that no longer answers"
+    )
+    prune: Prune = Field(default="ask", description="what happens to what left the file")
+    max_delete: CountOrNone = Field(
+        default="none", description="an apply with more deletions is refused; none: no limit", examples=[3]
+    )
+    max_unavailable: CountOrShare = Field(
+        default=1,
+        description="how many hosts change at the same time, as a number or a share of them",
+        examples=["25%"],
+    )
+    canary: list[Name] = Field(
+        default=[], description="hosts that change first, before all others", examples=[["edge2"]]
+    )
+    ignore: Annotated[list[IgnoreSpec], Field(max_length=100)] = Field(
+        default=[], description="differences that plan and drift leave alone"
+    )
 
 
 class ScheduleSpec(Section):
-    """When agents are on watch."""
+    """When agents are on watch. Teams, roster entries and defaults name it."""
 
-    model_config = ConfigDict(validate_by_alias=True)
+    model_config = ConfigDict(validate_by_alias=True) | _example(
+        policy="windows", timezone="Europe/Berlin", windows=["mon-fri 09:00-17:00"], outside="stop"
+    )
 
-    policy: Literal["always-on", "windows", "manual", "burst-on-backlog"]
-    timezone: str | None = None
-    windows: list[str] | None = None
-    exceptions: Annotated[list[str] | None, Field(alias="except")] = None
-    outside: Literal["stop", "pause"] | None = None
-    grace: Duration | None = None
-    backlog: Annotated[list[Argument], Field(min_length=1, max_length=100)] | None = None
-    backlog_every: Duration | None = None
+    policy: SchedulePolicy = Field(description="by what rule agents are on watch", examples=["windows"])
+    timezone: Maybe[Timezone] = Field(
+        default=None, description="whose clock windows and days go by; needed beside those"
+    )
+    windows: Maybe[Annotated[list[Window], Field(min_length=1, max_length=100)]] = Field(
+        default=None,
+        description="when agents are on watch; for the policies windows and burst-on-backlog",
+        examples=[["mon-fri 09:00-17:00"], ["mon-sun 22:00-06:00"]],
+    )
+    exceptions: Maybe[Annotated[list[Days], Field(max_length=400)]] = Field(
+        default=None,
+        alias="except",
+        description="days on which nobody is on watch; a window belongs to the day on which it begins",
+        examples=[["2026-12-24..2027-01-01"]],
+    )
+    outside: Maybe[Outside] = Field(
+        default=None, json_schema_extra=_means("stop"), description="what happens to sessions when the watch is over"
+    )
+    grace: Maybe[Grace] = Field(
+        default=None,
+        json_schema_extra=_means("10m"),
+        description="how long a turn may go on when the watch is over",
+    )
+    backlog: Maybe[Annotated[list[Argument], Field(min_length=1, max_length=100)]] = Field(
+        default=None,
+        description="command, run as the tenant, that says by exit status 0 that there is work; for burst-on-backlog",
+        examples=[["test", "-s", "todo.md"]],
+    )
+    backlog_every: Maybe[Duration] = Field(
+        default=None,
+        json_schema_extra=_means("60s"),
+        description="time between two runs of backlog",
+        examples=["5m"],
+    )
 
 
 class PlaceSpec(Section):
-    """Where the agents of a roster entry may go, and how they are spread."""
+    """Where agents may go, and how they are spread."""
 
-    labels: dict[Name, LabelValue] = {}
-    spread: Name | None = None
+    model_config = _example(labels={"zone": "home"}, spread="host")
+
+    labels: dict[Name, LabelValue] = Field(
+        default={}, description="only hosts with all of these", examples=[{"zone": "home"}]
+    )
+    spread: Maybe[Name] = Field(
+        default=None,
+        description="as evenly as can be over hosts (host), or over the values of a label",
+        examples=["host"],
+    )
 
 
 class FleetHeader(Section):
     """The fleet itself."""
 
-    name: Name
-    description: Text = ""
+    model_config = _example(name="studio", description="One founder, two machines")
+
+    name: Name = Field(description="what the fleet is called", examples=["studio"])
+    description: Text = Field(default="", description="what it is for", examples=["One founder, two machines"])
 
 
 class Defaults(Section):
-    """What a roster entry means where it does not say."""
+    """What a roster entry means where neither it nor its role says."""
 
-    runtime: Name | None = None
-    model: ModelName | None = None
-    working_directory: TenantPath | None = None
-    schedule: Name | None = None
-    limits: LimitsSpec = LimitsSpec()
+    model_config = _example(runtime="claude", working_directory="~/src")
+
+    runtime: Maybe[RuntimeName] = Field(default=None, description="the program that is the agent")
+    model: Maybe[ModelName] = Field(default=None, description="the model, as the runtime calls it")
+    working_directory: Maybe[TenantPath] = Field(
+        default=None, description="where agents without a project work", examples=["~/src"]
+    )
+    schedule: Maybe[Name] = Field(default=None, description="when agents are on watch: a name under schedules")
+    limits: LimitsSpec = Field(default=LimitsSpec(), description="what each agent may take of a machine")
 
 
 class TenantSpec(Section):
-    """An isolation boundary: one Linux user on every host that serves it."""
+    """An isolation boundary: one Linux user of its name on every host that serves it."""
 
-    uid: Annotated[int, Field(ge=1000, le=59999)]
-    floor: Literal["none"] | None = None
-    limits: LimitsSpec = LimitsSpec()
+    model_config = _example(uid=20001, limits={"memory": "12G", "cpu": "400%"})
+
+    uid: Annotated[int, Number(1000, 59999)] = Field(
+        description="the number of its user, on every host; nobody else's", examples=[20001]
+    )
+    floor: Maybe[Literal["none"]] = Field(
+        default=None, description="none: this tenant needs neither an orchestrator nor an enhancer"
+    )
+    limits: LimitsSpec = Field(default=LimitsSpec(), description="what all its agents together may take of one host")
 
 
 class ConnectSpec(Section):
     """How to reach a host, where plain ssh to its address is not enough."""
 
-    user: Annotated[str, AfterValidator(_checked(words.login))] | None = None
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    become: bool | None = None
-    host_key: Annotated[str, AfterValidator(_checked(words.host_key))] | None = None
-    jump: Name | None = None
+    model_config = _example(user="admin", port=2222, jump="gate")
+
+    user: Maybe[Login] = Field(default=None, description="whom ssh logs in as")
+    port: Maybe[Annotated[int, Number(1, 65535)]] = Field(default=None, description="the port of sshd", examples=[2222])
+    become: Maybe[bool] = Field(
+        default=None, description="whether sudo is used there; so it is where the user is not root"
+    )
+    host_key: Maybe[HostKey] = Field(default=None, description="the key that the host must have")
+    jump: Maybe[Name] = Field(
+        default=None, description="the host of this file through which it is reached", examples=["gate"]
+    )
 
 
 class HostSpec(Section):
-    """A machine and the number of agents it can carry."""
+    """A machine and the number of agents that it can carry."""
 
-    address: Annotated[str, AfterValidator(_checked(words.address))]
-    slots: Annotated[int, Field(ge=0, le=1000)]
-    labels: dict[Name, LabelValue] = {}
-    rootless: bool = False
-    cordon: bool = False
-    connect: ConnectSpec = ConnectSpec()
+    model_config = _example(address="192.0.2.11", slots=6, labels={"zone": "home"}, connect={"user": "admin"})
+
+    address: Address = Field(description="where it is; local is the machine that watchbill runs on")
+    slots: Annotated[int, Number(0, 1000)] = Field(description="how many agents it can carry", examples=[6])
+    labels: dict[Name, LabelValue] = Field(
+        default={}, description="what is true of it: for place, and as groups in Ansible", examples=[{"zone": "home"}]
+    )
+    rootless: bool = Field(
+        default=False, description="everything runs as the connecting user, for one tenant, without root"
+    )
+    cordon: bool = Field(default=False, description="takes no agents; those that it has move elsewhere")
+    connect: ConnectSpec = Field(default=ConnectSpec(), description="how to reach it")
 
 
 class TeamSpec(Section):
     """People and agents with one mission."""
 
-    tenant: Name
-    name: Text | None = None
-    mission: Text = ""
-    priority: Annotated[int, Field(ge=0, le=100)] = 50
-    schedule: Name | None = None
-    policy: AgentPolicySpec = AgentPolicySpec()
+    model_config = _example(tenant="studio", mission="Build and run the shop", priority=80, schedule="office")
+
+    tenant: Name = Field(description="whose team it is: a name under tenants", examples=["studio"])
+    name: Maybe[Text] = Field(
+        default=None, description="what people call it; its key if left out", examples=["App team"]
+    )
+    mission: Text = Field(
+        default="", description="what it is there for; its agents are told", examples=["Run the shop"]
+    )
+    priority: Annotated[int, Number(0, 100)] = Field(
+        default=50, description="the higher gets its places first where slots run short", examples=[80]
+    )
+    schedule: Maybe[Name] = Field(default=None, description="when its agents are on watch: a name under schedules")
+    policy: AgentPolicySpec = Field(default=AgentPolicySpec(), description="what may be done to its agents, and when")
 
 
 class ProjectSpec(Section):
     """A repository or workspace that a team owns."""
 
-    team: Name
-    path: TenantPath
-    repository: Annotated[str, AfterValidator(_checked(words.repository))] | None = None
-    branch: Annotated[str, AfterValidator(_checked(words.branch))] | None = None
+    model_config = _example(team="app", repository="https://git.example.org/studio/shop.git", path="~/src/shop")
+
+    team: Name = Field(description="who owns it: a name under teams", examples=["app"])
+    path: TenantPath = Field(description="where it lies on a host; its agents work there")
+    repository: Maybe[Repository] = Field(default=None, description="where it is cloned from")
+    branch: Maybe[Branch] = Field(default=None, description="what is checked out; the repository's default if left out")
 
 
 class RoleSpec(Section):
-    """What an agent is for, and what follows from that."""
+    """What agents are for, and what follows from that. A role of the library need not be here."""
 
-    extends: Name | None = None
-    persona: FilePath | None = None
-    skills: Annotated[list[Name], Field(max_length=50)] = []
-    summary: Annotated[str, Field(max_length=100)] = ""
-    runtime: Name | None = None
-    model: ModelName | None = None
-    env: Env = {}
-    policy: AgentPolicySpec = AgentPolicySpec()
+    model_config = _example(extends="operations", persona="roles/sre.md", skills=["incident-review"])
+
+    extends: Maybe[Name] = Field(
+        default=None,
+        description="a role of this file or of the library that this one builds on",
+        examples=["operations"],
+    )
+    persona: Maybe[FilePath] = Field(
+        default=None, description="a page of markdown: who the agent is; follows that of extends"
+    )
+    skills: Annotated[list[Name], Field(max_length=50)] = Field(
+        default=[], description="folders below skills/ with a SKILL.md", examples=[["incident-review"]]
+    )
+    summary: Annotated[str, Line(100)] = Field(
+        default="", description="one line for colleagues", examples=["keeps it running"]
+    )
+    runtime: Maybe[RuntimeName] = Field(default=None, description="the program that is the agent")
+    model: Maybe[ModelName] = Field(default=None, description="the model, as the runtime calls it")
+    env: Env = Field(default={}, description="variables of its agents, over those of the runtime; no secrets")
+    policy: AgentPolicySpec = Field(default=AgentPolicySpec(), description="what may be done to its agents, and when")
 
 
 class RuntimeSpec(Section):
     """What all agents of one runtime get."""
 
-    version: Version | None = None
-    env: Env = {}
+    model_config = _example(version="2.1.97", env={"LEVEL": "3"})
+
+    version: Maybe[Version] = Field(
+        default=None, description="the version that is installed; what the host has if left out"
+    )
+    env: Env = Field(default={}, description="variables of its agents; no secrets")
 
 
 class RosterSpec(Section):
     """One agent, or `count` of them."""
 
-    name: RosterName
-    team: Name
-    role: Name
-    count: Annotated[int, Field(ge=1, le=MAX_COUNT)] | None = None
-    runtime: Name | None = None
-    model: ModelName | None = None
-    host: Name | None = None
-    command: Annotated[list[Argument], Field(min_length=1, max_length=256)] | None = None
-    project: Name | None = None
-    working_directory: TenantPath | None = None
-    env: Env = {}
-    alias: Alias | None = None
-    worktree: bool = False
-    schedule: Name | None = None
-    place: PlaceSpec = PlaceSpec()
-    limits: LimitsSpec = LimitsSpec()
-    enabled: bool = True
-    protect: bool = False
-    policy: AgentPolicySpec = AgentPolicySpec()
+    model_config = _example(
+        name="coder", count=3, team="app", role="coder", runtime="pi", project="shop", place={"spread": "host"}
+    )
+
+    name: RosterName = Field(description="what it is called, once in its tenant; with count, the beginning of a name")
+    team: Name = Field(description="whom it belongs to: a name under teams", examples=["app"])
+    role: Name = Field(description="what it is for: a name under roles, or a role of the library", examples=["coder"])
+    count: Maybe[Annotated[int, Number(1, MAX_COUNT)]] = Field(
+        default=None, description="how many: 3 makes name0, name1 and name2", examples=[3]
+    )
+    runtime: Maybe[RuntimeName] = Field(
+        default=None, description="the program that is the agent; else that of its role"
+    )
+    model: Maybe[ModelName] = Field(
+        default=None, description="the model, as the runtime calls it; else that of its role"
+    )
+    host: Maybe[Name] = Field(default=None, description="the host it is pinned to; placed by Watchbill if left out")
+    command: Maybe[Annotated[list[Argument], Field(min_length=1, max_length=256)]] = Field(
+        default=None, description="program and arguments, for the runtime command", examples=[["bash", "-l"]]
+    )
+    project: Maybe[Name] = Field(default=None, description="what it works on: a name under projects", examples=["shop"])
+    working_directory: Maybe[TenantPath] = Field(
+        default=None,
+        description="where it works; its project, the default or its own home if left out",
+        examples=["~/src"],
+    )
+    env: Env = Field(
+        default={}, description="variables, over those of runtime and role; no secrets", examples=[{"LEVEL": "3"}]
+    )
+    alias: Maybe[Alias] = Field(default=None, description="what people call it, once in its tenant")
+    worktree: bool = Field(default=False, description="works in a git worktree of its own, not in that of its project")
+    schedule: Maybe[Name] = Field(
+        default=None,
+        description="when it is on watch: a name under schedules; as its team if left out",
+        examples=["office"],
+    )
+    place: PlaceSpec = Field(default=PlaceSpec(), description="where it may go, where it is not pinned")
+    limits: LimitsSpec = Field(default=LimitsSpec(), description="what each of them may take of a machine")
+    enabled: bool = Field(default=True, description="false: it keeps its place and its home, but does not run")
+    protect: bool = Field(
+        default=False, description="true: it is never deleted, and refused to the commands that would"
+    )
+    policy: AgentPolicySpec = Field(default=AgentPolicySpec(), description="what may be done to it, and when")
+
+
+def _section(description: str) -> Any:
+    return Field(ABSENT, validate_default=True, description=description)
 
 
 class FleetSpec(Section):
-    """A whole fleet file."""
+    """A whole fleet file. One that includes others may leave tenants, hosts, teams and roster to them."""
 
-    plugin: Literal["watchbill.fleet.fleet"] | None = None
-    version: Literal[1]
-    include: Annotated[list[IncludePath], Field(max_length=100)] = []
-    fleet: FleetHeader
-    defaults: Defaults = Defaults()
-    tenants: dict[TenantName, TenantSpec]
-    hosts: dict[HostName, HostSpec]
-    teams: dict[Name, TeamSpec]
-    projects: dict[Name, ProjectSpec] = {}
-    roles: dict[Name, RoleSpec] = {}
-    runtimes: dict[Name, RuntimeSpec] = {}
-    schedules: dict[Name, ScheduleSpec] = {}
-    roster: list[RosterSpec]
-    policy: PolicySpec = PolicySpec()
+    plugin: Maybe[Literal["watchbill.fleet.fleet"]] = Field(
+        default=None, description="lets a plain ansible-playbook -i fleet.yaml read this file as its inventory"
+    )
+    version: Annotated[Literal[1], Exactly(1)] = Field(description="of this vocabulary", examples=[1])
+    include: Annotated[list[IncludePath], Field(max_length=100)] = Field(
+        default=[], description="further files of this fleet, read as if they stood here", examples=[["teams/*.yaml"]]
+    )
+    fleet: FleetHeader = Field(description="the fleet itself")
+    defaults: Defaults = Field(default=Defaults(), description="what roster entries mean where they do not say")
+    tenants: Annotated[dict[TenantName, TenantSpec], OrIncluded()] = _section(
+        "isolation boundaries by name: one Linux user each, on every host that serves it"
+    )
+    hosts: Annotated[dict[HostName, HostSpec], OrIncluded()] = _section("machines by name")
+    teams: Annotated[dict[Name, TeamSpec], OrIncluded()] = _section("teams by name")
+    projects: dict[Name, ProjectSpec] = Field(default={}, description="repositories and workspaces by name")
+    roles: dict[Name, RoleSpec] = Field(
+        default={}, description="what agents are for, by name, beside the roles of the library"
+    )
+    runtimes: dict[RuntimeName, RuntimeSpec] = Field(
+        default={}, description="what all agents of a runtime get, by its name"
+    )
+    schedules: dict[Name, ScheduleSpec] = Field(default={}, description="when agents are on watch, by name")
+    roster: Annotated[list[RosterSpec], OrIncluded()] = _section("the agents")
+    policy: PolicySpec = Field(default=PolicySpec(), description="what apply and keepers may do")

@@ -6,13 +6,14 @@ import re
 import types
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from watchbill.errors import Problem
 from watchbill.fleet.document import Document, Step
+from watchbill.fleet.kinds import WHOLE
 from watchbill.fleet.model import FleetSpec
 from watchbill.fleet.words import shorten
 
@@ -63,7 +64,7 @@ def read_typed(document: Document) -> Typed:
     data: dict[str, Any] = dict(document.data)
     places = list(range(len(data["roster"]))) if isinstance(data.get("roster"), list) else []
     try:
-        return Typed(FleetSpec.model_validate(data), places, set())
+        return Typed(FleetSpec.model_validate(data, context=WHOLE), places, set())
     except ValidationError as error:
         details = error.errors(include_url=False)
     taken = {(problem.line, problem.column) for problem in document.problems}
@@ -90,7 +91,7 @@ def _without(data: dict[str, Any], places: list[int], wrong: set[Path]) -> Typed
         data["roster"] = [data["roster"][place] for place in places]
     else:
         places = []
-    return Typed(FleetSpec.model_validate({**_STAND_INS, **data}), places, wrong)
+    return Typed(FleetSpec.model_validate({**_STAND_INS, **data}, context=WHOLE), places, wrong)
 
 
 def describe(document: Document, path: Sequence[Step]) -> tuple[str, str]:
@@ -125,7 +126,13 @@ def _problem(document: Document, detail: ErrorDetails, path: Path) -> Problem:
         return document.problem("missing-key", f'{owner} needs "{key}"', path[:-1], hint=hint, at_key=True)
     if "message" in context:
         at_key = "[key]" in detail["loc"]
-        return document.problem(kind, context["message"], path, hint=context.get("hint", ""), at_key=at_key)
+        message, hint = context["message"], context.get("hint", "")
+        if "known" in context:
+            listed = f"{kind.removeprefix('unknown-')}s: {', '.join(context['known'])}"
+            hint = document.suggest(str(detail["input"]), context["known"]) or listed
+        if path[0] == "schedules" and kind == "bad-schedule":
+            message = f"{owner}: {message}"
+        return document.problem(kind, message, path, hint=hint, at_key=at_key)
     subject = f'"{key}" of {owner}' if key else owner
     if kind in _KINDS:
         return _wrong_type(document, detail, path, subject)
@@ -145,6 +152,7 @@ _LIMITS = {
     "greater_than_equal": ("out-of-range", "must be at least {ge}"),
     "less_than_equal": ("out-of-range", "must be at most {le}"),
     "string_too_long": ("too-long", "has at most {max_length} characters"),
+    "string_too_short": ("too-short", "may not be empty"),
     "too_long": ("too-long", "has at most {max_length} entries"),
     "too_short": ("too-short", "has at least {min_length} entry"),
 }
@@ -184,17 +192,24 @@ def _known_keys(path: Path) -> list[str]:
     """Return the keys that the mapping at `path` may have."""
     kind: Any = FleetSpec
     for step in path:
+        kind = _fields(kind)[str(step)] if _is_section(kind) else get_args(kind)[-1]
         kind = _inner(kind)
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            kind = kind.model_fields[str(step)].annotation
-        else:
-            kind = get_args(kind)[-1]
-    kind = _inner(kind)
-    return list(kind.model_fields)
+    return list(_fields(kind))
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _fields(section: type[BaseModel]) -> dict[str, Any]:
+    """Return the keys of a section, as the file says them, with their types."""
+    return {field.alias or name: field.annotation for name, field in section.model_fields.items()}
 
 
 def _inner(kind: Any) -> Any:
-    """Return the type inside ``X | None``."""
+    """Return the type inside ``X | None`` and what it is annotated with."""
+    if get_origin(kind) is Annotated:
+        return _inner(get_args(kind)[0])
     if get_origin(kind) in (Union, types.UnionType):
-        return next(option for option in get_args(kind) if option is not type(None))
+        return _inner(next(option for option in get_args(kind) if option is not type(None)))
     return kind

@@ -1,6 +1,7 @@
 """The small words of a fleet file: names, durations, addresses, paths.
 
-Each function returns the value, in the one form that the rest of Watchbill uses, or raises Refused.
+Each function returns the value, in the one form that the rest of Watchbill uses, or raises Refused. What a word looks
+like is in shapes.py; here is why a text does not, and what no pattern can tell.
 """
 
 from __future__ import annotations
@@ -12,41 +13,19 @@ import ipaddress
 import re
 import struct
 from dataclasses import dataclass
+from typing import NoReturn
+
+from watchbill.fleet import shapes
+from watchbill.fleet.shapes import Shape
 
 # The one list of runtimes: each has a file of its own name on the host (plugins/module_utils/_runtimes).
 KNOWN_RUNTIMES: tuple[str, ...] = ("claude", "codex", "command", "opencode", "pi", "stub")
 # They come with the host or with Watchbill, so that no version of them can be pinned.
 UNVERSIONED = frozenset({"command", "stub"})
 
-NAME_LENGTH = 32
-TENANT_LENGTH = 24
-_NAME = re.compile(r"[a-z][a-z0-9-]*")
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_DURATION = re.compile(r"([1-9][0-9]{0,5})(s|m|h)")
+NAME_LENGTH = shapes.NAME_LENGTH
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
-MAX_SECONDS = 24 * 3600
-
-# Users and groups of Debian, Ubuntu and Fedora, and of what is often installed there: a tenant is a user and a group.
-SYSTEM_NAMES = frozenset(
-    """
-    adm admin all apache audio avahi backup bin bluetooth cdrom chrony colord crontab cups daemon dbus dialout dip disk
-    dnsmasq docker fax floppy ftp fwupd games gdm geoclue gnats halt input irc kmem kvm landscape libvirt lightdm list
-    local lp lpadmin lxd mail man messagebus mysql netdev news nginx nobody nogroup ntp operator plugdev polkitd
-    pollinate postdrop postfix postgres proxy pulse redis render root rtkit saned sasl sgx shadow shutdown src ssh sshd
-    staff sudo sync sys syslog systemd tape tcpdump tss tty usbmux users utmp uucp uuidd video voice watchbill wheel
-    www-data
-    """.split()  # noqa: SIM905 - one word a line would hide the list
-)
-RESERVED_HOSTS = frozenset({"all", "ungrouped", "local", "localhost"})
-
-# What the launcher or systemd sets for an agent; a file that sets one would break the session or be overruled.
-OWNED_ENV = frozenset(
-    """
-    CREDENTIALS_DIRECTORY DBUS_SESSION_BUS_ADDRESS HOME INVOCATION_ID JOURNAL_STREAM LISTEN_FDNAMES LISTEN_FDS
-    LISTEN_PID LOGNAME MAINPID MANAGERPID NOTIFY_SOCKET PATH PWD RUNTIME_DIRECTORY SHELL SYSTEMD_EXEC_PID TERM TMUX
-    TMUX_PANE TMUX_TMPDIR USER WATCHDOG_PID WATCHDOG_USEC XDG_RUNTIME_DIR
-    """.split()  # noqa: SIM905
-)
+_SHIFTS = {"M": 20, "G": 30, "T": 40}
 
 
 @dataclass
@@ -58,53 +37,64 @@ class Refused(Exception):
     hint: str = ""
 
 
-def name(text: str, *, kind: str = "a name", longest: int = NAME_LENGTH, base: bool = False) -> str:
+def name(text: str, *, kind: str = "a name", base: bool = False) -> str:
     """Return `text` where it is a name of Watchbill; a `base` (of a counted roster entry) may end in a dash."""
-    if len(text) > longest:
-        raise Refused("bad-name", f"{kind} has at most {longest} characters, this one has {len(text)}")
-    stem = text[:-1] if base and text.endswith("-") else text
-    if not _NAME.fullmatch(stem) or stem.endswith("-") or "--" in text:
-        hint = "small letters a-z, digits and single dashes; a letter first, a letter or digit last"
-        raise Refused("bad-name", f'"{shorten(text)}" is not {kind}', hint)
-    return text
+    shape = shapes.ROSTER_NAME if base else shapes.NAME
+    return text if shape.fits(text) else _no_name(text, kind, NAME_LENGTH)
 
 
 def tenant_name(text: str) -> str:
     """Return `text` where it can be a tenant, that is a Linux user."""
-    name(text, kind="a tenant name", longest=TENANT_LENGTH)
-    if text in SYSTEM_NAMES or text.startswith("systemd-"):
+    if shapes.TENANT_NAME.fits(text):
+        return text
+    if text in shapes.SYSTEM_NAMES or (text.startswith("systemd-") and shapes.NAME.fits(text)):
         message = f'"{text}" is the name of a system account, so no tenant can have it'
         raise Refused("reserved-name", message, "a tenant is a Linux user of that name; choose another")
-    return text
+    _no_name(text, "a tenant name", shapes.TENANT_LENGTH)
 
 
 def host_name(text: str) -> str:
     """Return `text` where it can be a host."""
-    name(text, kind="a host name")
-    if text in RESERVED_HOSTS:
+    if shapes.HOST_NAME.fits(text):
+        return text
+    if text in shapes.RESERVED_HOSTS:
         raise Refused("reserved-name", f'"{text}" means something else to Ansible, so no host can be called so')
-    return text
+    _no_name(text, "a host name", NAME_LENGTH)
+
+
+def _no_name(text: str, kind: str, longest: int) -> NoReturn:
+    if len(text) > longest:
+        raise Refused("bad-name", f"{kind} has at most {longest} characters, this one has {len(text)}")
+    hint = "small letters a-z, digits and single dashes; a letter first, a letter or digit last"
+    raise Refused("bad-name", f'"{shorten(text)}" is not {kind}', hint)
 
 
 def duration(text: str) -> float:
     """Return the seconds of ``15s``, ``2m`` or ``1h``."""
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise Refused("bad-duration", f'"{shorten(text)}" is not a duration', "write it as 15s, 2m or 1h")
-    seconds = int(match[1]) * _SECONDS[match[2]]
-    if seconds > MAX_SECONDS:
+    return _seconds(text, shapes.DURATION, "write it as 15s, 2m or 1h")
+
+
+def grace(text: str) -> float:
+    """Return the seconds of ``0s``, ``90s`` or ``10m``."""
+    return _seconds(text, shapes.GRACE, "write it as 0s, 90s, 10m or 1h")
+
+
+def _seconds(text: str, shape: Shape, hint: str) -> float:
+    if shape.fits(text):
+        return float(int(text[:-1]) * _SECONDS[text[-1]])
+    if re.fullmatch("[1-9][0-9]{0,5}[smh]", text):
         raise Refused("out-of-range", f"{text} is longer than 24h, the longest duration")
-    return float(seconds)
+    raise Refused("bad-duration", f'"{shorten(text)}" is not a duration', hint)
 
 
 def env_name(text: str) -> str:
     """Return `text` where an agent may have a variable of that name."""
-    if len(text) > 128 or not _ENV_NAME.fullmatch(text):
-        hint = "letters, digits and _, no digit first"
-        raise Refused("bad-name", f'"{shorten(text)}" is not the name of an environment variable', hint)
-    if text in OWNED_ENV or text.upper().startswith("WATCHBILL_"):
+    if shapes.ENV_NAME.fits(text):
+        return text
+    if text in shapes.OWNED_ENV or (len(text) <= 128 and text.isascii() and text.isidentifier()):
         raise Refused("reserved-name", f"{text} is set by Watchbill itself", "choose another name")
-    return text
+    hint = "letters, digits and _, no digit first"
+    raise Refused("bad-name", f'"{shorten(text)}" is not the name of an environment variable', hint)
 
 
 def path(text: str) -> str:
@@ -115,8 +105,9 @@ def path(text: str) -> str:
     parts = text.split("/")[1:]
     if ".." in parts:
         raise Refused("bad-path", "a path may not climb with ..", hint)
-    if len(text.encode()) > 1024 or any(len(part.encode()) > 255 for part in parts):
-        raise Refused("bad-path", "a path has at most 1024 bytes, and each part of it 255")
+    _measure(text, parts)
+    if not shapes.PATH.fits(text):
+        raise Refused("bad-path", "a path may not hold control characters", hint)
     kept = [part for part in parts if part not in ("", ".")]
     return "/".join(["~" if text[0] == "~" else "", *kept]) or "/"
 
@@ -128,40 +119,41 @@ def relative_path(text: str, kind: str, *, wildcard: bool = False) -> str:
     """
     hint = "write it relative to the file that names it, with / and without .."
     parts = text.split("/")
-    if not text or text.startswith(("/", "~")) or any(part in ("", ".", "..") for part in parts) or "\\" in text:
+    if text.startswith("~") or any(part in ("", ".", "..") for part in parts) or "\\" in text:
         raise Refused("bad-path", f'"{shorten(text)}" cannot be {kind}', hint)
-    if len(text.encode()) > 1024 or any(len(part.encode()) > 255 for part in parts):
-        raise Refused("bad-path", "a path has at most 1024 bytes, and each part of it 255")
+    _measure(text, parts)
     if "*" in "/".join(parts[:-1]) or ("*" in parts[-1] and not wildcard):
         raise Refused("bad-path", "only the last part of an include may hold *" if wildcard else "* means nothing here")
+    if not (shapes.INCLUDE_PATH if wildcard else shapes.FILE_PATH).fits(text):
+        raise Refused("bad-path", "a path may not hold control characters", hint)
     return text
+
+
+def _measure(text: str, parts: list[str]) -> None:
+    if len(text.encode()) > 1024 or any(len(part.encode()) > 255 for part in parts):
+        raise Refused("bad-path", "a path has at most 1024 bytes, and each part of it 255")
 
 
 def address(text: str) -> str:
     """Return ``local``, an IP address or a DNS name."""
-    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if not shapes.ADDRESS.fits(text):
+        _no_address(text)
+    if ":" not in text:
+        return text.lower()
     try:
-        return str(ipaddress.ip_address(bare)) if "%" not in bare else _no_address(text)
+        return str(ipaddress.IPv6Address(text[1:-1] if text.startswith("[") and text.endswith("]") else text))
     except ValueError:
-        pass
-    labels = text.removesuffix(".").lower().split(".")
-    looks_numeric = labels[-1].isdigit()
-    if len(text) > 253 or looks_numeric or not all(_DNS_LABEL.fullmatch(label) for label in labels):
-        return _no_address(text)
-    return text.lower()
+        _no_address(text)
 
 
-_DNS_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
-
-
-def _no_address(text: str) -> str:
+def _no_address(text: str) -> NoReturn:
     hint = "write an IP address, a DNS name, or local"
     raise Refused("bad-address", f'"{shorten(text)}" is not an address', hint)
 
 
 def login(text: str) -> str:
     """Return the name of the user that ssh logs in as."""
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9._-]{0,63}", text):
+    if not shapes.LOGIN.fits(text):
         raise Refused("bad-name", f'"{shorten(text)}" is not a user name', "letters, digits, . _ -; a letter first")
     return text
 
@@ -169,56 +161,43 @@ def login(text: str) -> str:
 def host_key(text: str) -> str:
     """Return an OpenSSH public host key as ``TYPE BASE64``, the comment dropped."""
     hint = "take it on the host: cat /etc/ssh/ssh_host_ed25519_key.pub"
-    parts = text.split()
-    if len(parts) < 2 or parts[0] not in _KEY_TYPES:
-        raise Refused("bad-host-key", "this is not an OpenSSH public key", hint)
+    kind, _, rest = text.strip(" ").partition(" ")
+    if not shapes.HOST_KEY.fits(text):
+        wrong = f"the text after {kind} is not a key of that type" if kind in _KEY_TYPES and rest else None
+        raise Refused("bad-host-key", wrong or "this is not an OpenSSH public key", hint)
+    encoded = rest.split()[0]
     try:
-        blob = base64.b64decode(parts[1], validate=True)
-    except (binascii.Error, ValueError):
+        blob = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
         blob = b""
-    kind = parts[0].encode()
-    if not blob.startswith(struct.pack(">I", len(kind)) + kind) or len(blob) < len(kind) + 36:
-        raise Refused("bad-host-key", f"the text after {parts[0]} is not a key of that type", hint)
-    return f"{parts[0]} {parts[1]}"
+    written = kind.encode()
+    if not blob.startswith(struct.pack(">I", len(written)) + written) or len(blob) < len(written) + 36:
+        raise Refused("bad-host-key", f"the text after {kind} is not a key of that type", hint)
+    return f"{kind} {encoded}"
 
 
 _KEY_TYPES = frozenset({"ssh-ed25519", "ssh-rsa", *(f"ecdsa-sha2-nistp{size}" for size in (256, 384, 521))})
 
 
-_REPOSITORY_URL = re.compile(
-    r"(https?|ssh|git)://([A-Za-z0-9._~%-]+@)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(:[0-9]+)?/\S*"
-)
-_REPOSITORY_BY_SSH = re.compile(r"([A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9._-]*:[^\s:-]\S*")
-
-
 def repository(text: str) -> str:
     """Return the URL of a git repository, or a path."""
-    hint = "write https://…, ssh://…, git@HOST:PATH or a path; credentials do not belong into the file"
-    url = _REPOSITORY_URL.fullmatch(text)
-    copy = _REPOSITORY_BY_SSH.fullmatch(text)
-    if len(text) > 1024 or "@-" in text or "//-" in text or text.startswith("-"):
+    is_path = text.startswith(("/", "~/"))
+    if not shapes.REPOSITORY.fits(text) or (re.search(r"\s", text) and not is_path):
+        hint = "write https://…, ssh://…, git@HOST:PATH or a path; credentials do not belong into the file"
         raise Refused("bad-repository", f'"{shorten(text)}" is not the address of a repository', hint)
-    if url or (copy and "://" not in text):
-        return text
-    if text.startswith(("/", "~/")):
-        return path(text)
-    raise Refused("bad-repository", f'"{shorten(text)}" is not the address of a repository', hint)
+    return path(text) if is_path else text
 
 
 def branch(text: str) -> str:
     """Return the name of a git branch."""
-    if (
-        len(text) > 200
-        or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._/+#@-]*", text)
-        or re.search(r"\.\.|//|@\{|/\.|\.lock(/|$)|[./]$", text)
-    ):
+    if not shapes.BRANCH.fits(text):
         raise Refused("bad-name", f'"{shorten(text)}" is not the name of a branch')
     return text
 
 
 def model(text: str) -> str:
     """Return the name of a model, as its runtime takes it."""
-    if not re.fullmatch(r"[A-Za-z0-9][][A-Za-z0-9._:/@+-]{0,127}", text):
+    if not shapes.MODEL.fits(text):
         hint = "for example openai-codex/gpt-5.5:high"
         raise Refused("bad-name", f'"{shorten(text)}" is not the name of a model', hint)
     return text
@@ -226,7 +205,7 @@ def model(text: str) -> str:
 
 def label(text: str) -> str:
     """Return the value of a label."""
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", text):
+    if not shapes.LABEL.fits(text):
         hint = "letters, digits, . _ -; at most 63, a letter or digit first and last"
         raise Refused("bad-name", f'"{shorten(text)}" cannot be the value of a label', hint)
     return text
@@ -234,7 +213,7 @@ def label(text: str) -> str:
 
 def alias(text: str) -> str:
     """Return what an agent is called among people: one word, letters of any script."""
-    if not 1 <= len(text) <= NAME_LENGTH or not re.fullmatch(r"\w[\w.-]*", text):
+    if not shapes.ALIAS.fits(text) or not re.fullmatch(r"\w[\w.-]*", text):
         hint = f"one word of at most {NAME_LENGTH} letters, digits, . _ -"
         raise Refused("bad-name", f'"{shorten(text)}" cannot be an alias', hint)
     return text
@@ -242,23 +221,21 @@ def alias(text: str) -> str:
 
 def memory(text: str) -> int:
     """Return the bytes of ``512M``, ``2G`` or ``1T``."""
-    match = re.fullmatch(r"([1-9][0-9]{0,5})(M|G|T)", text)
-    if match is None:
+    if not shapes.MEMORY.fits(text):
         raise Refused("bad-limit", f'"{shorten(text)}" is not an amount of memory', "write it as 512M, 2G or 1T")
-    return int(match[1]) << {"M": 20, "G": 30, "T": 40}[match[2]]
+    return int(text[:-1]) << _SHIFTS[text[-1]]
 
 
 def processors(text: str) -> int:
     """Return the percent of ``150%``, where 100% is one processor."""
-    match = re.fullmatch(r"([1-9][0-9]{0,5})%", text)
-    if match is None:
+    if not shapes.PROCESSORS.fits(text):
         raise Refused("bad-limit", f'"{shorten(text)}" is not a share of processors', "write 50%, or 400% for four")
-    return int(match[1])
+    return int(text[:-1])
 
 
 def version(text: str) -> str:
     """Return the pinned version of a runtime, such as ``2.1.97``."""
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+){1,3}([-+.][0-9A-Za-z.-]{1,40})?", text):
+    if not shapes.VERSION.fits(text):
         hint = "write one exact version such as 2.1.97; ranges and tags are not pinned"
         raise Refused("bad-version", f'"{shorten(text)}" is not an exact version', hint)
     return text
@@ -267,7 +244,7 @@ def version(text: str) -> str:
 def date(text: str) -> str:
     """Return a day such as ``2027-01-31``."""
     try:
-        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        if not shapes.DATE.fits(text):
             raise ValueError
         datetime.date.fromisoformat(text)
     except ValueError:
@@ -277,7 +254,7 @@ def date(text: str) -> str:
 
 def ignore_path(text: str) -> str:
     """Return what of a plan is left alone: ``KIND.NAME.FIELD``, each of them perhaps ``*``, as in ``unit.*.limits``."""
-    if len(text) > 500 or not re.fullmatch(r"(\*|[a-z]+)\.[^\s].*\.(\*|[a-z_]+)", text):
+    if not shapes.IGNORE_PATH.fits(text) or text.partition(".")[2][0].isspace():
         hint = "write KIND.NAME.FIELD, as plan --diff shows them; * stands for anything: unit.*.limits"
         raise Refused("bad-path", f'"{shorten(text)}" names no difference', hint)
     return text
@@ -285,9 +262,35 @@ def ignore_path(text: str) -> str:
 
 def percent(text: str) -> str:
     """Return a share such as ``25%``, from 1 to 100."""
-    if not re.fullmatch(r"(100|[1-9][0-9]?)%", text):
+    if not shapes.PERCENT.fits(text):
         raise Refused("bad-value", f'"{shorten(text)}" is not a share', "write 1% to 100%")
     return text
+
+
+def window(text: str) -> str:
+    """Return `text` where it looks like a window of a schedule; whether it is one, the schedule as a whole tells."""
+    return text if shapes.WINDOW.fits(text) else _no_schedule({"windows": [text]})
+
+
+def days(text: str) -> str:
+    """Return `text` where it looks like a day, or the first and the last of several."""
+    return text if shapes.DAYS.fits(text) else _no_schedule({"except": [text]})
+
+
+def timezone(text: str) -> str:
+    """Return `text` where it can be the name of a time zone."""
+    return text if shapes.TIMEZONE.fits(text) else _no_schedule({"timezone": text})
+
+
+def _no_schedule(wrong: dict[str, object]) -> NoReturn:
+    """Refuse one word of a schedule, as the evaluator does."""
+    from ansible_collections.watchbill.fleet.plugins.module_utils._schedule_words import ScheduleError, read_words
+
+    try:
+        read_words({"policy": "windows", "timezone": "UTC", "windows": ["mon 00:00-24:00"], **wrong})
+    except ScheduleError as error:
+        raise Refused("bad-schedule", error.problems[0].message, error.problems[0].hint) from None
+    raise AssertionError(f"the evaluator takes what its pattern does not: {wrong}")
 
 
 def shorten(text: str, longest: int = 40) -> str:
