@@ -130,7 +130,11 @@ def relative_path(text: str, kind: str, *, wildcard: bool = False) -> str:
 
 
 def _measure(text: str, parts: list[str]) -> None:
-    if len(text.encode()) > 1024 or any(len(part.encode()) > 255 for part in parts):
+    try:
+        long = len(text.encode()) > 1024 or any(len(part.encode()) > 255 for part in parts)
+    except UnicodeEncodeError:  # a name on a disk, as Python shows bytes that are no text
+        raise Refused("bad-path", "a path is UTF-8 text") from None
+    if long:
         raise Refused("bad-path", "a path has at most 1024 bytes, and each part of it 255")
 
 

@@ -33,7 +33,10 @@ def is_tenant(text: str) -> bool:
 
 
 def is_host(text: str) -> bool:
-    return text not in words.RESERVED_HOSTS
+    try:
+        return words.host_name(text) == text
+    except words.Refused:
+        return False
 
 
 names = st.sampled_from(TRAPS) | st.from_regex(r"[a-z]([a-z0-9]|-(?=[a-z0-9])){0,22}[a-z0-9]", fullmatch=True)
