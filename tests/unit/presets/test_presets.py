@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,23 +26,23 @@ TRAPS = ["no", "on", "y", "n", "off", "yes", "true", "false", "null", "nan", "e1
 LOCAL = Machine("desk", "local")
 
 
-def is_tenant(text: str) -> bool:
-    try:
-        return words.tenant_name(text) == text
-    except words.Refused:
-        return False
+def accepts(check: Callable[[str], str]) -> Callable[[str], bool]:
+    """Return whether a word is one of its kind; what is reserved is not."""
 
+    def is_one(text: str) -> bool:
+        try:
+            return check(text) == text
+        except words.Refused:
+            return False
 
-def is_host(text: str) -> bool:
-    try:
-        return words.host_name(text) == text
-    except words.Refused:
-        return False
+    return is_one
 
 
 names = st.sampled_from(TRAPS) | st.from_regex(r"[a-z]([a-z0-9]|-(?=[a-z0-9])){0,22}[a-z0-9]", fullmatch=True)
 addresses = st.ip_addresses().map(str) | st.sampled_from(["forge.example.org", "no", "null.example"])
-machines = st.builds(Machine, names.filter(is_host), addresses, st.none() | st.sampled_from(["ana", "no", "On_1.x-y"]))
+machines = st.builds(
+    Machine, names.filter(accepts(words.host_name)), addresses, st.none() | st.sampled_from(["ana", "no", "On_1.x-y"])
+)
 
 
 def answers(fleet: str = "trial", tenant: str = "studio", machine: Machine = LOCAL) -> Answers:
@@ -66,7 +67,7 @@ def test_whatever_is_answered_the_fleet_holds_and_means_just_that(preset: Preset
     hosts = data.draw(st.lists(machines, min_size=1, max_size=6, unique_by=(lambda m: m.name, lambda m: m.address)))
     given_answers = Answers(
         fleet=data.draw(names),
-        tenant=data.draw(names.filter(is_tenant)),
+        tenant=data.draw(names.filter(accepts(words.tenant_name))),
         machines=tuple(hosts),
         runtime=data.draw(st.sampled_from(RUNTIMES)),
         repository=data.draw(
