@@ -5,7 +5,10 @@ Importing this package is cheap; pydantic and PyYAML are loaded with the first f
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,9 +88,22 @@ def _load(path: str | os.PathLike[str], overlay: Overlay | None) -> tuple[Disk, 
     from watchbill.fleet.resolve import resolve
     from watchbill.fleet.translate import read_typed
 
-    document = read_document(path, overlay)
-    typed = read_typed(document)
-    checked = check(document, typed)
-    if document.problems:
-        raise document.refusal()
-    return document.disk, resolve(document, typed.spec, checked)
+    with _collector_off():
+        document = read_document(path, overlay)
+        typed = read_typed(document)
+        checked = check(document, typed)
+        if document.problems:
+            raise document.refusal()
+        return document.disk, resolve(document, typed.spec, checked)
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Hold back the collector of reference cycles: nearly all that is made stays, and a third of the time went there."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -57,7 +57,8 @@ Place = Node | Scalar
 class Document:
     """One fleet: data (mappings, lists, str, int, float, bool), the tree of places, the files and the problems.
 
-    `path` is the top file as it was named, made absolute; `folder` is the real one that everything must lie in.
+    `path` is the top file as it was named, made absolute; `folder` is the real one that everything must lie in;
+    `values` is how many were read in all files.
     """
 
     path: Path
@@ -67,6 +68,7 @@ class Document:
     root: Node = field(default_factory=lambda: Node(Mark(1, 1)))
     sources: list[Source] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    values: int = 0
     suggestions: int = 0
 
     def add(self, problem: Problem) -> None:

@@ -66,7 +66,6 @@ class _Reader:
     """Reads the files of one fleet in the order in which they are named."""
 
     document: Document
-    nodes: int = 0
     seen: dict[Path, str] = field(default_factory=dict)
 
     def read_top(self, name: str, real: Path, text: str) -> None:
@@ -85,7 +84,7 @@ class _Reader:
         source = Source(name, real, text, self.document.disk.digests[real], len(self.document.sources))
         self.document.sources.append(source)
         self.seen[real] = name
-        data, node, self.nodes = read_yaml(self.document, source, text, self.nodes)
+        data, node = read_yaml(self.document, source, text)
         if not isinstance(data, dict) or not isinstance(node, Node):
             self.document.add(node.mark.problem("wrong-type", "a fleet file is a mapping of keys to values"))
             raise GaveUp

@@ -23,9 +23,13 @@ from watchbill.fleet.source import (
     refusal,
     replace_controls,
 )
+from watchbill.fleet.words import shorten
 
 MAX_DEPTH = 32
-MAX_NODES = 300_000
+# A key and its value are one.
+MAX_VALUES = 150_000
+# How many entries one mapping or list may have: the file itself, a section of it, anything in that.
+MOST_ENTRIES = (100, 50_000, 1000)
 MAX_CONTROL_PROBLEMS = 20
 _CONTROL_HINTS = {"\n": "write it on one line", "\t": "use spaces"}
 _PLAIN = ("", None)  # libyaml says ""
@@ -35,8 +39,8 @@ class GaveUp(Exception):
     """The rest of a file cannot be read; why is among the problems of its document."""
 
 
-def read_yaml(document: Document, source: Source, text: str, nodes: int = 0) -> tuple[Any, Place, int]:
-    """Return the data of one file, the tree of places, and how many values there are (`nodes` and these).
+def read_yaml(document: Document, source: Source, text: str) -> tuple[Any, Place]:
+    """Return the data of one file and the place of it all.
 
     What is wrong is added to the document's problems. Raises GaveUp where no data can be had.
     """
@@ -46,18 +50,16 @@ def read_yaml(document: Document, source: Source, text: str, nodes: int = 0) -> 
     controls = find_controls(text, MAX_CONTROL_PROBLEMS)
     for line, column, message in controls:
         document.add(Mark(line, column, source=source).problem("control-character", message))
-    builder = _Builder(document, source, nodes, replaced=bool(controls))
-    data, node = builder.build(replace_controls(text) if controls else text)
-    return data, node, builder.nodes
+    builder = _Builder(document, source, replaced=bool(controls))
+    return builder.build(replace_controls(text) if controls else text)
 
 
 class _Builder:
     """Turns libyaml's events into data and nodes, with a stack of its own instead of recursion."""
 
-    def __init__(self, document: Document, source: Source, nodes: int, *, replaced: bool) -> None:
+    def __init__(self, document: Document, source: Source, *, replaced: bool) -> None:
         self.document = document
         self.source = source
-        self.nodes = nodes
         self.replaced = replaced
 
     def build(self, text: str) -> tuple[Any, Place]:
@@ -89,41 +91,44 @@ class _Builder:
         return result
 
     def _value(self, next_event: Callable[[], Any]) -> tuple[Any, Place]:
-        """Return the next value, with all that is in it."""
+        """Return the next value, with all that is in it. This loop is what reading a large file costs."""
+        source, replaced = self.source, self.replaced
+        whole = container = _Open([], Node(self._at(1, 1)), 1)
         stack: list[_Open] = []
-        while True:
+        while not whole.data:
             event = next_event()
             kind = type(event)
             value: Any
             place: Place
             if kind is yaml.ScalarEvent:
-                value, place = self._scalar(event, stack[-1].wants_key if stack else False)
+                start, end, value = event.start_mark, event.end_mark, event.value
+                line, column = start.line, start.column
+                place = Scalar(line + 1, column + 1, end.column - column if end.line == line else 0, source)
+                odd = event.tag is not None or event.anchor is not None or replaced or not value.isprintable()
+                if odd and self._is_refused(event, place):
+                    place = Node(place, broken=True)
+                if event.style in _PLAIN and not place.broken:
+                    value = read_scalar(value)
+                    if type(value) is not str:
+                        value, place = self._no_text(event.value, value, place, container.wants_key)
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-                mark = self._count(event)
+                mark = self._start(event)
                 if len(stack) >= MAX_DEPTH:
                     self._stop("too-deep", f"nested more than {MAX_DEPTH} levels", mark)
                 self._refuse_properties(event, mark)
-                stack.append(_Open({} if kind is yaml.MappingStartEvent else [], Node(mark)))
+                stack.append(container)
+                most = MOST_ENTRIES[min(len(stack), len(MOST_ENTRIES)) - 1]
+                container = _Open({} if kind is yaml.MappingStartEvent else [], Node(mark), most)
                 continue
             elif kind is yaml.AliasEvent:
-                mark = self._count(event)
-                self._report("alias", "YAML aliases (*…) are not accepted", mark, "write the value out")
-                value, place = "", Node(mark, broken=True)
+                place = Node(self._start(event), broken=True)
+                self._report("alias", "YAML aliases (*…) are not accepted", place.mark, "write the value out")
+                value = ""
             else:
-                finished = stack.pop()
-                value, place = finished.data, finished.node
-            if not stack:
-                return value, place
-            self._add(stack[-1], value, place)
-
-    def _count(self, event: Any) -> Mark:
-        """Return the place of a value that is no scalar: where it begins. Raises GaveUp where there are too many."""
-        start = event.start_mark
-        mark = Mark(start.line + 1, start.column + 1, 1, self.source)
-        self.nodes += 1
-        if self.nodes > MAX_NODES:
-            self._stop("too-many-values", f"more than {MAX_NODES} values in one fleet", mark)
-        return mark
+                value, place = container.data, container.node
+                container = stack.pop()
+            self._add(container, value, place)
+        return whole.data[0], whole.node.children[0]
 
     def _refuse_properties(self, event: Any, mark: Mark) -> bool:
         if event.tag is not None:
@@ -131,32 +136,6 @@ class _Builder:
         if event.anchor is not None:
             self._report("anchor", "YAML anchors (&…) are not accepted", mark, "write the value out")
         return event.tag is not None
-
-    def _scalar(self, event: Any, is_key: bool) -> tuple[Any, Place]:
-        """Return one scalar. This is what reading a large file costs."""
-        start, end = event.start_mark, event.end_mark
-        line, column = start.line, start.column
-        place = Scalar(line + 1, column + 1, end.column - column if end.line == line else 0, self.source)
-        self.nodes += 1
-        if self.nodes > MAX_NODES:
-            self._stop("too-many-values", f"more than {MAX_NODES} values in one fleet", place)
-        text: str = event.value
-        if event.tag is not None or event.anchor is not None or not text.isprintable() or self.replaced:
-            if self._is_refused(event, place):
-                return text, Node(place, broken=True)
-        if event.style not in _PLAIN:
-            return text, place
-        value = read_scalar(text)
-        if type(value) is str:
-            return value, place
-        if is_key:
-            shown = text or "nothing"
-            self._report("not-a-string", f"a key is text, but {shown} is not", place, f'quote it: "{text}"')
-            return text, place
-        if type(value) is Unreadable:
-            self._report(value.code, value.message, place, value.hint)
-            return text, Node(place, broken=True)
-        return value, place
 
     def _is_refused(self, event: Any, mark: Mark) -> bool:
         """Say whether a scalar has a tag, or holds what it may not, and report that; an anchor is reported only."""
@@ -166,28 +145,50 @@ class _Builder:
             self._report("control-character", control_message(control), mark, _CONTROL_HINTS.get(control, ""))
         return refused or control is not None or (self.replaced and REPLACED in event.value)
 
+    def _no_text(self, text: str, value: Any, place: Place, is_key: bool) -> tuple[Any, Place]:
+        """Return value and place of a plain scalar that is no text; report it where it cannot be one."""
+        if is_key:
+            shown = shorten(text)
+            message = f"a key is text, but {shown or 'nothing'} is not"
+            self._report("not-a-string", message, place.mark, f'quote it: "{shown}"')
+            return text, place
+        if isinstance(value, Unreadable):
+            self._report(value.code, value.message, place.mark, value.hint)
+            return text, Node(place.mark, broken=True)
+        return value, place
+
     def _add(self, container: _Open, value: Any, place: Place) -> None:
         """Put a finished value into the mapping or list that is open."""
-        node = container.node
-        if not container.is_mapping:
-            node.children[len(container.data)] = place
-            container.data.append(value)
-        elif container.wants_key:
-            if not isinstance(value, str):
+        node, data = container.node, container.data
+        if container.wants_key:
+            if type(value) is not str:
                 self._report("not-a-string", "a key is text, not a list or mapping", place.mark)
                 value = f"\0{place.mark.line}:{place.mark.column}"
             if value in node.keys:
-                message = f'the key "{value}" is already on line {node.keys[value].line}'
+                message = f'the key "{shorten(value)}" is already on line {node.keys[value].line}'
                 self._report("duplicate-key", message, place.mark, "keep one of the two")
             container.key, container.key_mark, container.wants_key = value, place.mark, False
-        else:
-            container.wants_key = True
-            key = container.key
-            # The first of two wins: the second has its error already. A key that is no text is not in the data at all.
-            if key not in container.data and not key.startswith("\0"):
-                container.data[key] = value
-                node.keys[key] = container.key_mark
-                node.children[key] = place
+            return
+        self.document.values += 1
+        if len(data) >= container.most or self.document.values > MAX_VALUES:
+            self._too_many(container, place.mark)
+        if not container.is_mapping:
+            node.children[len(data)] = place
+            data.append(value)
+            return
+        container.wants_key = True
+        key = container.key
+        # The first of two wins: the second has its error already. A key that is no text is not in the data at all.
+        if key not in data and not key.startswith("\0"):
+            data[key] = value
+            node.keys[key] = container.key_mark
+            node.children[key] = place
+
+    def _too_many(self, container: _Open, mark: Mark) -> None:
+        if self.document.values > MAX_VALUES:
+            self._stop("too-many-values", f"more than {MAX_VALUES} values in one fleet", mark)
+        what = "mapping" if container.is_mapping else "list"
+        self._stop("too-many-values", f"more than {container.most} entries in one {what}", mark)
 
     def _at(self, line: int, column: int) -> Mark:
         return Mark(line, column, 1, self.source)
@@ -217,13 +218,14 @@ class _Builder:
 
 
 class _Open:
-    """A mapping or list whose end has not come yet."""
+    """A mapping or list whose end has not come yet; it has `most` entries at most."""
 
-    __slots__ = ("data", "is_mapping", "key", "key_mark", "node", "wants_key")
+    __slots__ = ("data", "is_mapping", "key", "key_mark", "most", "node", "wants_key")
 
-    def __init__(self, data: Any, node: Node) -> None:
+    def __init__(self, data: Any, node: Node, most: int) -> None:
         self.data = data
         self.node = node
+        self.most = most
         self.is_mapping = isinstance(data, dict)
         self.wants_key = self.is_mapping
         self.key = ""

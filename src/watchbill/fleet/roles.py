@@ -174,7 +174,7 @@ def _description(document: Document, path: Path, shown: str, text: str) -> str:
     document.sources.append(source)
     values: Any
     node: Place
-    values, node, _ = read_yaml(document, source, head + "\n")
+    values, node = read_yaml(document, source, head + "\n")
     description = values.get("description") if isinstance(values, dict) else None
     if not isinstance(description, str) or not description.strip():
         raise FleetError([node.mark.problem("bad-skill", f"{shown} has no description", hint)])

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from watchbill.fleet.words import shorten
+
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {
     form: value
@@ -45,11 +47,13 @@ def read_scalar(text: str) -> str | int | float | bool | Unreadable:
         return _BOOLEANS[text]
     if _INTEGER.fullmatch(text):
         if len(text) > _MAX_DIGITS:
-            return Unreadable("ambiguous-number", "this number is too large", f'quote it if it is text: "{text}"')
+            hint = f'quote it if it is text: "{shorten(text)}"'
+            return Unreadable("ambiguous-number", "this number is too large", hint)
         return int(text)
     if _NUMBER_LIKE.fullmatch(text) or _NOT_FINITE.fullmatch(text):
-        message = f"{text} means different things to different YAML readers"
-        return Unreadable("ambiguous-number", message, f'quote it if it is text: "{text}", else write plain digits')
+        message = f"{shorten(text)} means different things to different YAML readers"
+        hint = f'quote it if it is text: "{shorten(text)}", else write plain digits'
+        return Unreadable("ambiguous-number", message, hint)
     if _FLOAT.fullmatch(text):
         return float(text)
     return text
