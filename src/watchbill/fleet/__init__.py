@@ -99,7 +99,7 @@ def _load(path: str | os.PathLike[str], overlay: Overlay | None) -> tuple[Disk, 
 
 @contextmanager
 def _collector_off() -> Iterator[None]:
-    """Hold back the collector of reference cycles: nearly all that is made stays, and a third of the time went there."""
+    """Hold back the collector of reference cycles: what is made here stays, and a third of the time went there."""
     was_on = gc.isenabled()
     gc.disable()
     try:
