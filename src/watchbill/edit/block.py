@@ -27,15 +27,16 @@ def insert_lines(text: str, at: int, lines: Sequence[str]) -> Splice:
     return Splice(at, at, "".join(line + newline for line in lines))
 
 
-def insert_after(text: str, collection: Collection, anchor: int, lines: Sequence[str]) -> Splice:
-    """Return the splice that puts the lines of a new element after element number `anchor`.
+def insert_after(text: str, collection: Collection, anchor: int, new: Sequence[Sequence[str]]) -> Splice:
+    """Return the splice that puts new elements, each some lines, after element number `anchor`.
 
-    A blank line comes first where most elements are told apart by one.
+    A blank line comes before each where most elements are told apart by one.
     """
     all_elements = elements(text, collection)
     gaps = [_blank_before(text, line_start(text, one.start)) for one in all_elements[1:]]
     blank = [""] if sum(gaps) * 2 > len(gaps) else []
-    return insert_lines(text, lines_stop(text, all_elements[anchor]), [*blank, *lines])
+    lines = [line for element in new for line in (*blank, *element)]
+    return insert_lines(text, lines_stop(text, all_elements[anchor]), lines)
 
 
 def remove(text: str, collection: Collection, number: int) -> list[Splice]:

@@ -12,6 +12,7 @@ from watchbill.edit.change import Change, Insert, edit
 from watchbill.edit.file import Original
 from watchbill.edit.layout import compose, data_of
 from watchbill.edit.outcome import Edited, EditRefused, compared
+from watchbill.edit.style import Entries
 from watchbill.errors import FleetError, OperationError
 from watchbill.fleet import Fleet, load_fleet
 from watchbill.fleet.document import Document
@@ -76,8 +77,8 @@ class Draft:
             return found[0]
         if found:
             names = " or ".join(dict.fromkeys(entry.reference for entry in found))
-            lines = ", ".join(str(self._mark(entry).line) for entry in found)
-            message = f'{len(found)} entries of the roster are called "{reference}" (lines {lines})'
+            lines = ", ".join(self._mark(entry).place for entry in found)
+            message = f'{len(found)} entries of the roster are called "{reference}" ({lines})'
             raise OperationError(message, f"say which: {names}", "ambiguous-agent")
         for entry in ours:
             if entry.spec.count is not None and name in agent_names(entry.spec):
@@ -112,21 +113,21 @@ class Draft:
         """Return the file of a roster entry, and the path in it of the entry or of something inside the entry."""
         mark = self._mark(entry)
         source = _source(mark)
-        return source, ("roster", _index_in(_text_of(source), mark), *steps)
+        return source, ("roster", _index_in(source.text, mark), *steps)
 
-    def new_agent(self, team: str, fields: dict[str, Any]) -> tuple[Source, list[Change]]:
-        """Return file and changes that put a new entry after those of its team, else where the team is declared."""
+    def new_agent(self, team: str, fields: dict[str, Any]) -> tuple[Source, Insert]:
+        """Return file and change that put a new entry after those of its team, else where the team is declared."""
         mates = [entry for entry in self.entries() if entry.spec.team == team]
         if mates:
             source, path = self.change_of_entry(mates[-1])
-            return source, [Insert(("roster",), None, fields, after=path[-1])]
+            return source, Insert(("roster",), [fields], after=path[-1])
         source = self._home_of_team(team)
         return source, _added_to(source, "roster", [fields])
 
     def new_entries(
         self, section: str, entries: Mapping[str, dict[str, Any]], *, team: str = ""
-    ) -> tuple[Source, list[Change]]:
-        """Return file and changes that put new entries at the end of a section.
+    ) -> tuple[Source, Insert]:
+        """Return file and change that put new entries at the end of a section.
 
         That is the file where all entries of the section (those of `team`, where one is given) are, else where the
         team is declared, else the top file. Raises OperationError where the section has one of the names already.
@@ -149,14 +150,12 @@ class Draft:
         node = self.document.root.children.get(section)
         for name in names:
             if node is not None and name in node.keys:
-                where = node.keys[name]
-                message = f'"{name}" is already among the {section}, on line {where.line} of {_source(where).name}'
+                where = node.keys[name].place
+                message = f'"{name}" is already among the {section}, on {where}'
                 raise OperationError(message, "choose another name, or edit that entry", "already-there")
 
-    def finish(
-        self, source: Source, changes: Sequence[Change], *, dry_run: bool, notices: Sequence[str] = ()
-    ) -> Edited:
-        """Make the changes to one file of the fleet and write it, unless it is a `dry_run`.
+    def finish(self, source: Source, change: Change, *, dry_run: bool, notices: Sequence[str] = ()) -> Edited:
+        """Make a change to one file of the fleet and write it, unless it is a `dry_run`.
 
         Raises EditRefused where the fleet would be wrong, and OperationError where the file cannot be edited or
         written. It is untouched then.
@@ -165,7 +164,7 @@ class Draft:
         if hashlib.sha256(original.content).hexdigest() != source.sha256:
             message = f"{source.name} changed while it was read"
             raise OperationError(message, "run the command again", "changed-meanwhile")
-        content = original.encoded(edit(original.text, changes))
+        content = original.encoded(edit(original.text, change))
         old = self._loaded()
         try:
             new = load_fleet(self.path, {source.path: content})
@@ -200,15 +199,13 @@ class Draft:
         return _source(teams.keys[team]) if teams is not None and team in teams.keys else self.document.sources[0]
 
 
-def _added_to(source: Source, section: str, entries: Mapping[str, Any] | list[Any]) -> list[Change]:
-    """Return the changes that add entries to a section of a file, which may not have that section yet."""
-    present = data_of(compose(_text_of(source)))
-    if section not in present:
-        before = [key for key in SECTIONS[: SECTIONS.index(section)] if key in present]
-        return [Insert((), section, entries, after=before[-1] if before else None)]
-    if isinstance(entries, list):
-        return [Insert((section,), None, entry) for entry in entries]
-    return [Insert((section,), name, entry) for name, entry in entries.items()]
+def _added_to(source: Source, section: str, entries: Entries) -> Insert:
+    """Return the change that adds entries to a section of a file, which may not have that section yet."""
+    present = data_of(compose(source.text))
+    if section in present:
+        return Insert((section,), entries)
+    before = [key for key in SECTIONS[: SECTIONS.index(section)] if key in present]
+    return Insert((), {section: entries}, after=before[-1] if before else None)
 
 
 def _one_of_several(reference: str, entry: Entry) -> OperationError:
@@ -222,11 +219,6 @@ def _source(mark: Mark) -> Source:
     if mark.source is None:
         raise AssertionError("what was read has a file")
     return mark.source
-
-
-def _text_of(source: Source) -> str:
-    """Return the text of a file as it was read; line ends do not count here."""
-    return "\n".join(source.lines)
 
 
 def _index_in(text: str, mark: Mark) -> int:

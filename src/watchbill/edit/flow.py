@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from watchbill.edit.layout import Collection, Element, Splice, elements, line_break, line_start, line_stop
 
 
-def insert_after(text: str, collection: Collection, anchor: int | None, written: str) -> list[Splice]:
-    """Return the splices that put a new element after element number `anchor`, or into an empty collection (None).
+def insert_after(text: str, collection: Collection, anchor: int, new: Sequence[str]) -> list[Splice]:
+    """Return the splices that put new elements after element number `anchor`, or into an empty collection.
 
-    Where the elements have lines of their own, the new one gets one, too.
+    Where the elements have lines of their own, each new one gets one, too.
     """
     inside = collection.start_mark.index + 1
-    if anchor is None:
-        return [Splice(inside, inside, written)]
+    if not collection.value:
+        return [Splice(inside, inside, ", ".join(new))]
     all_elements = elements(text, collection)
     element = all_elements[anchor]
     before = all_elements[anchor - 1].end if anchor else inside
     if "\n" not in text[before : element.start]:
-        return [Splice(element.end, element.end, f", {written}")]
-    indent = text[line_start(text, element.start) : element.start]
+        return [Splice(element.end, element.end, "".join(f", {one}" for one in new))]
     comma = _comma(text, element)
-    stop = line_stop(text, element.end if comma is None else comma)
-    rest = text[element.end if comma is None else comma + 1 : stop]
-    if _is_blank(rest):
-        new = f"{indent}{written}{'' if comma is None else ','}{line_break(text, stop)}"
-        added = [] if comma is not None else [Splice(element.end, element.end, ",")]
-        return [*added, Splice(stop, stop, new)]
-    return [Splice(element.end, element.end, f",{line_break(text, stop)}{indent}{written}")]
+    end = element.end if comma is None else comma + 1
+    stop = line_stop(text, end)
+    newline, indent = line_break(text, stop), text[line_start(text, element.start) : element.start]
+    lines = f",{newline}{indent}".join(new)
+    if not _is_blank(text[end:stop]):
+        return [Splice(element.end, element.end, f",{newline}{indent}{lines}")]
+    if comma is not None:
+        return [Splice(stop, stop, f"{indent}{lines},{newline}")]
+    return [Splice(element.end, element.end, ","), Splice(stop, stop, f"{indent}{lines}{newline}")]
 
 
 def remove(text: str, collection: Collection, number: int) -> list[Splice]:

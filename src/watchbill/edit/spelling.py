@@ -11,7 +11,7 @@ import yaml
 from watchbill.fleet.scalars import read_scalar
 
 # Letters of any language, and the punctuation of names, paths, addresses and sentences where it means nothing to YAML.
-_PLAIN = re.compile(r"[\w/~](?:[\w/~.@%+='()!?*-]|:(?=[\w/~])|[ ](?=[\w/~(]))*")
+_PLAIN = re.compile(r"[\w/~](?:[\w/~.@%+='()!*-]|:(?=[\w/~])|[ ](?=[\w/~(]))*")
 # Booleans in YAML 1.1 as it is written, though not in PyYAML.
 _ONE_LETTER = frozenset("yYnN")
 _resolve: Any = yaml.resolver.Resolver().resolve

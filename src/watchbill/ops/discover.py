@@ -123,13 +123,13 @@ def _proposals(draft: Draft, repositories: Sequence[Repository]) -> tuple[list[P
     proposals, refused = [], []
     for repository in repositories:
         folder = str(repository.folder)
+        if set(folder) & UNSHOWABLE:
+            refused.append(f"{folder}: a fleet file may not hold the characters of this path")
+            continue
         try:
             path = words.path(below_home(folder))
         except words.Refused as why:
             refused.append(f"{folder}: {why.message}")
-            continue
-        if set(path) & UNSHOWABLE:
-            refused.append(f"{folder}: a fleet file may not hold the characters of this path")
             continue
         remote = repository.remote
         name = next((one for one, at, url in known if at == path or same_repository(url, remote)), None)

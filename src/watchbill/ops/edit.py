@@ -56,7 +56,7 @@ def remove_agent(path: Path, reference: str, *, dry_run: bool = False) -> Edited
     _refuse_protected(entry)
     _refuse_floor(draft, entry)
     source, place = draft.change_of_entry(entry)
-    return draft.finish(source, [Remove(place)], dry_run=dry_run)
+    return draft.finish(source, Remove(place), dry_run=dry_run)
 
 
 def scale_agent(path: Path, reference: str, count: int, *, dry_run: bool = False) -> Edited:
@@ -73,12 +73,12 @@ def scale_agent(path: Path, reference: str, count: int, *, dry_run: bool = False
         _refuse_protected(entry)
         source, place = draft.change_of_entry(entry)
         notice = f"{name}0 … {name}{count - 1} are new agents, each with a home of its own; {name} leaves"
-        change: Change = Insert(place, "count", count, after="name")
-        return draft.finish(source, [change], dry_run=dry_run, notices=[notice])
+        change = Insert(place, {"count": count}, after="name")
+        return draft.finish(source, change, dry_run=dry_run, notices=[notice])
     if count < now:
         _refuse_protected(entry)
     source, place = draft.change_of_entry(entry, "count")
-    return draft.finish(source, [Replace(place, count)], dry_run=dry_run)
+    return draft.finish(source, Replace(place, count), dry_run=dry_run)
 
 
 def move_agent(path: Path, reference: str, host: str | None, *, dry_run: bool = False) -> Edited:
@@ -90,13 +90,13 @@ def move_agent(path: Path, reference: str, host: str | None, *, dry_run: bool = 
         return draft.nothing(f"{entry.spec.name} is {where}")
     if host is None:
         source, place = draft.change_of_entry(entry, "host")
-        return draft.finish(source, [Remove(place)], dry_run=dry_run)
+        return draft.finish(source, Remove(place), dry_run=dry_run)
     draft.known("hosts", "host", host)
     if entry.spec.host is not None:
         source, place = draft.change_of_entry(entry, "host")
-        return draft.finish(source, [Replace(place, host)], dry_run=dry_run)
+        return draft.finish(source, Replace(place, host), dry_run=dry_run)
     source, place = draft.change_of_entry(entry)
-    return draft.finish(source, [Insert(place, "host", host)], dry_run=dry_run)
+    return draft.finish(source, Insert(place, {"host": host}), dry_run=dry_run)
 
 
 def add_host(
@@ -128,8 +128,8 @@ def cordon_host(path: Path, name: str, *, undo: bool = False, dry_run: bool = Fa
     place = ("hosts", name, "cordon")
     change: Change = Remove(place) if undo else Replace(place, True)
     if "cordon" not in host:
-        change = Insert(place[:-1], "cordon", True)
-    return draft.finish(draft.source_of("hosts", name), [change], dry_run=dry_run)
+        change = Insert(place[:-1], {"cordon": True})
+    return draft.finish(draft.source_of("hosts", name), change, dry_run=dry_run)
 
 
 def drain_host(path: Path, name: str, *, dry_run: bool = False) -> Edited:

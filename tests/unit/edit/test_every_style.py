@@ -39,17 +39,17 @@ def edits(draw: st.DrawFn) -> tuple[dict[str, Any], Change]:
     kinds = ["entry", "section"] + (["remove", "key", "value", "remove key"] if entries_there else [])
     kind = draw(st.sampled_from(kinds))
     if kind == "section":
-        return data, Insert((), "projects", {"new": new}, after=draw(st.sampled_from(["version", "teams", "roster"])))
+        return data, Insert((), {"projects": {"new": new}}, after=draw(st.sampled_from(["version", "teams", "roster"])))
     if kind == "entry":
         after = draw(st.sampled_from([None, *entries_there]))
-        return data, Insert((section,), None if section == "roster" else "new", new, after)
+        return data, Insert((section,), [new] if section == "roster" else {"new": new, "newer": new}, after)
     entry = draw(st.sampled_from(entries_there))
     if kind == "remove":
         return data, Remove((section, entry))
     there = data[section][entry]
     key = draw(st.sampled_from(list(there)))
     if kind == "key":
-        return data, Insert((section, entry), "new", draw(scalars), after=draw(st.sampled_from([None, *there])))
+        return data, Insert((section, entry), {"new": draw(scalars)}, after=draw(st.sampled_from([None, *there])))
     if kind == "value":
         there[key] = draw(scalars)
         return data, Replace((section, entry, key), draw(scalars))
@@ -63,7 +63,7 @@ def test_edit_means_what_was_asked_and_keeps_all_else(asked: tuple[dict[str, Any
     data, change = asked
     before = Writer(Random(seed)).text(data)
     assert yaml.safe_load(before) == data
-    after = edit(before, [change])
+    after = edit(before, change)
     assert as_pairs(yaml.safe_load(after)) == as_pairs(expected(data, change))
     assert ("\r\n" in before) == ("\r\n" in after) and "\r\n" not in after.replace("\r\n", "")
     assert after.endswith("\n") == before.endswith("\n")
@@ -87,11 +87,11 @@ def expected(data: dict[str, Any], change: Change) -> dict[str, Any]:
             parent = parent[step]
         if isinstance(parent, list):
             place = len(parent) if change.after is None else int(change.after) + 1
-            parent[place:place] = [change.value]
+            parent[place:place] = change.new
             return data
         names = list(parent)
         place = len(names) if change.after is None else names.index(change.after) + 1
-        parent[change.key] = change.value
+        parent.update(change.new)
         for name in names[place:]:
             parent[name] = parent.pop(name)
         return data

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watchbill.edit import spelling
@@ -19,7 +19,11 @@ HOSTILE = [
     *("{a}", "'a", '"a', "a\\b", 'a"b', "a'b", " a", "a ", "", "---", "...", "<<", "2026-01-01", "{{ a }}", "$(a)"),
     *("a\tb", "a\nb", "\u00a0", "Überall 😀", "\u2029", "\x1b[31m", "\0", "\ufeff", "\U000e0041", "\x85", "x" * 500),
 ]
-texts = st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+texts = st.one_of(
+    st.sampled_from(HOSTILE),
+    st.text(" -?:,[]{}#&*!|>'\"%@`=~.0a/\\()", max_size=6),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+)
 PLACES: dict[str, Callable[[str], str]] = {
     "value": lambda text: f"x: {text}\ny: 1\n",
     "value before a comment": lambda text: f"x: {text} # y\n",
@@ -33,6 +37,7 @@ PLACES: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("place", PLACES)
+@settings(max_examples=300)
 @given(text=texts, quoted=st.booleans())
 def test_text_is_read_back_exactly(place: str, text: str, quoted: bool) -> None:
     document = PLACES[place](spelling.scalar(text, quoted=quoted))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from watchbill.errors import OperationError
 
 PROJECT = Path(__file__).resolve().parents[3]
 NEW = {"name": "new", "team": "app"}
-AGENT = Insert(("roster",), None, NEW)
-AFTER_FIRST = Insert(("roster",), None, NEW, after=0)
+AGENT = Insert(("roster",), [NEW])
+AFTER_FIRST = Insert(("roster",), [NEW], after=0)
 FIRST, SECOND = Remove(("roster", 0)), Remove(("roster", 1))
 
 # What the text is, what is done to it, what comes of it.
@@ -52,7 +53,7 @@ STYLES: dict[str, tuple[str, list[Change], str]] = {
     ),
     "too long for one line": (
         "roster:\n  - {name: a}\n",
-        [Insert(("roster",), None, {"name": "new", "mission": "m" * 120})],
+        [Insert(("roster",), [{"name": "new", "mission": "m" * 120}])],
         f"roster:\n  - {{name: a}}\n  - name: new\n    mission: {'m' * 120}\n",
     ),
     "blank lines between entries": (
@@ -62,7 +63,7 @@ STYLES: dict[str, tuple[str, list[Change], str]] = {
     ),
     "blank line between groups only": (
         "roster:\n  - {name: a}\n  - {name: b}\n\n  - {name: c}\n",
-        [Insert(("roster",), None, NEW, after=1)],
+        [Insert(("roster",), [NEW], after=1)],
         "roster:\n  - {name: a}\n  - {name: b}\n  - {name: new, team: app}\n\n  - {name: c}\n",
     ),
     "carriage returns": (
@@ -112,6 +113,16 @@ STYLES: dict[str, tuple[str, list[Change], str]] = {
         [AGENT],
         "roster: [\n  {name: a},\n  {name: b},\n  {name: new, team: app},\n]\n",
     ),
+    "several lines of a flow list": (
+        "roster: [\n  {name: a}\n]\nteams: {a: {}}\n",
+        [Insert(("roster",), [{"name": "b"}, {"name": "c"}]), Insert(("teams",), {"b": {}, "c": {}})],
+        "roster: [\n  {name: a},\n  {name: b},\n  {name: c}\n]\nteams: {a: {}, b: {}, c: {}}\n",
+    ),
+    "several between blank lines": (
+        "hosts:\n  a: {x: 1}\n\n  b: {x: 2}\n",
+        [Insert(("hosts",), {"c": {"x": 3}, "d": {"x": 4}})],
+        "hosts:\n  a: {x: 1}\n\n  b: {x: 2}\n\n  c: {x: 3}\n\n  d: {x: 4}\n",
+    ),
     "flow list over lines, bracket beside the last": (
         "roster: [\n  {name: a},\n  {name: b}]\n",
         [AGENT],
@@ -129,22 +140,22 @@ STYLES: dict[str, tuple[str, list[Change], str]] = {
     ),
     "section that is not there": (
         "version: 1\n\nteams:\n  app: {tenant: t}\n  # more to come\n\nroster: []\n",
-        [Insert((), "projects", {"p": {"team": "app"}}, after="teams")],
+        [Insert((), {"projects": {"p": {"team": "app"}}}, after="teams")],
         "version: 1\n\nteams:\n  app: {tenant: t}\n  # more to come\n\nprojects:\n  p: {team: app}\n\nroster: []\n",
     ),
     "JSON": (
         '{"version": 1, "roster": [{"name": "a"}], "projects": {}}',
-        [AGENT, Insert(("projects",), "p", {"path": "~/x"}), Replace(("roster", 0, "name"), "b")],
+        [AGENT, Insert(("projects",), {"p": {"path": "~/x"}}), Replace(("roster", 0, "name"), "b")],
         '{"version": 1, "roster": [{"name": "b"}, {"name": "new", "team": "app"}], "projects": {"p": {"path": "~/x"}}}',
     ),
     "values in one column": (
         "hosts:\n  desk:  {x: 1}\n  attic: {x: 2}\n",
-        [Insert(("hosts",), "bay", {"x": 3}), Insert(("hosts",), "workshop", {"x": 4})],
+        [Insert(("hosts",), {"bay": {"x": 3}}), Insert(("hosts",), {"workshop": {"x": 4}})],
         "hosts:\n  desk:  {x: 1}\n  attic: {x: 2}\n  bay:   {x: 3}\n  workshop: {x: 4}\n",
     ),
     "block mapping of block mappings": (
         "hosts:\n    desk:\n      x: 1\n\nteams: {}\n",
-        [Insert(("hosts",), "attic", {"x": 2, "labels": {"a": "b"}})],
+        [Insert(("hosts",), {"attic": {"x": 2, "labels": {"a": "b"}}})],
         "hosts:\n    desk:\n      x: 1\n    attic:\n      x: 2\n      labels: {a: b}\n\nteams: {}\n",
     ),
     "removed with the comments that are its own": (
@@ -197,7 +208,7 @@ STYLES: dict[str, tuple[str, list[Change], str]] = {
     ),
     "key of an entry over lines": (
         "roster:\n  - {name: a, role: x,\n     host: desk, place: {\n       labels: {b: c}}}   # z\n",
-        [Remove(("roster", 0, "host")), Insert(("roster", 0), "count", 2, after="name")],
+        [Remove(("roster", 0, "host")), Insert(("roster", 0), {"count": 2}, after="name")],
         "roster:\n  - {name: a, count: 2, role: x,\n     place: {\n       labels: {b: c}}}   # z\n",
     ),
     "last key on a line of its own": (
@@ -212,7 +223,7 @@ STYLES: dict[str, tuple[str, list[Change], str]] = {
     ),
     "key of a block entry": (
         "roster:\n  - name: a\n    host: desk   # pinned\n    role: |-\n      x\n\nhosts: {}\n",
-        [Remove(("roster", 0, "host")), Insert(("roster", 0), "cordon", True)],
+        [Remove(("roster", 0, "host")), Insert(("roster", 0), {"cordon": True})],
         "roster:\n  - name: a\n    role: |-\n      x\n    cordon: true\n\nhosts: {}\n",
     ),
     "key beside the dash": (
@@ -246,7 +257,7 @@ STYLES: dict[str, tuple[str, list[Change], str]] = {
 @pytest.mark.parametrize("style", STYLES)
 def test_edit_changes_only_what_it_must(style: str) -> None:
     before, changes, after = STYLES[style]
-    assert edit(before, changes) == after
+    assert functools.reduce(edit, changes, before) == after
 
 
 FLEETS = sorted((PROJECT / "inventories").glob("*/fleet.yaml"))
@@ -254,10 +265,10 @@ FLEETS = sorted((PROJECT / "inventories").glob("*/fleet.yaml"))
 EXAMPLES: dict[str, tuple[Callable[[str], Change], int]] = {
     "agent": (lambda _: AGENT, 0),
     "agent gone": (lambda _: FIRST, 1),
-    "host": (lambda _: Insert(("hosts",), "barn", {"address": "192.0.2.1", "slots": 1}), 0),
-    "cordon": (lambda host: Insert(("hosts", host), "cordon", True), 1),
-    "team": (lambda _: Insert(("teams",), "docs", {"tenant": "studio"}), 0),
-    "section": (lambda _: Insert((), "new", {"x": {"team": "app"}}, after="teams"), 0),
+    "host": (lambda _: Insert(("hosts",), {"barn": {"address": "192.0.2.1", "slots": 1}}), 0),
+    "cordon": (lambda host: Insert(("hosts", host), {"cordon": True}), 1),
+    "team": (lambda _: Insert(("teams",), {"docs": {"tenant": "studio"}}), 0),
+    "section": (lambda _: Insert((), {"new": {"x": {"team": "app"}}}, after="teams"), 0),
 }
 
 
@@ -267,7 +278,7 @@ EXAMPLES: dict[str, tuple[Callable[[str], Change], int]] = {
 def test_an_edit_of_an_example_fleet_keeps_every_other_line(path: Path, example: str, newline: str) -> None:
     make, most = EXAMPLES[example]
     before = path.read_text().replace("\n", newline)
-    after = edit(before, [make(next(key for key in yaml.safe_load(before)["hosts"]))])
+    after = edit(before, make(next(key for key in yaml.safe_load(before)["hosts"])))
     lines = list(difflib.ndiff(before.split("\n"), after.split("\n")))
     assert sum(line.startswith("- ") for line in lines) <= most
     assert 0 < sum(line.startswith(("+ ", "- ")) for line in lines) <= 4
@@ -280,5 +291,5 @@ def test_an_edit_of_an_example_fleet_keeps_every_other_line(path: Path, example:
 )
 def test_a_text_that_cannot_be_edited_is_refused_with_the_way_out(text: str) -> None:
     with pytest.raises(OperationError, match="cannot be edited safely") as caught:
-        edit(text, [FIRST, AGENT, FIRST])
+        functools.reduce(edit, [FIRST, AGENT, FIRST], text)
     assert "by hand" in caught.value.hint
