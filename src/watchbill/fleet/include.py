@@ -46,7 +46,7 @@ def read_document(path: str | os.PathLike[str], overlay: Overlay | None = None) 
 
 
 _HINTS = {
-    "missing-file": "name the file with -f FILE, or set $WATCHBILL_FILE",
+    "missing-file": "name the file with -f FILE or $WATCHBILL_FILE, or start one with: watchbill init",
     "unreadable-file": "name the fleet file itself",
 }
 
