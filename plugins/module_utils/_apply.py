@@ -40,6 +40,7 @@ class Apply:
         observation: Observation,
         backup: str,
         record: t.Callable[[Action], None],
+        hand_set: t.Mapping[str, t.Mapping[str, t.Any]],
     ) -> None:
         """Take what an apply needs.
 
@@ -47,6 +48,7 @@ class Apply:
         :param bodies: contents of files by SHA-256.
         :param backup: directory for copies of foreign things that are removed.
         :param record: called with every action when it has its result.
+        :param hand_set: limits by slice (``tenant/unit``) that the policy leaves alone.
         """
         self.layout = layout
         self.resources = resources
@@ -54,6 +56,7 @@ class Apply:
         self.observation = observation
         self.backup = backup
         self.record = record
+        self.hand_set = hand_set
 
     def run(self, actions: list[Action]) -> None:
         """Carry out *actions*; those that already have a result are left alone."""
@@ -227,6 +230,7 @@ class Apply:
             problems: dict[str, str] = {}
             if has_manager(who):
                 systemctl_user(who, "daemon-reload")
+                self._set_by_hand_again(who, tenant)
                 problems = self._start_keepers(who, staying) | self._other_limits(who, staying)
             elif staying:
                 raise AsUserError(f"no user manager runs for {tenant}")
@@ -263,6 +267,13 @@ class Apply:
             except AsUserError as error:
                 problems.update(_still_down(who, sorted(names), str(error), verb))
         return problems
+
+    def _set_by_hand_again(self, who: Account, tenant: str) -> None:
+        """Put limits back that the policy leaves alone: a tenant's manager forgets them when it reads its units."""
+        for name, limits in sorted(self.hand_set.items()):
+            owner, unit = name.split("/", 1)
+            if owner == tenant:
+                systemctl_user(who, "set-property", "--runtime", unit, *_limits.as_settings(limits))
 
     def _other_limits(self, who: Account, actions: list[Action]) -> dict[str, str]:
         """Return what is wrong with slices that have other limits although their manager has read them, by unit."""

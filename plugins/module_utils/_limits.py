@@ -61,6 +61,16 @@ def as_written(limits: Limits) -> str:
     return ", ".join(f"{name} {_amount(name, limits[name])}" for name in PROPERTIES if name in limits)
 
 
+def as_settings(limits: Limits) -> list[str]:
+    """Return limits as ``systemctl set-property`` takes them; None takes one off."""
+    none = {"memory": "infinity", "cpu": "", "tasks": "infinity"}
+    unit = {"cpu": "%"}
+    return [
+        f"{SETTINGS[name]}=" + (none[name] if value is None else f"{value}{unit.get(name, '')}")
+        for name, value in sorted(limits.items())
+    ]
+
+
 def hand_set_slice(path: str) -> str | None:
     """Return the slice whose limits the drop-in at *path* (or the directory around it) sets, None for other paths.
 

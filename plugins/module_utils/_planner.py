@@ -96,13 +96,13 @@ def _action(resource: t.Mapping[str, t.Any], verb: str, **more: t.Any) -> dict[s
 
 def _stray_action(stray: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     # A repair, not a deletion: nothing of ours goes, so neither prune nor max_delete has a say.
-    where = f"set by hand for {stray['slice']}" if stray.get("slice") else "on a name that is Watchbill's"
+    reason = "limits set by hand" if stray.get("slice") else f"foreign {stray['what']} on a name that is Watchbill's"
     return _action(
         {"kind": "file", "name": stray["name"], "tenant": stray.get("tenant"), "agent": stray.get("agent")},
         "repair",
         origin="drift",
         disruption="live",
-        reason=f"foreign {stray['what']} {where}",
+        reason=reason,
         diff={"present": [True, False]},
         stray=True,
     )

@@ -134,7 +134,8 @@ class _Reconciliation:
                 self._keep_manager_at_boot()
             backup = f"{self.layout.backups}/{generation}-{utc_now()}"
             record = _recorder(journal)
-            Apply(self.layout, self.resources, self._bodies(), self.observation, backup, record).run(todo)
+            hand_set = self._limits_set_by_hand()
+            Apply(self.layout, self.resources, self._bodies(), self.observation, backup, record, hand_set).run(todo)
             failed = [action for action in todo if action["result"] == "failed"]
             resources = self._resources_now()
             self.last = {
@@ -153,6 +154,17 @@ class _Reconciliation:
         finally:
             journal.close()
         self._settle(todo)
+
+    def _limits_set_by_hand(self) -> dict[str, dict[str, t.Any]]:
+        """Return the limits of slices of tenants' managers that are not what they shall be, and may stay so."""
+        found = {}
+        for left in self.ignored:
+            key = f"unit:{left['name']}"
+            state = self.observation.states.get(key) or {}
+            if left["field"] == "limits" and "limits" in state and "/" in left["name"]:
+                wanted = self.resources[key]["limits"]
+                found[left["name"]] = {name: state["limits"][name] for name in wanted}
+        return found
 
     def _keep_manager_at_boot(self) -> None:
         try:

@@ -35,7 +35,7 @@ _PAGES = {
 }
 # The limits of an agent or a tenant are a slice: its unit, its file, and drop-ins that somebody set by hand.
 _SLICE = re.compile(r"(?:.*/)?((?:watchbill|user-[0-9]+)[^/]*\.slice)(?:\.d(?:/[^/]*)?)?")
-# Which of an agent's actions gives its row the name: the one that means most.
+# Which action gives a row without an agent's own the name: the one that means most.
 _RANK = ("delete", "move", "create", "restart", "update", "repair", "pending")
 
 
@@ -54,7 +54,7 @@ class Row:
         """The action that says most about the row."""
         return min(
             self.actions,
-            key=lambda action: (_RANK.index(_verb_of(action)), action.kind != "agent", action.kind != "unit"),
+            key=lambda action: (action.kind != "agent", _RANK.index(_verb_of(action)), action.kind != "unit"),
         )
 
     @property

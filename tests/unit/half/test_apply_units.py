@@ -64,7 +64,7 @@ def run(layout: Layout, *actions: dict[str, Any]) -> tuple[dict[str, Any], Obser
     """Carry out *actions*; return results by name and the observation with its warnings."""
     observation = Observation({}, [], {}, [], {})
     resources = {f"{a['kind']}:{a['name']}": {**a, "active": "agent@" in a["name"], "reload": "agent"} for a in actions}
-    _apply.Apply(layout, resources, {}, observation, "/nonexistent", lambda action: None).run(list(actions))
+    _apply.Apply(layout, resources, {}, observation, "/nonexistent", lambda action: None, {}).run(list(actions))
     return {a["name"]: a["result"] for a in actions}, observation
 
 
