@@ -21,7 +21,7 @@ INTERRUPTED = 130
 SECTIONS = {
     "Start": ("init",),
     "Look": ("validate", "render", "plan", "drift", "ps", "show", "logs", "schedule"),
-    "Change": ("apply", "start", "stop", "restart", "attach"),
+    "Change": ("apply", "start", "stop", "restart", "pause", "resume", "on", "off", "attach"),
     "Edit": ("agent", "host", "team", "project"),
     "Keep": ("snapshot",),
     "Try": ("lab",),

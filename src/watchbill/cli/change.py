@@ -25,11 +25,14 @@ Agents = Annotated[
     ),
 ]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for whoever looks next")]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="TIME", help="Its end: 18:00, 30m, 2h, 2026-12-24T18:00 (or …Z)")
+]
 
 
 def register(app: typer.Typer) -> None:
     """Give the commands of this module to the program."""
-    for function in (apply, start, stop, restart, attach):
+    for function in (apply, start, stop, restart, pause, resume, on, off, attach):
         command(app)(function)
 
 
@@ -109,7 +112,7 @@ def _ask(planned: Plan, prune: bool) -> tuple[bool, bool]:
 
 
 def start(options: Options, agents: Agents, why: Why = "") -> int:
-    """Take back a stop: the agents are started, and are again at every boot.
+    """Take back a stop or an off: the agents are on watch again whenever their schedule says so.
 
     Examples:  watchbill start coder0   ·   watchbill start studio/coder0 studio/coder1 --why "repository is back"
     """
@@ -118,14 +121,14 @@ def start(options: Options, agents: Agents, why: Why = "") -> int:
     return _report(options, give(options.target(), agents, why=why))
 
 
-def stop(options: Options, agents: Agents, why: Why = "") -> int:
-    """Stop agents until they are started again. A reboot or an apply does not bring them back.
+def stop(options: Options, agents: Agents, why: Why = "", until: Until = None) -> int:
+    """Stop agents at once, until they are started again. A reboot or an apply does not bring them back.
 
-    Examples:  watchbill stop coder0   ·   watchbill stop studio/coder0 --why "repository is down"
+    Examples:  watchbill stop coder0   ·   watchbill stop studio/coder0 --until 18:00 --why "repository is down"
     """
     from watchbill.ops.override import stop as give
 
-    return _report(options, give(options.target(), agents, why=why))
+    return _report(options, give(options.target(), agents, why=why, until=until))
 
 
 def restart(
@@ -141,6 +144,46 @@ def restart(
     from watchbill.ops.override import restart as give
 
     return _report(options, give(options.target(), agents, why=why, now=now))
+
+
+def pause(options: Options, agents: Agents, why: Why = "", until: Until = None) -> int:
+    """Keep the sessions of agents and hold their work. What they are doing now, they finish.
+
+    Examples:  watchbill pause coder0 --until 18:00   ·   watchbill pause studio/coder0 --why release
+    """
+    from watchbill.ops.override import pause as give
+
+    return _report(options, give(options.target(), agents, why=why, until=until))
+
+
+def resume(options: Options, agents: Agents, why: Why = "") -> int:
+    """Take back a pause; where there is none, an on or off: the schedule decides again.
+
+    Examples:  watchbill resume coder0   ·   watchbill resume studio/coder0 studio/coder1
+    """
+    from watchbill.ops.override import resume as give
+
+    return _report(options, give(options.target(), agents, why=why))
+
+
+def on(options: Options, agents: Agents, why: Why = "", until: Until = None) -> int:
+    """Put agents on watch, whatever their schedule says.
+
+    Examples:  watchbill on reviewer --until 2h   ·   watchbill on studio/reviewer --why "release tonight"
+    """
+    from watchbill.ops.override import on as give
+
+    return _report(options, give(options.target(), agents, why=why, until=until))
+
+
+def off(options: Options, agents: Agents, why: Why = "", until: Until = None) -> int:
+    """Take agents off watch, whatever their schedule says: they end once they are idle, after the grace at the latest.
+
+    Examples:  watchbill off coder0 --until 2026-12-27T09:00   ·   watchbill off studio/coder0 --why holiday
+    """
+    from watchbill.ops.override import off as give
+
+    return _report(options, give(options.target(), agents, why=why, until=until))
 
 
 def attach(options: Options, agent: AgentArgument) -> int:
@@ -167,19 +210,13 @@ def _report(options: Options, outcomes: Outcomes) -> int:
     if options.as_json:
         print_json(outcomes.to_json())
         return outcomes.exit_code
+    from watchbill.cli.hours_view import outcome_words
+
     shown = console()
     for outcome in outcomes.agents:
-        if outcome.error is not None:
-            shown.print(cell(f"{outcome.agent} on {outcome.host}: not done: {outcome.error}", "red"))
-        elif outcome.pending:
-            shown.print(
-                cell(
-                    f"{outcome.agent} on {outcome.host}: {outcome.state}, {outcomes.verb} waits until it is idle",
-                    "yellow",
-                )
-            )
-        else:
-            shown.print(cell(f"{outcome.agent} on {outcome.host}: {outcome.state or f'{outcomes.verb} is noted'}"))
+        style = "red" if outcome.error is not None else "yellow" if outcome.pending else ""
+        words = outcome_words(outcome, outcomes.verb, outcomes.until)
+        shown.print(cell(f"{outcome.agent} on {outcome.host}: {words}", style))
     return outcomes.exit_code
 
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from watchbill.cli.hours_view import duration
 from watchbill.cli.output import cell
-from watchbill.cli.status_view import duration
 from watchbill.cli.table import print_table, say
 from watchbill.ops.schedule import BURST, CELL_HOURS, Watch, Watches, Week
 from watchbill.ops.validate import counted

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from watchbill.cli.hours_view import SAID, by_whom, duration, on_watch
 from watchbill.cli.output import cell
 from watchbill.cli.table import print_table, say
 from watchbill.ops.validate import counted
@@ -31,11 +33,13 @@ _SIGNS = {
 
 def print_status(console: Console, status: Status) -> None:
     """Print one row for each agent, then the counts and the hosts that could not be asked."""
-    rows = [[cell(title) for title in ("AGENT", "HOST", "ROLE", "RUNTIME", "STATE", "BEAT", "")]]
+    now = datetime.datetime.now(datetime.UTC)
+    rows = [[cell(title) for title in ("AGENT", "HOST", "ROLE", "RUNTIME", "STATE", "BEAT", "ON WATCH", "")]]
     for agent in status.agents:
         sign, style = _SIGNS.get(agent.state, ("?", "dim"))
         names = [cell(name) for name in (agent.reference, agent.host, agent.role, agent.runtime)]
-        rows.append([*names, cell(f"{sign} {agent.state}", style), cell(_age(agent)), cell(_note(agent, status))])
+        seen = (cell(f"{sign} {agent.state}", style), cell(_age(agent)))
+        rows.append([*names, *seen, cell(on_watch(agent, now)), cell(_note(agent, status))])
     if status.agents:
         print_table(console, rows)
     say(console, _counts(status))
@@ -61,6 +65,9 @@ def print_details(console: Console, details: AgentDetails) -> None:
         "since": status.since,
         "restarts": status.restarts,
         "waits to restart": status.pending_restart,
+        "schedule": status.schedule,
+        "on watch": status.on_watch,
+        "next change": status.next_change,
         "override": status.override,
         "last event": status.last_event,
         "session": status.session_id,
@@ -97,7 +104,7 @@ def _counts(status: Status) -> str:
         parts.append(f"{unhealthy} not healthy")
     parts += [
         f"{counts[state]} {state}"
-        for state in ("waiting-input", "limited", "stuck", "crashed", "off", "unknown")
+        for state in ("waiting-input", "limited", "paused", "stuck", "crashed", "off", "unknown")
         if counts[state]
     ]
     return " · ".join(parts)
@@ -107,21 +114,13 @@ def _age(agent: AgentStatus) -> str | None:
     return None if agent.heartbeat_age_s is None else duration(agent.heartbeat_age_s)
 
 
-def duration(seconds: float) -> str:
-    """Return a time span in one short word: ``8s``, ``3m``, ``5h``, ``2d``."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{int(seconds // size)}{unit}"
-    return f"{int(seconds)}s"
-
-
 def _note(agent: AgentStatus, status: Status) -> str:
     """Return what deserves a word beside the state."""
     parts = []
-    stop = (agent.override or {}).get("stop")
-    if isinstance(stop, Mapping):
-        parts.append(f"stopped by {stop.get('who')}" + (f": {stop.get('why')}" if stop.get("why") else ""))
-    if "error" in (agent.override or {}):
+    override = agent.override or {}
+    if override.get("kind") in SAID:
+        parts.append(by_whom(override))
+    if override.get("kind") == "unreadable":
         parts.append(f"override cannot be read; watchbill stop or start {agent.name} mends it")
     if agent.healthy is False and agent.state not in ("off", "starting", "crashed", "unknown"):
         parts.append("not healthy")

@@ -1,9 +1,10 @@
-"""Stop, start and restart agents by an operator's word: an override on the host, which survives reboots and is no
-drift.
+"""Stop, start, restart, pause and resume agents, put them on watch or off it, by an operator's word: an override on the
+host, which survives reboots and is no drift.
 """
 
 from __future__ import annotations
 
+import datetime
 import getpass
 import socket
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from watchbill.ops.remote import TIMEOUT_SECONDS, HostError, ask, on_every_host
 from watchbill.ops.status import find_agent
+from watchbill.ops.until import parse_until, written
 
 if TYPE_CHECKING:
     from watchbill.fleet import Agent
@@ -44,10 +46,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What became of all agents that were named."""
+    """What became of all agents that were named; `until` is when the word ends, in UTC, None where it has no end."""
 
     verb: str
     agents: tuple[Outcome, ...]
+    until: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -56,25 +59,52 @@ class Outcomes:
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the list that ``stop --json`` and its like print."""
-        return [outcome.to_json() for outcome in self.agents]
+        return [outcome.to_json() | {"until": self.until} for outcome in self.agents]
 
 
-def stop(target: Target, references: Sequence[str], *, why: str = "", wait: int = WAIT_SECONDS) -> Outcomes:
-    """Stop agents until they are started again, reboots and applies included."""
-    return _override(target, "stop", references, ["--why", why] if why else [], wait)
+def stop(
+    target: Target, references: Sequence[str], *, why: str = "", until: str | None = None, wait: int = WAIT_SECONDS
+) -> Outcomes:
+    """Stop agents at once, until they are started again or `until` comes, reboots and applies included."""
+    return _override(target, "stop", references, why=why, until=until, wait=wait)
 
 
 def start(target: Target, references: Sequence[str], *, why: str = "", wait: int = WAIT_SECONDS) -> Outcomes:
-    """Take back a stop."""
-    return _override(target, "start", references, ["--why", why] if why else [], wait)
+    """Take back a stop and an off: their schedule decides again, without one they are always on watch."""
+    return _override(target, "start", references, why=why, wait=wait)
 
 
 def restart(
     target: Target, references: Sequence[str], *, why: str = "", now: bool = False, wait: int = WAIT_SECONDS
 ) -> Outcomes:
     """Restart agents as soon as they are idle, or at once with `now`, which may cut off work."""
-    options = ["--when", "now" if now else "idle", *(["--why", why] if why else [])]
-    return _override(target, "restart", references, options, wait)
+    return _override(target, "restart", references, ["--when", "now" if now else "idle"], why=why, wait=wait)
+
+
+def pause(
+    target: Target, references: Sequence[str], *, why: str = "", until: str | None = None, wait: int = WAIT_SECONDS
+) -> Outcomes:
+    """Keep the sessions of agents and hold their work once their turn is over."""
+    return _override(target, "pause", references, why=why, until=until, wait=wait)
+
+
+def resume(target: Target, references: Sequence[str], *, why: str = "", wait: int = WAIT_SECONDS) -> Outcomes:
+    """Take back a pause; where there is none, an on or off."""
+    return _override(target, "resume", references, why=why, wait=wait)
+
+
+def on(
+    target: Target, references: Sequence[str], *, why: str = "", until: str | None = None, wait: int = WAIT_SECONDS
+) -> Outcomes:
+    """Put agents on watch, whatever their schedule says."""
+    return _override(target, "on", references, why=why, until=until, wait=wait)
+
+
+def off(
+    target: Target, references: Sequence[str], *, why: str = "", until: str | None = None, wait: int = WAIT_SECONDS
+) -> Outcomes:
+    """Take agents off watch, whatever their schedule says: they end when idle, after the grace at the latest."""
+    return _override(target, "off", references, why=why, until=until, wait=wait)
 
 
 def operator() -> str:
@@ -82,8 +112,22 @@ def operator() -> str:
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
-def _override(target: Target, verb: str, references: Sequence[str], options: Sequence[str], wait: int) -> Outcomes:
-    """Give the word on every host that has one of the agents, on all hosts at the same time."""
+def _override(
+    target: Target,
+    verb: str,
+    references: Sequence[str],
+    more: Sequence[str] = (),
+    *,
+    why: str,
+    until: str | None = None,
+    wait: int,
+) -> Outcomes:
+    """Give the word on every host that has one of the agents, on all hosts at the same time.
+
+    Raises OperationError when `until` is no time to come, as `parse_until` reads it, or when there is no such agent.
+    """
+    end = None if until is None else written(parse_until(until, datetime.datetime.now(datetime.UTC)))
+    options = [*more, *(["--why", why] if why else []), *(["--until", end] if end else [])]
     agents = {agent.reference: agent for agent in (find_agent(target, reference) for reference in references)}
     hosts = sorted({agent.host for agent in agents.values()})
 
@@ -94,7 +138,7 @@ def _override(target: Target, verb: str, references: Sequence[str], options: Seq
 
     answers = on_every_host(hosts, on_host)
     outcomes = [_outcome(agent, answers[agent.host]) for _, agent in sorted(agents.items())]
-    return Outcomes(verb, tuple(outcomes))
+    return Outcomes(verb, tuple(outcomes), end)
 
 
 def _outcome(agent: Agent, answer: Any) -> Outcome:

@@ -27,7 +27,9 @@ class AgentStatus:
 
     `heartbeat_age_s` is in seconds; `unit` is the ActiveState of the session's unit; `enabled` says whether the agent
     comes back at boot; `in_fleet` is false for an agent that a host still has although the file does not; `note` says
-    why nothing is known, or what is wrong beside the state.
+    why nothing is known, or what is wrong beside the state. `schedule` is a name, None for always; `next_change` is
+    when `on_watch` may change by itself, in UTC; `override` is the operator's word that decides, as `read_override`
+    returns it.
     """
 
     tenant: str
@@ -55,6 +57,9 @@ class AgentStatus:
     keeper_pid: int | None = None
     in_fleet: bool = True
     note: str | None = None
+    schedule: str | None = None
+    on_watch: bool | None = None
+    next_change: str | None = None
 
     @property
     def reference(self) -> str:
@@ -238,7 +243,7 @@ def _known(host: str, entry: Mapping[str, Any], agent: Agent | None) -> AgentSta
         unit=_typed(entry, "unit", str),
         enabled=_typed(entry, "enabled", bool),
         since=_typed(entry, "since", str),
-        override=_typed(entry, "override", dict),
+        override=read_override(entry.get("override")),
         last_event=_typed(entry, "last_event", dict),
         restarts=_typed(entry, "restarts", int),
         pending_restart=_typed(entry, "pending_restart", bool),
@@ -248,7 +253,20 @@ def _known(host: str, entry: Mapping[str, Any], agent: Agent | None) -> AgentSta
         keeper_pid=_typed(entry, "keeper_pid", int),
         in_fleet=agent is not None,
         note=_typed(entry, "note", str) if agent else "not in the file",
+        schedule=_typed(entry, "schedule", str),
+        on_watch=_typed(entry, "on_watch", bool),
+        next_change=_typed(entry, "next_change", str),
     )
+
+
+def read_override(value: Any) -> Mapping[str, Any] | None:
+    """Return what a host says about an operator's word: ``kind, who, why, at, until``, each a text or None.
+
+    `kind` is stop, off, pause, on, restart or unreadable. What is no word is None.
+    """
+    if not isinstance(value, Mapping) or not isinstance(value.get("kind"), str):
+        return None
+    return {field: _typed(value, field, str) for field in ("kind", "who", "why", "at", "until")}
 
 
 def _rootless_notices(entry: Mapping[str, Any]) -> tuple[str, ...]:

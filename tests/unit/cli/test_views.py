@@ -255,10 +255,18 @@ def test_deletions_that_were_not_allowed_are_named_with_the_command(target: Targ
 
 
 def test_status_shows_states_beats_and_reasons() -> None:
-    stop = {"stop": {"who": "ana@laptop", "why": "lunch"}}
+    stop = {"kind": "stop", "who": "ana@laptop", "why": "lunch", "until": None}
     agents = (
         AgentStatus(
-            "studio", "coder0", "desk", role="coder", runtime="stub", state="idle", healthy=True, heartbeat_age_s=2.7
+            "studio",
+            "coder0",
+            "desk",
+            role="coder",
+            runtime="stub",
+            state="idle",
+            healthy=True,
+            heartbeat_age_s=2.7,
+            on_watch=True,
         ),
         AgentStatus("studio", "coder1", "desk", role="coder", runtime="stub", state="off", override=stop),
         AgentStatus("studio", "shell", "desk", role="operations", runtime="command", state="working"),
@@ -278,24 +286,26 @@ def test_status_shows_states_beats_and_reasons() -> None:
     lines = shown(
         lambda c: print_status(c, Status(agents, ("attic", "desk"), {"attic": "no route to host"}))
     ).splitlines()
-    assert lines[0].split() == ["AGENT", "HOST", "ROLE", "RUNTIME", "STATE", "BEAT"]
+    assert lines[0].split() == ["AGENT", "HOST", "ROLE", "RUNTIME", "STATE", "BEAT", "ON", "WATCH"]
     assert "○ idle" in lines[1]
-    assert lines[1].endswith("2s")
-    assert lines[2].endswith("stopped by ana@laptop: lunch")
-    assert lines[3].rstrip().endswith("\N{EN DASH}"), "what cannot answer has no beat"
+    assert lines[1].split()[-2:] == ["2s", "always"]
+    assert lines[2].split()[-4:] == ["stopped", "by", "ana@laptop:", "lunch"]
+    assert lines[3].split()[-2] == "\N{EN DASH}", "what cannot answer has no beat"
     assert "not healthy" in lines[4]
     assert "2m" in lines[4]
     assert lines[6].endswith("keeper down")
     assert lines[7].endswith('"run: npm test"')
-    assert lines[8].endswith("–     session-ended: exit 1: no auth")  # noqa: RUF001
-    assert "1 stuck · 1 crashed · 1 off · 1 unknown" in lines[9]
-    assert lines[10] == "attic: unknown: no route to host"
+    assert " ".join(" ".join(lines[8:10]).split()).endswith("session-ended: exit 1: no auth")
+    assert "1 stuck · 1 crashed · 1 off · 1 unknown" in lines[10]
+    assert lines[11] == "attic: unknown: no route to host"
 
 
 def test_what_waits_or_cannot_be_read_is_told_without_a_guess() -> None:
     agents = (
         AgentStatus("studio", "coder0", "desk", state="working", healthy=True, pending_restart=True),
-        AgentStatus("studio", "coder1", "desk", state="idle", healthy=True, override={"error": "no JSON object"}),
+        AgentStatus(
+            "studio", "coder1", "desk", state="idle", healthy=True, override={"kind": "unreadable", "why": "no JSON"}
+        ),
     )
     lines = shown(lambda console: print_status(console, Status(agents, ("desk",), {}))).splitlines()
     assert lines[1].endswith("  waits to restart")

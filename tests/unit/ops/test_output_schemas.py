@@ -71,7 +71,7 @@ def test_ps() -> None:
     everything = AgentStatus(
         *("studio", "coder0", "desk", "app", "coder", "stub", "m", "idle", True, 1.5, "stub", "s", "active", True),
         "2026-11-21T10:00:00+00:00",
-        {"stop": None},
+        {"kind": "stop", "who": "ana", "why": None, "at": "2026-11-21T10:00:00Z", "until": None},
         {"event": "started"},
         2,
         False,
@@ -79,6 +79,9 @@ def test_ps() -> None:
         "active",
         10,
         11,
+        schedule="office",
+        on_watch=False,
+        next_change="2026-11-21T18:00:00Z",
     )
     assert violations("ps", [nothing.to_json(), everything.to_json()]) == []
 

@@ -103,6 +103,10 @@ def test_agent_that_only_the_host_has_is_shown_as_such(target: Target, everybody
         ("heartbeat_age_s", 10**400),
         ("session_pid", True),
         ("override", "stop"),
+        ("override", {"kind": ["stop"], "who": "ana"}),
+        ("schedule", {"name": "office"}),
+        ("on_watch", "yes"),
+        ("next_change", 7),
     ],
 )
 def test_what_has_the_wrong_type_is_unknown(target: Target, everybody: Path, field: str, lie: Any) -> None:
