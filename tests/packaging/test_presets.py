@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 
 from tests.packaging.conftest import PROJECT, Installation
-from watchbill.presets import PRESETS, SCHEMA
+from watchbill.presets import PRESETS, SCHEMAS
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_installed_wheel_begins_every_preset(preset: str, from_wheel: Installation) -> None:
     shown = from_wheel.run("watchbill", "init", "--preset", preset, f"begun/{preset}")
     assert f"begun/{preset}/fleet.yaml is valid" in shown
-    schema = from_wheel.directory / "begun" / preset / SCHEMA
-    assert schema.read_bytes() == (PROJECT / "schemas" / "fleet.schema.json").read_bytes()
+    for schema in SCHEMAS:
+        written = from_wheel.directory / "begun" / preset / schema
+        assert written.read_bytes() == (PROJECT / "schemas" / written.name).read_bytes()
 
 
 def test_source_distribution_has_the_schema_where_examples_look_for_it(source_distribution: Path) -> None:

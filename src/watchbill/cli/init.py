@@ -68,7 +68,7 @@ def init(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: take the default of what is not given")] = False,
     schema: Annotated[
-        bool, typer.Option("--schema", help="Only write the schema for editors anew, after an upgrade")
+        bool, typer.Option("--schema", help="Only write the schemas for editors anew, after an upgrade")
     ] = False,
 ) -> None:
     """Write a fleet.yaml to start from, with comments.
@@ -82,7 +82,7 @@ def init(
     if options.file is not None:
         raise OperationError("init writes fleet.yaml into a folder, not to a FILE", "watchbill init DIR", "usage")
     if schema:
-        _print_schema(options, operation.write_schema(directory))
+        _print_schemas(options, operation.write_schemas(directory))
         return
     operation.refuse_taken(directory)
     wanted = operation.Wanted(preset, name, tenant, tuple(host or ()), runtime, repository)
@@ -97,11 +97,11 @@ def init(
         _print(directory, started)
 
 
-def _print_schema(options: Options, path: str) -> None:
+def _print_schemas(options: Options, paths: list[str]) -> None:
     if options.as_json:
-        print_json({"format_version": 1, "files": [path]})
+        print_json({"format_version": 1, "files": paths})
     else:
-        print(f"{visible(path)} is that of this version")
+        print(f"written for this version: {', '.join(map(visible, paths))}")
 
 
 def _print(directory: Path, started: Started) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from watchbill.errors import OperationError
 from watchbill.ops.validate import Validation, shown_path, validation_of
-from watchbill.presets import PRESETS, SCHEMA, Preset, write_out
+from watchbill.presets import PRESETS, SCHEMAS, Preset, write_out
 from watchbill.presets.answers import (
     DEFAULT_NAME,
     DEFAULT_RUNTIME,
@@ -79,7 +79,7 @@ def init(directory: Path, wanted: Wanted) -> Started:
     texts = write_out(preset, answers)
     described = _described(directory, texts)
     _refuse_other_pages(directory, texts)
-    written = [write_schema(directory), *(_write(directory, name, text) for name, text in texts.items())]
+    written = [*write_schemas(directory), *(_write(directory, name, text) for name, text in texts.items())]
     return Started(
         preset=preset.name,
         files=tuple(written),
@@ -106,15 +106,16 @@ def machines(preset: Preset, texts: Sequence[str]) -> tuple[Machine, ...]:
     return machines_of(preset, texts, as_root=os.geteuid() == 0)
 
 
-def write_schema(directory: Path) -> str:
-    """Write the JSON Schema that editors complete and check fleet.yaml with, and return its path as people see it.
+def write_schemas(directory: Path) -> list[str]:
+    """Write the JSON Schemas that editors complete and check a fleet with, and return their paths as people see them.
 
-    It is a copy of what this version of Watchbill has, and the one file that replaces an earlier one of its name.
+    They are copies of what this version of Watchbill has, and the only files that replace earlier ones of their names.
+    Raises OperationError.
     """
     from watchbill.compile.half import COLLECTION
 
-    text = (COLLECTION / "schemas" / "fleet.schema.json").read_text(encoding="utf-8")
-    return _write(directory, SCHEMA, text)
+    texts = {name: (COLLECTION / "schemas" / Path(name).name).read_text(encoding="utf-8") for name in SCHEMAS}
+    return [_write(directory, name, text) for name, text in texts.items()]
 
 
 def refuse_taken(directory: Path) -> None:

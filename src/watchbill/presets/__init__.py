@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from watchbill.presets.answers import Answers
 
-__all__ = ["PRESETS", "SCHEMA", "Preset", "write_out"]
+__all__ = ["PRESETS", "SCHEMAS", "Preset", "write_out"]
 
-SCHEMA = ".watchbill/fleet.schema.json"
-"""Where the first line of a preset says that its schema is, from the folder of the fleet."""
+SCHEMAS = (".watchbill/fleet.schema.json", ".watchbill/fleet-part.schema.json")
+"""Where a fleet keeps what editors check it with, from its folder: for fleet.yaml, and for the files it includes."""
 MIN_SLOTS = 4
 SPARE_SLOTS = 2
 
@@ -70,7 +70,7 @@ def write_out(preset: Preset, answers: Answers) -> dict[str, str]:
     folder = resources.files(__name__)
     files = {page: (folder / page).read_text(encoding="utf-8") for page in preset.pages}
     variables = answers.variables(preset, slots_of(preset, len(answers.machines)))
-    text = render(preset.name, schema=SCHEMA, roles=" ".join(role_names()), **variables)
+    text = render(preset.name, schema=SCHEMAS[0], roles=" ".join(role_names()), **variables)
     return files | {"fleet.yaml": text}
 
 

@@ -20,9 +20,10 @@ from watchbill.cli.init import complete_preset, complete_runtime
 from watchbill.errors import OperationError
 from watchbill.fleet import load_fleet
 from watchbill.ops.init import Wanted, init, suggested_name
-from watchbill.presets import PRESETS, SCHEMA
+from watchbill.presets import PRESETS, SCHEMAS
 
 Terminal = Callable[..., "pexpect.spawn[str]"]
+PROJECT = Path(__file__).resolve().parents[3]
 GENERAL = Wanted("general")
 
 
@@ -83,11 +84,11 @@ def test_preset_is_written_whole_with_a_schema_that_takes_it(
     monkeypatch.setattr(os, "geteuid", lambda: uid)
     folder = tmp_path / "new" / preset
     started = init(folder, Wanted(preset))
-    assert files_below(folder) == {"fleet.yaml", SCHEMA, *PRESETS[preset].pages}
+    assert files_below(folder) == {"fleet.yaml", *SCHEMAS, *PRESETS[preset].pages}
     fleet = load_fleet(folder / "fleet.yaml")
     assert (fleet.name, len(fleet.agents)) == (preset, started.fleet.agents)
     assert started.rootless == any(host.rootless for host in fleet.hosts.values()) == (uid != 0 and preset != "hybrid")
-    schema = Draft202012Validator(json.loads((folder / SCHEMA).read_text()))
+    schema = Draft202012Validator(json.loads((folder / SCHEMAS[0]).read_text()))
     assert not list(schema.iter_errors(yaml.safe_load((folder / "fleet.yaml").read_text())))
 
 
@@ -192,7 +193,7 @@ def test_without_a_terminal_nothing_is_asked(run: Run, tmp_path: Path) -> None:
     code, shown, errors = run("init", "--preset", "general", "--host", "desk=192.0.2.7", "shop")
     assert (code, errors) == (0, "")
     assert shown.startswith("shop/fleet.yaml is valid: 1 host, 1 tenant, 1 team, 6 agents on 8 slots\n")
-    for told in (f"shop/{SCHEMA}", "  cd shop ", "watchbill lab up", "watchbill plan"):
+    for told in (f"shop/{SCHEMAS[0]}", "  cd shop ", "watchbill lab up", "watchbill plan"):
         assert told in shown
     assert run("validate", "-f", "shop/fleet.yaml")[0] == 0
 
@@ -217,19 +218,20 @@ def test_lab_is_not_offered_where_it_cannot_help(run: Run, monkeypatch: pytest.M
 
 def test_answer_for_programs(run: Run) -> None:
     answer = json.loads(run("--json", "init", "--preset", "coding")[1])
-    assert (answer["format_version"], answer["valid"], answer["preset"], answer["agents"]) == (1, True, "coding", 7)
-    assert answer["files"] == [SCHEMA, "roles/builder.md", "fleet.yaml"]
-    assert [set(example) for example in answer["examples"]] == [{"line", "address"}]
+    Draft202012Validator(json.loads((PROJECT / "schemas" / "init.schema.json").read_text())).validate(answer)
+    assert (answer["preset"], answer["agents"]) == ("coding", 7)
+    assert answer["files"] == [*SCHEMAS, "roles/builder.md", "fleet.yaml"]
+    assert [example["address"] for example in answer["examples"]] == ["https://git.example.org/studio/app.git"]
     code, shown, errors = run("init", "--preset", "coding", "--json")
     assert (code, shown, json.loads(errors)["errors"][0]["code"]) == (1, "", "file-exists")
 
 
-def test_schema_is_written_anew_on_its_own(run: Run, tmp_path: Path) -> None:
+def test_schemas_are_written_anew_on_their_own(run: Run, tmp_path: Path) -> None:
     run("init", "--preset", "minimal")
     before = (tmp_path / "fleet.yaml").read_text()
-    (tmp_path / SCHEMA).write_text("{}")
+    (tmp_path / SCHEMAS[0]).write_text("{}")
     assert run("init", "--schema")[0] == 0
-    assert "roster" in json.loads((tmp_path / SCHEMA).read_text())["properties"]
+    assert "roster" in json.loads((tmp_path / SCHEMAS[0]).read_text())["properties"]
     assert (tmp_path / "fleet.yaml").read_text() == before
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from watchbill.errors import OperationError
 from watchbill.fleet import Fleet, load_fleet, words
-from watchbill.presets import PRESETS, SCHEMA, Preset, write_out
+from watchbill.presets import PRESETS, SCHEMAS, Preset, write_out
 from watchbill.presets.answers import RUNTIMES, Answers, Machine, machines_of, preset_named, runtime_name
 
 NAMES = ("minimal", "general", "coding", "research", "hybrid")
@@ -139,7 +139,7 @@ def test_hybrid_has_a_second_tenant_beside_any_first(tenant: str, tmp_path: Path
 def test_preset_teaches_by_comments_and_fits_a_terminal(preset: Preset) -> None:
     files = write_out(preset, answers())
     lines = files["fleet.yaml"].splitlines()
-    assert lines[0] == f"# yaml-language-server: $schema={SCHEMA}"
+    assert lines[0] == f"# yaml-language-server: $schema={SCHEMAS[0]}"
     assert "plugin: watchbill.fleet.fleet" in files["fleet.yaml"]
     assert max(map(len, lines)) <= 100
     assert sum(line.lstrip().startswith("#") or " # " in line for line in lines) >= len(lines) / 3
