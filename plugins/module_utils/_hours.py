@@ -40,6 +40,20 @@ def shown_override(layout: Layout, tenant: str, agent: str, done: t.Any = None) 
     return None if rules is None else _shown(rules)
 
 
+def overrides_of(layout: Layout, resources: t.Iterable[t.Mapping[str, t.Any]]) -> list[Row]:
+    """Return the words that decide about the agents among *resources*, as :func:`shown_override`, with ``agent``.
+
+    A restart is none: it is over once it is carried out, which only keepers know.
+    """
+    found = []
+    for resource in resources:
+        if resource["kind"] == "agent":
+            word = shown_override(layout, *resource["name"].split("/", 1))
+            if word is not None and word["kind"] != "restart":
+                found.append({"agent": resource["name"], **word})
+    return found
+
+
 def _shown(rules: Ruling) -> Row:
     fields = ("who", "why", "at", "until")
     return {"kind": rules.kind, **{field: printable(rules.word.get(field)) for field in fields}}

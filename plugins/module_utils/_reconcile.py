@@ -12,6 +12,7 @@ from . import _enforcement, _rootless, _tenant
 from ._applied import Journal, forget_applied, lock, read_applied, utc_now, write_applied
 from ._apply import GONE, Apply
 from ._as_user import AsUserError, call_as
+from ._hours import overrides_of
 from ._layout import Layout
 from ._observe import Observation, observe
 from ._plain_files import read_regular_file
@@ -289,6 +290,7 @@ class _Reconciliation:
                 *_rootless_notices(self.layout),
             ],
             ignored=self.ignored,
+            overrides=overrides_of(self.layout, self.manifest["resources"]),
             # Letting go of agents that move is no business of those that stay.
             refused=[] if self.request.get("release") else protected(self.actions),
         )
@@ -312,6 +314,7 @@ def _answer(manifest: t.Mapping[str, t.Any], actions: list[dict[str, t.Any]], pr
         "notices": [],
         "problems": problems,
         "ignored": [],
+        "overrides": [],
         "refused": [],
     }
 

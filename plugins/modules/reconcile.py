@@ -137,6 +137,11 @@ ignored:
   returned: always
   type: list
   elements: dict
+overrides:
+  description: Words of operators that are in force here (C(kind) stop, off, pause or on); they are no difference.
+  returned: always
+  type: list
+  elements: dict
 """
 
 import base64

@@ -37,6 +37,15 @@ def said(override: Mapping[str, Any], now: datetime.datetime) -> str:
     return SAID.get(str(override.get("kind")), "told") + ("" if end is None else f" until {until(end, now)}")
 
 
+def in_one_line(override: Mapping[str, Any], now: datetime.datetime) -> str:
+    """Return a word whole: ``paused by ana@laptop until 18:00 (release)``."""
+    if override.get("kind") not in SAID:
+        return f"has an override that cannot be read: {override.get('why')}"
+    end = moment(override.get("until"))
+    words = f"{SAID[override['kind']]} by {override.get('who') or '?'}" + (f" until {until(end, now)}" if end else "")
+    return f"{words} ({override['why']})" if override.get("why") else words
+
+
 def by_whom(override: Mapping[str, Any]) -> str:
     """Return who gave a word, and why: ``by ana@laptop: release``."""
     words = f"by {override.get('who') or '?'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import json
 import re
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from watchbill.cli.hours_view import in_one_line
 from watchbill.cli.output import cell
 from watchbill.cli.table import print_table, say
 from watchbill.errors import visible
@@ -37,6 +39,8 @@ _PAGES = {
 _SLICE = re.compile(r"(?:.*/)?((?:watchbill|user-[0-9]+)[^/]*\.slice)(?:\.d(?:/[^/]*)?)?")
 # Which action gives a row without an agent's own the name: the one that means most.
 _RANK = ("delete", "move", "create", "restart", "update", "repair", "pending")
+# How many operators' words a plan names; `ps` has all.
+_MOST_OVERRIDES = 10
 
 
 @dataclass(frozen=True)
@@ -290,6 +294,15 @@ def ignored_line(plan: Plan) -> str:
     return f"{counted(len(plan.ignored), 'difference')} ignored: {'; '.join(named)}" if rules else ""
 
 
+def _print_overrides(console: Console, plan: Plan) -> None:
+    """Print what operators said, which a plan neither shows as a difference nor takes back."""
+    now = datetime.datetime.now(datetime.UTC)
+    for word in plan.overrides[:_MOST_OVERRIDES]:
+        say(console, f"{word['host']} {word['agent']} {in_one_line(word, now)}", "yellow")
+    if len(plan.overrides) > _MOST_OVERRIDES:
+        say(console, f"and {len(plan.overrides) - _MOST_OVERRIDES} more by hand: watchbill ps", "yellow")
+
+
 def print_plan(console: Console, plan: Plan, fleet: Fleet, *, details: bool = False) -> None:
     """Print a plan whole, but for what to do next."""
     rows = rows_of(plan.actions)
@@ -308,6 +321,7 @@ def print_plan(console: Console, plan: Plan, fleet: Fleet, *, details: bool = Fa
         say(console, waiting, "yellow")
     if ignored and differing:
         say(console, ignored, "dim")
+    _print_overrides(console, plan)
     if plan.changes_beside_drift:
         changes = counted(plan.changes_beside_drift, "difference")
         say(console, f"{changes} asked for in the file and no drift: see watchbill plan", "dim")

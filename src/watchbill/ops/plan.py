@@ -25,7 +25,7 @@ class HostState:
     `state` is ``asked`` (it answered), ``unknown`` (it could not be asked) or ``failed`` (it was asked and something
     went wrong); for the last two `reason` says why and `phase` names the task. `applied` says that an apply ran there;
     `generation` counts its applies. `problems` keep a host from being changed at all; what is `refused` stays undone
-    while all else is done; `ignored` is drift that the policy leaves alone.
+    while all else is done; `ignored` is drift that the policy leaves alone; `overrides` are operators' words in force.
     """
 
     host: str
@@ -40,6 +40,7 @@ class HostState:
     problems: tuple[Problem, ...] = ()
     refused: tuple[Problem, ...] = ()
     ignored: tuple[LeftAlone, ...] = ()
+    overrides: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def objections(self) -> tuple[Problem, ...]:
@@ -82,6 +83,11 @@ class Plan:
         return tuple(action for action in every if not self.only_drift or (action.origin == "drift" and action.differs))
 
     @property
+    def overrides(self) -> tuple[Mapping[str, Any], ...]:
+        """Return the operators' words that are in force: ``host, agent, kind, who, why, at, until``."""
+        return tuple(word for host in self.hosts for word in host.overrides)
+
+    @property
     def ignored(self) -> tuple[LeftAlone, ...]:
         """Return the drift that the policy leaves alone."""
         return tuple(left for host in self.hosts for left in host.ignored)
@@ -116,6 +122,7 @@ class Plan:
             "hosts": [host.to_json() for host in self.hosts],
             "actions": [action.to_json() for action in self.actions],
             "ignored": [left.to_json() for left in self.ignored],
+            "overrides": [dict(word) for word in self.overrides],
         }
 
 
@@ -213,7 +220,17 @@ def _read_answer(host: str, answer: Mapping[str, Any], state: str, reason: str |
         problems=tuple(_problem(host, problem) for problem in _listed(answer, "problems")),
         refused=tuple(_problem(host, problem) for problem in _listed(answer, "refused")),
         ignored=tuple(read_left_alone(host, left) for left in _listed(answer, "ignored")),
+        overrides=tuple(_override(host, word) for word in _listed(answer, "overrides")),
     )
+
+
+def _override(host: str, data: Any) -> Mapping[str, Any]:
+    from watchbill.ops.status import read_override
+
+    word = read_override(data)
+    if word is None or not isinstance(data.get("agent"), str):
+        raise ValueError("an override names no agent, or no kind")
+    return {"host": host, "agent": data["agent"], **word}
 
 
 def _listed(answer: Mapping[str, Any], key: str) -> list[Any]:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from tests.unit.ops.answers import answer
 from watchbill.cli.hours_view import by_whom, on_watch, outcome_words, until
+from watchbill.cli.plan_view import print_plan
 from watchbill.ops.override import Outcome
+from watchbill.ops.plan import Plan, host_states
 from watchbill.ops.status import AgentStatus
+from watchbill.ops.target import Target, load_target
+from watchbill.runner import PlaybookResult
 
 NOW = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 TODAY = "2026-11-23T17:00:00Z"
@@ -25,6 +33,11 @@ def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.fixture
+def target(fleet_file: Path) -> Target:
+    return load_target(fleet_file)
 
 
 def word(kind: str, **more: Any) -> dict[str, Any]:
@@ -58,6 +71,36 @@ def test_cell(known: dict[str, Any], cell: str) -> None:
 def test_who_and_why() -> None:
     assert by_whom(word("pause", why="release")) == "by ana@laptop: release"
     assert by_whom(word("pause")) == "by ana@laptop"
+
+
+def played(*overrides: Any) -> PlaybookResult:
+    return PlaybookResult(
+        return_code=0,
+        interrupted=False,
+        output="",
+        answers={"attic": [answer()], "desk": [answer(overrides=[*overrides])]},
+    )
+
+
+def test_plan_tells_what_operators_said_and_calls_it_no_difference(target: Target) -> None:
+    words = [
+        {"agent": "studio/coder0", **word("pause", why="release", until="2999-12-24T17:00:00Z")},
+        *({"agent": f"studio/coder{n}", **word("stop")} for n in range(1, 12)),
+    ]
+    plan = Plan("trial", host_states(target, played(*words)), 4)
+    assert (plan.exit_code, len(plan.to_json()["overrides"])) == (0, 12)
+    stream = io.StringIO()
+    print_plan(Console(file=stream, width=100, highlight=False), plan, target.fleet)
+    lines = stream.getvalue().splitlines()
+    assert lines[0].startswith("No changes.")
+    assert lines[1] == "desk studio/coder0 paused by ana@laptop until 2999-12-24 18:00 (release)"
+    assert lines[-1] == "and 2 more by hand: watchbill ps"
+
+
+@pytest.mark.parametrize("lie", ["stop", {"kind": "stop"}, {"agent": "studio/coder0", "kind": ["stop"]}])
+def test_override_that_is_none_makes_an_answer_senseless(target: Target, lie: Any) -> None:
+    [_, desk] = host_states(target, played(lie))
+    assert desk.state == "unknown"
 
 
 @pytest.mark.parametrize(

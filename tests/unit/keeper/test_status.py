@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils import _status
 from ansible_collections.watchbill.fleet.plugins.module_utils._as_user import AsUserError
+from ansible_collections.watchbill.fleet.plugins.module_utils._hours import overrides_of
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
 from ansible_collections.watchbill.fleet.plugins.module_utils._status import TenantView, condition, status
 from jsonschema import Draft202012Validator
@@ -242,6 +243,18 @@ def test_schedule_that_cannot_be_evaluated_is_told_beside_the_state_while_its_ke
     said["schedule"] = ON
     said["written_boottime"] = now() - 61
     assert (status(host)[0]["note"], status(host)[0]["on_watch"]) == (None, None)
+
+
+def test_plan_hears_of_words_that_hold_and_of_those_that_cannot_be_read(host: Layout) -> None:
+    contents = {"a": '{"pause": {"who": "ana"}}', "b": '{"restart": {"id": "r1"}}', "c": "half of a file"}
+    for name, content in contents.items():
+        Path(host.override("studio", name)).write_text(content)
+    resources = [{"kind": kind, "name": f"studio/{name}"} for name in "abcd" for kind in ("agent", "session")]
+    found = overrides_of(host, resources)
+    assert [(word["agent"], word["kind"], word["who"]) for word in found] == [
+        ("studio/a", "pause", "ana"),
+        ("studio/c", "unreadable", None),
+    ]
 
 
 def test_broken_definition_or_override_costs_no_other_row(host: Layout) -> None:

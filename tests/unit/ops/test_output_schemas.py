@@ -46,7 +46,12 @@ def played() -> PlaybookResult:
         action(action="pending", kind="agent", name="studio/coder1", disruption="restart"),
         diff=[None, {"before": "a\n", "after": "b\n"}, None],
         notices=["linger is off"],
+        overrides=[{"agent": "studio/coder0", "kind": "pause", "who": "ana", "until": "2026-11-21T18:00:00Z"}],
         problems=[{"code": "x", "message": "y", "hint": ""}],
+        refused=[{"code": "protected-agent", "message": "y", "hint": "z"}],
+        ignored=[
+            {"kind": "unit", "name": "s", "field": "limits", "path": "unit.*.limits", "reason": "why", "until": None}
+        ],
     )
     return PlaybookResult(
         return_code=4,
