@@ -17,7 +17,7 @@ from watchbill.cli.plan_view import print_plan
 from watchbill.cli.status_view import print_status
 from watchbill.cli.table import print_table, say
 from watchbill.ops.apply import Applied
-from watchbill.ops.plan import Plan, host_states
+from watchbill.ops.plan import Plan, drift, host_states, plan
 from watchbill.ops.status import AgentStatus, Status
 from watchbill.ops.target import Target, load_target
 from watchbill.runner import HostFailed, HostUnreachable, PlaybookResult
@@ -141,6 +141,103 @@ def test_changes_moves_drift_and_deletions_are_counted_apart(target: Target) -> 
     assert (
         text.splitlines()[0] == "1 change, 1 drift, 1 move, 1 deletion · 2 of 2 hosts asked · 1 deletion needs --prune"
     )
+
+
+SLICE = "watchbill-coder0.slice"
+HAND_SET = f"/home/studio/.config/systemd/user.control/{SLICE}.d/50-MemoryMax.conf"
+OF_TENANT = "/etc/systemd/system/user-20001.slice.d"
+
+
+def test_limits_set_by_hand_are_one_surprise_however_many_objects_show_it(target: Target) -> None:
+    text = plan_text(
+        target,
+        played(
+            agent_action("file", HAND_SET, action="repair", origin="drift", reason="limits set by hand"),
+            agent_action("unit", f"studio/{SLICE}", action="repair", origin="drift", reason="limits memory 1G → 2G"),
+        ),
+    )
+    assert text.startswith("1 drift · ")
+    assert "slice: limits memory 1G → 2G" in text
+
+
+@pytest.mark.parametrize(
+    ("verb", "disruption", "mark"),
+    [("create", "none", "+ create"), ("update", "live", "~ live"), ("delete", "live", "~ live")],
+)
+def test_limits_of_a_tenant_are_one_row_and_lifting_them_deletes_nothing(
+    target: Target, verb: str, disruption: str, mark: str
+) -> None:
+    fields = {"tenant": "studio", "action": verb, "disruption": disruption}
+    text = plan_text(
+        target,
+        played(
+            action(kind="directory", name=OF_TENANT, **fields),
+            action(kind="file", name=f"{OF_TENANT}/10-watchbill.conf", **fields),
+            action(kind="unit", name="user-20001.slice", reason="limits memory 1G → 2G", **fields),
+        ),
+    )
+    assert text.splitlines()[0] == "1 change · 2 of 2 hosts asked · nothing is deleted"
+    assert f"  desk  tenant studio  {mark}  change  limits memory 1G → 2G" in text
+
+
+@pytest.mark.parametrize("verb", ["create", "delete"])
+def test_limits_that_an_agent_gets_or_loses_are_a_change_of_the_agent(target: Target, verb: str) -> None:
+    text = plan_text(
+        target,
+        played(
+            agent_action("unit", f"studio/{SLICE}", action=verb, disruption="live"),
+            agent_action("agent", "studio/coder0", disruption="live", reason="limits tasks – → 99"),  # noqa: RUF001
+        ),
+    )
+    assert "  desk  studio/coder0  ~ live  change fleet.yaml:13  limits tasks – → 99" in text  # noqa: RUF001
+
+
+def protected() -> PlaybookResult:
+    gone = action(
+        kind="agent",
+        name="studio/a",
+        agent="studio/a",
+        action="delete",
+        disruption="delete",
+        refused=True,
+        reason="kept",
+    )
+    refused = {"code": "protected-agent", "message": "agent studio/a is protected", "hint": "set protect: false"}
+    return PlaybookResult(0, False, "", {"attic": [answer(host="attic")], "desk": [answer(gone, refused=[refused])]})
+
+
+def test_refused_deletion_is_told_with_the_way_out(target: Target) -> None:
+    text = plan_text(target, protected())
+    assert text.splitlines()[0] == "1 refused deletion · 2 of 2 hosts asked · nothing is deleted"
+    assert "  desk  studio/a  - refused  change  kept" in text
+    assert "error[protected-agent]: desk: agent studio/a is protected" in text
+    assert "set protect: false" in text
+
+
+def test_refused_deletion_is_a_change_and_no_drift(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watchbill.runner.run_playbook", lambda *arguments, **options: protected())
+    assert (plan(target).exit_code, drift(target).exit_code) == (1, 0)
+
+
+def ignored(path: str, until: str | None = None) -> dict[str, Any]:
+    return {"kind": "unit", "name": "x", "field": "limits", "path": path, "reason": "by hand", "until": until}
+
+
+def test_what_the_policy_leaves_alone_is_said_beside_no_changes(target: Target) -> None:
+    played_twice = played()
+    played_twice.answers["desk"][0]["ignored"] = [ignored("unit.*.limits", "2027-01-31")]
+    text = " ".join(plan_text(target, played_twice).split())
+    assert text == (
+        "No changes. 2 hosts, 4 agents, all as planned. (1 difference ignored: unit.*.limits on desk until 2027-01-31)"
+    )
+
+
+def test_what_the_policy_leaves_alone_is_said_below_a_plan_by_rule_and_hosts(target: Target) -> None:
+    result = played(action())
+    result.answers["desk"][0]["ignored"] = [ignored("unit.*.limits"), ignored("file.*.mode", "2027-01-31")]
+    result.answers["attic"][0]["ignored"] = [ignored("unit.*.limits")]
+    last = plan_text(target, result).splitlines()[-1]
+    assert last == "3 differences ignored: file.*.mode on desk until 2027-01-31; unit.*.limits on attic, desk"
 
 
 def test_a_waiting_restart_is_told_and_is_no_difference(target: Target) -> None:

@@ -24,12 +24,14 @@ class Manager:
         self.asked: list[str] = []
         self.refuses: set[str] = set()
         self.down: set[str] = set()
+        self.memory = "infinity"
 
     def __call__(self, who: Any, verb: str, *words: str, timeout: float = 60.0) -> str:
         if verb == "show":
             units = [word for word in words if not word.startswith("--")]
             return "\n\n".join(
-                f"Id={unit}\nActiveState={'failed' if unit in self.down else 'active'}" for unit in units
+                f"Id={unit}\nActiveState={'failed' if unit in self.down else 'active'}\nMemoryMax={self.memory}"
+                for unit in units
             )
         self.asked.append(" ".join((verb, *words)))
         if verb in self.refuses:
@@ -60,11 +62,11 @@ def keeper(agent: str, verb: str, **more: Any) -> dict[str, Any]:
     return action("unit", f"studio/{KEEPERS[agent]}", verb, agent, **more)
 
 
-def run(layout: Layout, *actions: dict[str, Any]) -> tuple[dict[str, Any], Observation]:
+def run(layout: Layout, *actions: dict[str, Any], **hand_set: Any) -> tuple[dict[str, Any], Observation]:
     """Carry out *actions*; return results by name and the observation with its warnings."""
     observation = Observation({}, [], {}, [], {})
     resources = {f"{a['kind']}:{a['name']}": {**a, "active": "agent@" in a["name"], "reload": "agent"} for a in actions}
-    _apply.Apply(layout, resources, {}, observation, "/nonexistent", lambda action: None, {}).run(list(actions))
+    _apply.Apply(layout, resources, {}, observation, "/nonexistent", lambda action: None, hand_set).run(list(actions))
     return {a["name"]: a["result"] for a in actions}, observation
 
 
@@ -157,3 +159,51 @@ def test_failure_that_belongs_to_no_action_is_said_all_the_same(layout: Layout, 
     path.write_text("{}")
     _, observation = run(layout, action("file", "~/definition.json", "delete"))
     assert observation.warnings == ["tenant studio: daemon-reload refused"]
+
+
+SLICE = "watchbill-coder0.slice"
+
+
+def limited(verb: str, **more: Any) -> dict[str, Any]:
+    """Return an action about the slice of coder0, which shall have 1000 bytes."""
+    return action("unit", f"studio/{SLICE}", verb, limits={"memory": 1000}, scope="user", **more)
+
+
+def test_limits_come_into_force_without_touching_keeper_or_session(layout: Layout, manager: Manager) -> None:
+    manager.memory = "1000"
+    results, _ = run(layout, limited("update", diff={"limits": [{"memory": 500}, {"memory": 1000}]}))
+    assert results == {f"studio/{SLICE}": "done"}
+    assert manager.asked == ["daemon-reload"]
+
+
+def test_lifting_limits_stops_nothing(layout: Layout, manager: Manager) -> None:
+    results, _ = run(layout, limited("delete"))
+    assert results == {f"studio/{SLICE}": "done"}
+    assert manager.asked == ["daemon-reload"]
+
+
+def test_limits_that_something_else_keeps_away_are_a_failure_that_names_them(layout: Layout, manager: Manager) -> None:
+    manager.memory = "5000"
+    failing = limited("create")
+    results, _ = run(layout, failing)
+    assert results == {f"studio/{SLICE}": "failed"}
+    assert failing["error"].startswith("other limits are in force, memory 1000 → 5000: ")
+
+
+def test_limits_that_may_stay_are_put_back_after_the_manager_forgot_them(layout: Layout, manager: Manager) -> None:
+    hand_set = {f"studio/{SLICE}": {"memory": 700}, f"guests/{SLICE}": {"memory": 800}}
+    run(layout, keeper("coder1", "create"), **hand_set)
+    assert manager.asked[:2] == ["daemon-reload", f"set-property --runtime {SLICE} MemoryMax=700"]
+    assert not any("800" in asked for asked in manager.asked)
+
+
+def test_tenant_whose_slice_keeps_other_limits_has_its_agents_all_the_same(
+    layout: Layout, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(_apply, "_run", lambda *words: ran.append(words))
+    monkeypatch.setattr(_apply, "shown_limits", lambda names: {name: {"MemoryMax": "5000"} for name in names})
+    of_tenant = {**limited("create"), "name": "user-20001.slice", "agent": None, "scope": "system"}
+    results, _ = run(layout, of_tenant, action("agent", "studio/coder0", "create"))
+    assert results == {"user-20001.slice": "failed", "studio/coder0": "done"}
+    assert ran == [("systemctl", "daemon-reload")]

@@ -103,3 +103,85 @@ def test_without_its_keeper_a_session_is_wanted_by_schedule_and_operator(
     (directory / "definition.json").write_text(json.dumps({"schedule": schedule}))
     seen = [session_wanted(layout, "studio", "coder0", now) for now in (DAY, NIGHT)]
     assert seen == [by_day, by_night]
+
+
+SLICE = "watchbill-coder\\x2da.slice"
+LIMITED = {
+    "kind": "unit",
+    "name": f"studio/{SLICE}",
+    "tenant": "studio",
+    "agent": "studio/coder-a",
+    "scope": "user",
+    "limits": {"memory": 1000},
+}
+SHOWN = {"Id": SLICE, "MemoryMax": "1000", "TasksMax": "infinity", "CPUQuotaPerSecUSec": "500ms"}
+
+
+@pytest.mark.parametrize(
+    ("units", "fragments", "state"),
+    [
+        # A slice is there for the agent's units, with or without a file.
+        ({SLICE: {**SHOWN, "FragmentPath": ""}}, {}, None),
+        ({}, {SLICE: "0" * 64}, {"fragment": "0" * 64}),
+        (
+            {SLICE: {**SHOWN, "FragmentPath": f"/home/studio/.config/systemd/user/{SLICE}"}},
+            {SLICE: "0" * 64},
+            {"fragment": "0" * 64, "limits": {"memory": 1000, "cpu": 50, "tasks": None}},
+        ),
+        (
+            {SLICE: {**SHOWN, "FragmentPath": f"/run/user/20001/systemd/transient/{SLICE}"}},
+            {SLICE: "0" * 64},
+            {"fragment": "foreign", "limits": {"memory": 1000, "cpu": 50, "tasks": None}},
+        ),
+    ],
+)
+def test_slice_is_known_by_its_file_and_by_the_limits_in_force(
+    layout: Layout, units: Any, fragments: Any, state: Any
+) -> None:
+    assert _observe._slice_state(layout, LIMITED, view(units=units, fragments=fragments)) == state
+
+
+def test_limits_cost_no_second_call_and_tenants_without_them_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(_observe, "systemctl_user", lambda who, *words: asked.append(words) or "")
+    who = Account("studio", 20001, 20001, "/home/studio")
+    _observe._show(who, ["coder-a"], [SLICE])
+    _observe._show(who, ["coder-a"], [])
+    assert [("MemoryMax" in words[1], words[2:]) for words in asked] == [
+        (True, ("watchbill-agent@coder-a.service", "watchbill-session@coder-a.service", SLICE)),
+        (False, ("watchbill-agent@coder-a.service", "watchbill-session@coder-a.service")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("drop_ins", "limits"),
+    [
+        ("/usr/lib/systemd/system/user-.slice.d/10-defaults.conf", None),
+        (
+            "/etc/systemd/system/user-20001.slice.d/10-watchbill.conf /etc/systemd/system.control/x.conf",
+            {"memory": 1000, "cpu": None, "tasks": 63600},
+        ),
+    ],
+)
+def test_limits_of_a_tenant_are_there_when_our_drop_in_has_been_read(
+    monkeypatch: pytest.MonkeyPatch, drop_ins: str, limits: Any
+) -> None:
+    shown = (
+        f"Id=user-20001.slice\nMemoryMax=1000\nTasksMax=63600\nCPUQuotaPerSecUSec=infinity\nDropInPaths={drop_ins}\n"
+    )
+    monkeypatch.setattr(_observe, "output_of", lambda *words: shown)
+    resource = {"kind": "unit", "name": "user-20001.slice", "scope": "system", "tenant": "studio", "limits": {}}
+    states = _observe._tenant_slices([resource], {"studio": view()})
+    assert states == {"user-20001.slice": limits and {"limits": limits}}
+    assert _observe._tenant_slices([resource], {}) == {"user-20001.slice": None}
+
+
+def test_limits_that_a_tenant_set_by_hand_belong_to_the_agent_whose_they_are(layout: Layout) -> None:
+    directory = f"/home/studio/.config/systemd/user.control/{SLICE}.d"
+    found = [
+        {"name": f"{directory}/50-MemoryMax.conf", "what": "drop-in"},
+        {"name": f"{directory}/x.conf", "what": "x"},
+    ]
+    strays = _observe._strays(layout, [], {"studio": view(strays=found)})
+    named = [(stray["agent"], stray.get("slice")) for stray in strays if stray["name"].startswith(directory)]
+    assert named == [("studio/coder-a", f"studio/{SLICE}"), ("studio/coder-a", None)]

@@ -230,6 +230,57 @@ def test_look_says_beforehand_that_an_apply_would_be_refused(layout: Layout) -> 
     assert look(layout, policy={"max_delete": 1})["problems"] == [], "nothing goes without --prune"
 
 
+def protected_agent(layout: Layout) -> dict[str, Any]:
+    """Return a file of a protected agent that was applied and is there."""
+    agent = {"kind": "agent", "name": "studio/keeper0", "tenant": "studio", "agent": "studio/keeper0", "protect": True}
+    ours = {**file("a", b"A"), "tenant": "studio", "agent": "studio/keeper0"}
+    apply(layout, ours, file("b", b"B"), bodies=bodies(b"A", b"B"))
+    applied = read_applied(layout)
+    applied["resources"].append(agent)
+    write_applied(layout, applied)
+    os.makedirs(layout.agent_directory("studio", "keeper0"))
+    return ours
+
+
+def test_protected_agent_stays_and_all_else_is_done(layout: Layout, tmp_path: Path) -> None:
+    protected_agent(layout)
+    refused = apply(layout, file("c", b"C"), bodies=bodies(b"C"), prune=True, policy={"max_delete": 1})
+    results = {action["name"]: action["result"] for action in refused["actions"] if not action.get("stray")}
+    assert results == {"~/a": "skipped", "studio/keeper0": "skipped", "~/b": "done", "~/c": "done"}
+    assert [problem["code"] for problem in refused["refused"]] == ["protected-agent"]
+    assert refused["problems"] == []
+    assert (tmp_path / "a").exists()
+    # It is not forgotten, and the host is not as the file says.
+    assert [problem["code"] for problem in look(layout, file("c", b"C"))["refused"]] == ["protected-agent"]
+    assert read_applied(layout)["digest"] is None
+
+
+def test_letting_go_of_moving_agents_is_not_held_up_by_a_protected_one(layout: Layout) -> None:
+    protected_agent(layout)
+    assert apply(layout, release=True)["refused"] == []
+
+
+def test_host_that_is_given_up_loses_protected_agents_as_well(layout: Layout, tmp_path: Path) -> None:
+    protected_agent(layout)
+    assert apply(layout, prune=True, remove=True)["refused"] == []
+    assert not (tmp_path / "a").exists()
+
+
+def test_ignored_drift_is_counted_apart_and_by_the_clock_of_the_host(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(layout, file("a", b"A"), bodies=bodies(b"A"))
+    (tmp_path / "a").write_text("tuned")
+    ignore = {"ignore": [{"path": "file.*.sha256", "reason": "a test", "until": "2027-01-31"}]}
+    monkeypatch.setattr(_reconcile, "utc_now", lambda: "2027-01-31T23:59:59.000+00:00")
+    left = look(layout, file("a", b"A"), policy=ignore)
+    assert (left["differs"], left["summary"]["drift"], left["summary"]["ignored"]) == (False, 0, 1)
+    assert [(entry["name"], entry["field"]) for entry in left["ignored"]] == [("~/a", "sha256")]
+    monkeypatch.setattr(_reconcile, "utc_now", lambda: "2027-02-01T00:00:00.000+00:00")
+    counted = look(layout, file("a", b"A"), policy=ignore)
+    assert (counted["differs"], counted["summary"]["drift"], counted["ignored"]) == (True, 1, [])
+
+
 STUDIO = {
     "kind": "user",
     "name": "studio",

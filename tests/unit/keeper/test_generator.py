@@ -60,6 +60,15 @@ def test_units_of_all_agents_come_with_one_copy_and_keepers_at_boot(tmp_path: Pa
     assert (early / "default.target.wants" / "watchbill-agent@odd-one.service").read_text() == "# agent odd-one\n"
 
 
+def test_limits_of_an_agent_come_along_under_their_escaped_name(tmp_path: Path, agents: Path) -> None:
+    add(agents, "odd-one")
+    name = "watchbill-odd\\x2done.slice"
+    (agents / "odd-one" / "units" / name).write_text("[Slice]\nTasksMax=100\n")
+    early, called = generate(tmp_path)
+    assert (early / name).read_text() == "[Slice]\nTasksMax=100\n"
+    assert called == ["id", "mkdir", "cp", "ln"]
+
+
 def test_tenant_without_agents_gets_nothing(tmp_path: Path, agents: Path) -> None:
     early, _ = generate(tmp_path)
     assert list(early.iterdir()) == []
