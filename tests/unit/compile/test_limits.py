@@ -1,4 +1,4 @@
-"""What a fleet file says about limits, protection and ignored differences reaches those it is about, and nobody else."""
+"""What a fleet says about limits, protection and ignored differences reaches those it is about, and nobody else."""
 
 from __future__ import annotations
 
