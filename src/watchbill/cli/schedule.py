@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +23,10 @@ def register(app: typer.Typer) -> None:
 def schedule(
     options: Options,
     week: Annotated[bool, typer.Option("--week", help="A grid of the whole week")] = False,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="Another time than now: 18:00, 2h, 2026-12-24T18:00, with a zone …Z"),
+    ] = None,
     timezone: Annotated[
         str | None, typer.Option("--timezone", metavar="ZONE", help="Show times of this zone [default: this machine's]")
     ] = None,
@@ -32,20 +36,27 @@ def schedule(
 ) -> None:
     """Show who is on watch, by the schedules in the file.
 
-    Examples:  watchbill schedule   ·   watchbill schedule --week --timezone Europe/Berlin
+    Examples:  watchbill schedule --at 18:00   ·   watchbill schedule --week --timezone Europe/Berlin
     """
     from watchbill.ops.schedule import schedule as look
 
     target = options.target()
     if team is not None:
         target.fleet.team(team)
-    found = look(target, time.time(), zone=_zone(timezone), week=week, team=team)
+    found = look(target, _instant(at), zone=_zone(timezone), week=week, team=team)
     if options.as_json:
         print_json(found.to_json())
         return
     from watchbill.cli.schedule_view import print_watches
 
     print_watches(console(), found)
+
+
+def _instant(at: str | None) -> float:
+    from watchbill.ops.until import parse_at
+
+    now = datetime.datetime.now(datetime.UTC)
+    return now.timestamp() if at is None else parse_at(at, now).timestamp()
 
 
 def _zone(name: str | None) -> ZoneInfo | None:

@@ -147,10 +147,11 @@ def _roster(document: Document, typed: Typed) -> None:
     """Check each entry of the roster against its team, project and runtime."""
     spec = typed.spec
     complete = typed.has_all("roles", "defaults")
+    known_roles = {*spec.roles, *role_names()}
     for place, entry in zip(typed.places, spec.roster, strict=True):
         path: Path = ("roster", place)
         runtime = runtime_of(spec, entry)
-        if runtime is None and complete:
+        if runtime is None and complete and entry.role in known_roles:  # else its role has its own problem
             message = f'agent "{entry.name}" has no runtime'
             hint = f"add runtime: {' or '.join(KNOWN_RUNTIMES)}; here, to its role or to defaults"
             document.add(document.problem("missing-key", message, path, hint=hint))

@@ -1,4 +1,4 @@
-"""When an operator's word ends, as people write it and their machine reads it: 18:00, 2h, 2026-12-24T18:00."""
+"""Times as people write them and their machine reads them: 18:00, 2h, 2026-12-24T18:00."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ def parse_until(text: str, now: datetime.datetime) -> datetime.datetime:
     exist, is past, or is more than ten years away.
     """
     end = _read(text.strip(), now)
-    if end is None:
-        raise _refused(text, "is no time")
     whole = (end + datetime.timedelta(microseconds=999_999)).astimezone(datetime.UTC).replace(microsecond=0)
     if whole <= now:
         raise _refused(text, "is past")
@@ -35,12 +33,20 @@ def parse_until(text: str, now: datetime.datetime) -> datetime.datetime:
     return whole
 
 
+def parse_at(text: str, now: datetime.datetime) -> datetime.datetime:
+    """Return the instant that `text` means, past or to come: as in parse_until, ``2h`` is in two hours.
+
+    Raises OperationError for what is no time or does not exist.
+    """
+    return _read(text.strip(), now)
+
+
 def written(end: datetime.datetime) -> str:
     """Return an end in UTC as hosts read it: ``2026-12-24T17:00:00Z``."""
     return end.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _read(text: str, now: datetime.datetime) -> datetime.datetime | None:
+def _read(text: str, now: datetime.datetime) -> datetime.datetime:
     if clock := _CLOCK.fullmatch(text):
         return _next(datetime.time(int(clock[1]), int(clock[2])), text, now)
     if span := _DURATION.fullmatch(text):
@@ -52,7 +58,7 @@ def _read(text: str, now: datetime.datetime) -> datetime.datetime | None:
         except ValueError as error:
             raise _refused(text, "does not exist") from error
         return moment if match[1] else _here(moment, text)
-    return None
+    raise _refused(text, "is no time")
 
 
 def _next(clock: datetime.time, text: str, now: datetime.datetime) -> datetime.datetime:
@@ -74,4 +80,4 @@ def _here(moment: datetime.datetime, text: str) -> datetime.datetime:
 
 
 def _refused(text: str, why: str) -> OperationError:
-    return OperationError(f'--until: "{text[:60]}" {why}', FORMS, "bad-time")
+    return OperationError(f'"{text[:60]}" {why}', FORMS, "bad-time")

@@ -159,6 +159,7 @@ MISTAKES = {
     "local-port": (DESK, "{address: local, slots: 4, connect: {port: 22}}", "local-connect", "port", ""),
     # roles, places, names, schedules
     "unknown-role": (GUEST, GUEST.replace("coder", "codr"), "unknown-role", "codr", 'did you mean "coder"?'),
+    "unknown-role-alone": (GUEST, "{name: guest, team: guest, role: codr}", "unknown-role", "codr", ""),
     "unknown-base": ("{env: {LEVEL: role}}", "{extends: codr}", "unknown-role", "codr", 'did you mean "coder"?'),
     "roles-in-a-circle": (
         "{env: {LEVEL: role}}",
@@ -308,7 +309,7 @@ def test_a_wrong_entry_does_not_make_others_wrong(problems: Problems) -> None:
 
 
 def test_a_file_full_of_mistakes_is_told_in_bounded_length(problems: Problems) -> None:
-    text = with_end("".join(f"key{number}: 1\n" for number in range(20_000)))
+    text = with_line("projects:\n", "projects:\n" + "".join(f"  p{number}: 1\n" for number in range(20_000)))
     assert len(problems(text)) == 1000
 
 

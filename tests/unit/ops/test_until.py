@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchbill.errors import OperationError
-from watchbill.ops.until import parse_until, written
+from watchbill.ops.until import parse_at, parse_until, written
 
 
 @pytest.fixture(autouse=True)
@@ -117,3 +117,21 @@ def test_clock_time_is_within_a_day_and_shows_that_time(start: datetime, hour: i
         return
     assert timedelta() < end - now <= timedelta(hours=25)
     assert (end.astimezone().hour, end.astimezone().minute) == (hour, minute)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("2020-01-01T12:00", "2020-01-01T11:00:00Z"),
+        ("2020-07-01T12:00Z", "2020-07-01T12:00:00Z"),
+        ("2200-01-01T00:00Z", "2200-01-01T00:00:00Z"),
+        ("2h", "2026-11-23T16:30:00Z"),
+    ],
+)
+def test_instant_to_look_at_may_be_past_or_far_away(text: str, at: str) -> None:
+    assert written(parse_at(text, datetime.fromisoformat("2026-11-23T14:30:00Z"))) == at
+
+
+def test_instant_that_is_none_is_refused() -> None:
+    with pytest.raises(OperationError, match="is no time"):
+        parse_at("tomorrow", datetime.now(UTC))
