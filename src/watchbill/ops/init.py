@@ -121,9 +121,9 @@ def write_schemas(directory: Path) -> list[str]:
 def refuse_taken(directory: Path) -> None:
     """Raise OperationError where a fleet cannot be begun: its file exists and holds something."""
     path = directory / FILE
-    if os.path.lexists(path) and not _is_empty(path):
-        hint = "give another folder: watchbill init DIR; or move the file away"
-        raise OperationError(f"{shown_path(path.absolute())} exists, and is not overwritten", hint, "file-exists")
+    # An empty file, of which all other commands say "start with init", is as good as none.
+    if os.path.lexists(path) and _content(path) != b"":
+        raise _taken(path)
 
 
 def suggested_name(directory: Path) -> str:
@@ -148,16 +148,21 @@ def _refuse_other_pages(directory: Path, texts: Mapping[str, str]) -> None:
     """Raise OperationError where a page of the preset exists with another text."""
     for name, text in texts.items():
         path = directory / name
-        if name == FILE or not os.path.lexists(path):
-            continue
-        if not path.is_file() or path.read_bytes() != text.encode():
-            message = f"{shown_path(path.absolute())} exists, and is not overwritten"
-            raise OperationError(message, "move it away, or give another folder: watchbill init DIR", "file-exists")
+        if name != FILE and os.path.lexists(path) and _content(path) != text.strip().encode():
+            raise _taken(path)
 
 
-def _is_empty(path: Path) -> bool:
-    """Say whether a file holds nothing, so that writing it loses nothing."""
-    return path.is_file() and not path.is_symlink() and not path.read_bytes().strip()
+def _content(path: Path) -> bytes | None:
+    """Return what a regular file holds, without white space around it; None where that cannot be known."""
+    try:
+        return path.read_bytes().strip() if path.is_file() and not path.is_symlink() else None
+    except OSError:
+        return None
+
+
+def _taken(path: Path) -> OperationError:
+    hint = "move it away, or give another folder: watchbill init DIR"
+    return OperationError(f"{shown_path(path.absolute())} exists, and is not overwritten", hint, "file-exists")
 
 
 def _write(directory: Path, name: str, text: str) -> str:

@@ -18,7 +18,7 @@ DEFAULT_TENANT = "studio"
 DEFAULT_RUNTIME = "stub"
 # Addresses for documentation (RFC 5737) and a name that is nobody's (RFC 2606): a fleet with them is complete, can be
 # rehearsed in the lab, and reaches nothing.
-EXAMPLE_MACHINES = ("desk=192.0.2.11", "attic=192.0.2.12")
+EXAMPLES = {"desk": "192.0.2.11", "attic": "192.0.2.12"}
 EXAMPLE_REPOSITORY = "https://git.example.org/{tenant}/app.git"
 LOCAL = "local"
 ZONES = ("a", "b")
@@ -52,7 +52,7 @@ class Machine:
     @property
     def is_example(self) -> bool:
         """Whether the address is one that leads nowhere."""
-        return any(self.address == example.partition("=")[2] for example in EXAMPLE_MACHINES)
+        return self.address in EXAMPLES.values()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,8 @@ def machines_of(preset: Preset, texts: Sequence[str], *, as_root: bool) -> tuple
 
 def default_machines(preset: Preset) -> tuple[str, ...]:
     """Return the machines of a fleet whose founder names none: this one, or examples where that is not enough."""
-    return EXAMPLE_MACHINES if preset.several_hosts else (f"desk={LOCAL}",)
+    machines = EXAMPLES if preset.several_hosts else {"desk": LOCAL}
+    return tuple(f"{name}={address}" for name, address in machines.items())
 
 
 def _machine(text: str, *, as_root: bool) -> Machine:
