@@ -6,9 +6,9 @@ import re
 import types
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from watchbill.errors import Problem
@@ -62,36 +62,55 @@ class Typed:
 def read_typed(document: Document) -> Typed:
     """Return the typed sections of a document. What is wrong is added to its problems, and left out."""
     data: dict[str, Any] = dict(document.data)
-    places = list(range(len(data["roster"]))) if isinstance(data.get("roster"), list) else []
-    try:
-        return Typed(FleetSpec.model_validate(data, context=WHOLE), places, set())
-    except ValidationError as error:
-        details = error.errors(include_url=False)
     taken = {(problem.line, problem.column) for problem in document.problems}
     wrong: set[Path] = set()
-    for detail in details:
-        path = tuple(step for step in detail["loc"] if step != "[key]")
-        wrong.add(path[:2] if path[0] in ENTRY_WORDS else path[:1])
+    for section, adapter in _SECTIONS.items():
+        entries = data.get(section)
+        if isinstance(entries, dict):
+            data[section] = {}
+            for name, entry in entries.items():
+                try:
+                    data[section].update(adapter.validate_python({name: entry}, context=WHOLE))
+                except ValidationError as error:
+                    _report(document, error, (section,), taken, wrong)
+        elif isinstance(entries, list) and section == "roster":
+            data[section] = []
+            for place, entry in enumerate(entries):
+                try:
+                    data[section] += adapter.validate_python([entry], context=WHOLE)
+                except ValidationError as error:
+                    _report(document, error, (section, place), taken, wrong)
+    roster = document.data.get("roster")
+    count = len(roster) if isinstance(roster, list) else 0
+    places = [place for place in range(count) if ("roster", place) not in wrong]
+    try:
+        return Typed(FleetSpec.model_validate(data, context=WHOLE), places, wrong)
+    except ValidationError as error:
+        broken = _report(document, error, (), taken, wrong)
+    right = {section: value for section, value in data.items() if (section,) not in broken}
+    return Typed(FleetSpec.model_validate({**_STAND_INS, **right}, context=WHOLE), places, wrong)
+
+
+# Entries are typed one by one: pydantic collects all errors before it tells the first, and a hostile file has millions.
+_TYPES = get_type_hints(FleetSpec, include_extras=True)
+_SECTIONS: dict[str, TypeAdapter[Any]] = {section: TypeAdapter(_TYPES[section]) for section in ENTRY_WORDS}
+
+
+def _report(
+    document: Document, error: ValidationError, where: Path, taken: set[tuple[int | None, int | None]], wrong: set[Path]
+) -> set[Path]:
+    """Add what pydantic found at `where` to the problems, but for places that have one; return what is `wrong` now."""
+    found = set()
+    for detail in error.errors(include_url=False):
+        # The one entry of a list that is looked at alone is always the first.
+        below = detail["loc"][1:] if len(where) > 1 else detail["loc"]
+        path = (*where, *(step for step in below if step != "[key]"))
+        found.add(path[:2] if path[0] in ENTRY_WORDS else path[:1])
         problem = _problem(document, detail, path)
         if not document.is_broken(path) and (problem.line, problem.column) not in taken:
             document.add(problem)
-    return _without(data, places, wrong)
-
-
-def _without(data: dict[str, Any], places: list[int], wrong: set[Path]) -> Typed:
-    """Return what is typed when the wrong entries are gone; sections that have to be there are empty then."""
-    for path in (path for path in wrong if len(path) == 1):
-        data.pop(str(path[0]), None)
-    for section in ENTRY_WORDS:
-        entries = data.get(section)
-        if isinstance(entries, dict):
-            data[section] = {name: entry for name, entry in entries.items() if (section, name) not in wrong}
-    if isinstance(data.get("roster"), list):
-        places = [place for place in places if ("roster", place) not in wrong]
-        data["roster"] = [data["roster"][place] for place in places]
-    else:
-        places = []
-    return Typed(FleetSpec.model_validate({**_STAND_INS, **data}, context=WHOLE), places, wrong)
+    wrong |= found
+    return found
 
 
 def describe(document: Document, path: Sequence[Step]) -> tuple[str, str]:
