@@ -6,7 +6,7 @@ entry with another mistake is checked all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from watchbill.fleet.model import FleetSpec, RosterSpec
 from watchbill.fleet.objects import Role, Schedule, Skill
 from watchbill.fleet.place import AgentKey
 from watchbill.fleet.roles import read_roles, read_skills
-from watchbill.fleet.roster import MAX_AGENTS, lineage, runtime_of, tenant_of
+from watchbill.fleet.roster import MAX_AGENTS, MAX_LINEAGE, lineage, runtime_of, tenant_of
 from watchbill.fleet.schedules import read_schedules
 from watchbill.fleet.translate import Path, Typed, describe
 from watchbill.fleet.words import KNOWN_RUNTIMES, UNVERSIONED, shorten
@@ -37,7 +37,7 @@ def check(document: Document, typed: Typed) -> Checked:
     """Add every problem of the fleet as a whole to the document."""
     _references(document)
     _role_names(document)
-    _role_loops(document, typed.spec)
+    _role_lines(document, typed.spec)
     _unique_uids(document, typed.spec)
     hosts.check(document, typed.spec)
     roles = read_roles(document, typed)
@@ -97,14 +97,14 @@ def _references(document: Document) -> None:
             owner, _ = describe(document, path)
             owner = owner.replace("roster entry", "agent")
             message = f'{owner} {verb} {kind} "{shorten(value)}", which does not exist'
-            hint = document.suggest(value, known) or f"{kind}s: {', '.join(list(known)[:10]) or 'none'}"
+            hint = document.suggest_of(f"{kind}s", value, known)
             document.add(document.problem(f"unknown-{kind}", message, (*path, *keys), hint=hint))
 
 
 def _role_names(document: Document) -> None:
     """Check that every role that is named, in the roster or as a base, is in the file or in the library."""
     declared = document.data.get("roles")
-    known = [*(declared if isinstance(declared, dict) else {}), *role_names()]
+    known = dict.fromkeys((*(declared if isinstance(declared, dict) else {}), *role_names()))
     for section, key, verb in (("roster", "role", "has"), ("roles", "extends", "extends")):
         for path, entry in _entries(document, section):
             value = entry.get(key)
@@ -116,11 +116,15 @@ def _role_names(document: Document) -> None:
             document.add(document.problem("unknown-role", message, (*path, key), hint=hint))
 
 
-def _role_loops(document: Document, spec: FleetSpec) -> None:
+def _role_lines(document: Document, spec: FleetSpec) -> None:
+    """Check that every role ends, soon, in one that extends nothing."""
     for name in spec.roles:
         names = lineage(spec, name)
         last = spec.roles.get(names[-1])
-        if last is not None and last.extends == name and name == min(names):
+        if len(names) > MAX_LINEAGE:
+            message = f'role "{name}" builds on more than {MAX_LINEAGE - 1} others, one on the other'
+            document.add(document.problem("too-deep", message, ("roles", name, "extends"), hint="extend one of the last"))
+        elif last is not None and last.extends == name and name == min(names):
             message = f"roles extend each other: {' → '.join((*names, name))}"
             document.add(document.problem("role-loop", message, ("roles", name, "extends")))
 
@@ -148,6 +152,7 @@ def _roster(document: Document, typed: Typed) -> None:
     spec = typed.spec
     complete = typed.has_all("roles", "defaults")
     known_roles = {*spec.roles, *role_names()}
+    labels = dict.fromkeys(sorted({key for host in spec.hosts.values() for key in host.labels}))
     for place, entry in zip(typed.places, spec.roster, strict=True):
         path: Path = ("roster", place)
         runtime = runtime_of(spec, entry)
@@ -165,7 +170,7 @@ def _roster(document: Document, typed: Typed) -> None:
             document.add(problem)
         _own_project(document, spec, path, entry.team, entry.project)
         _worktree(document, spec, path, entry)
-        _place(document, spec, path, entry)
+        _place(document, labels, path, entry)
 
 
 def _own_project(document: Document, spec: FleetSpec, path: Path, team: str, project: str | None) -> None:
@@ -190,13 +195,12 @@ def _worktree(document: Document, spec: FleetSpec, path: Path, entry: RosterSpec
         document.add(document.problem("no-repository", message, (*path, "worktree"), hint=hint, at_key=True))
 
 
-def _place(document: Document, spec: FleetSpec, path: Path, entry: RosterSpec) -> None:
+def _place(document: Document, labels: Collection[str], path: Path, entry: RosterSpec) -> None:
     """Check what an entry says about its place: nothing beside a pin, and only labels that some host has."""
     if entry.host is not None and (entry.place.labels or entry.place.spread):
         message = f'agent "{entry.name}" is pinned to host "{shorten(entry.host)}", so place means nothing'
         hint = "remove host, or place"
         document.add(document.problem("unused-place", message, (*path, "place"), hint=hint, at_key=True))
-    labels = {key for host in spec.hosts.values() for key in host.labels}
     spread = entry.place.spread
     wanted: list[tuple[Path, str]] = [(("labels", key), key) for key in entry.place.labels]
     if spread is not None and spread != "host":
@@ -204,7 +208,6 @@ def _place(document: Document, spec: FleetSpec, path: Path, entry: RosterSpec) -
     for keys, label in wanted:
         if label not in labels:
             message = f'agent "{entry.name}" asks for label "{label}", which no host has'
-            known = ["host", *labels] if keys == ("spread",) else labels
-            hint = document.suggest(label, sorted(known)) or f"labels: {', '.join(sorted(known)[:10]) or 'none'}"
             at_key = keys != ("spread",)
+            hint = document.suggest_of("labels", label, labels if at_key else ("host", *labels))
             document.add(document.problem("unknown-label", message, (*path, "place", *keys), hint=hint, at_key=at_key))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from watchbill.fleet.source import Disk, Mark, Source
 
 MAX_PROBLEMS = 1000
 MAX_SUGGESTIONS = 50
+MAX_LOOKED_AT = 10_000
 MAX_CANDIDATES = 200
 
 Step = str | int
@@ -91,7 +93,12 @@ class Document:
         self.suggestions += 1
         if self.suggestions > MAX_SUGGESTIONS:
             return ""
-        return did_you_mean(word, [one for one in known if abs(len(one) - len(word)) <= 4][:MAX_CANDIDATES])
+        near = (one for one in islice(known, MAX_LOOKED_AT) if abs(len(one) - len(word)) <= 4)
+        return did_you_mean(word, list(islice(near, MAX_CANDIDATES)))
+
+    def suggest_of(self, kinds: str, word: str, known: Iterable[str]) -> str:
+        """Return did_you_mean for a word of this file, else the first few words that are known, as ``hosts: …``."""
+        return self.suggest(word, known) or f"{kinds}: {', '.join(islice(known, 10)) or 'none'}"
 
     def node(self, path: Sequence[Step]) -> Place:
         """Return the place of the value at `path`, or of the deepest one on the way that exists."""

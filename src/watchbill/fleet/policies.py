@@ -32,7 +32,7 @@ def _hosts(document: Document, typed: Typed) -> None:
     for path, host in named:
         if host not in known:
             message = f'the policy names host "{shorten(host)}", which does not exist'
-            hint = document.suggest(host, known) or f"hosts: {', '.join(list(known)[:10]) or 'none'}"
+            hint = document.suggest_of("hosts", host, known)
             document.add(document.problem("unknown-host", message, path, hint=hint))
 
 

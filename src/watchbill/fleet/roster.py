@@ -9,7 +9,8 @@ from watchbill.fleet.model import AgentPolicySpec, FleetSpec, HeartbeatSpec, Rol
 from watchbill.fleet.objects import AgentPolicy, Heartbeat, Limits
 from watchbill.library import read_role, role_names
 
-MAX_AGENTS = 100_000
+MAX_AGENTS = 50_000
+MAX_LINEAGE = 8
 
 
 def agent_names(entry: RosterSpec) -> list[str]:
@@ -23,10 +24,15 @@ def tenant_of(spec: FleetSpec, team: str) -> str | None:
 
 
 def lineage(spec: FleetSpec, role: str) -> list[str]:
-    """Return the names of a role and of what it builds on, itself first; a loop ends where it closes."""
+    """Return the names of a role and of what it builds on, itself first.
+
+    A loop ends where it closes. One name more than MAX_LINEAGE says that there are more.
+    """
     names = [role]
-    while (base := spec.roles[names[-1]].extends if names[-1] in spec.roles else None) and base not in names:
-        names.append(base)
+    while len(names) <= MAX_LINEAGE and (described := spec.roles.get(names[-1])) is not None:
+        if described.extends is None or described.extends in names:
+            break
+        names.append(described.extends)
     return names
 
 

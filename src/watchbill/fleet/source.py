@@ -82,24 +82,27 @@ class Disk:
         self.digests: dict[Path, str] = {}
         self.listings: dict[tuple[Path, str], tuple[str, ...]] = {}
         self._bytes = 0
+        self._contents: dict[Path, bytes] = {}
 
     def read(self, path: str | os.PathLike[str]) -> bytes:
-        """Return the content of a regular file.
+        """Return the content of a regular file, the same however often it is asked for.
 
         Raises Refused where it cannot be read, or where the fleet would have more files or bytes than are read.
         """
         real = real_path(path)
+        if real in self._contents:
+            return self._contents[real]
         content = self.overlay.get(real)
         if content is None:
             content = read_regular(real, MAX_BYTES - self._bytes)
         self._bytes += len(content)
-        self.digests[real] = hashlib.sha256(content).hexdigest()
         if self._bytes > MAX_BYTES:
-            raise Refused(
-                "too-large", f"the files of a fleet are larger than {MAX_BYTES >> 20} MiB, the most that is read"
-            )
-        if len(self.digests) > MAX_FILES:
+            message = f"the files of a fleet are larger than {MAX_BYTES >> 20} MiB, the most that is read"
+            raise Refused("too-large", message)
+        if len(self.digests) >= MAX_FILES:
             raise Refused("too-many-files", f"a fleet has more than {MAX_FILES} files")
+        self._contents[real] = content
+        self.digests[real] = hashlib.sha256(content).hexdigest()
         return content
 
     def list(self, folder: Path, pattern: re.Pattern[str]) -> tuple[str, ...]:
