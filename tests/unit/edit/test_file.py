@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from pathlib import Path
@@ -90,6 +91,18 @@ def test_two_edits_at_once_lose_nothing(fleet: Path) -> None:
         thread.join()
     assert set(load_fleet(fleet).teams) == {"app", "visit", *names} - set(refused)
     assert len(refused) < len(names)
+
+
+def test_an_edit_waits_for_the_one_that_is_writing(fleet: Path) -> None:
+    holder = os.open(fleet.parent, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    writing = threading.Thread(target=Original(fleet, fleet.read_bytes()).replace, args=[b"new"])
+    writing.start()
+    writing.join(0.2)
+    assert writing.is_alive() and fleet.read_text() == FLEET
+    os.close(holder)
+    writing.join()
+    assert fleet.read_bytes() == b"new"
 
 
 def test_what_cannot_be_written_is_said_and_leaves_nothing_behind(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,6 +206,11 @@ STYLES: dict[str, tuple[str, list[Change], str]] = {
         [SECOND],
         "roster: [\n  {name: a}  # first\n  ]\n",
     ),
+    "commas first": (
+        "roster: [ {name: a}  # one\n  , {name: b}  # two\n  , {name: c}\n]\n",
+        [FIRST],
+        "roster: [ {name: b}  # two\n  , {name: c}\n]\n",
+    ),
     "key of an entry over lines": (
         "roster:\n  - {name: a, role: x,\n     host: desk, place: {\n       labels: {b: c}}}   # z\n",
         [Remove(("roster", 0, "host")), Insert(("roster", 0), {"count": 2}, after="name")],
@@ -285,11 +290,19 @@ def test_an_edit_of_an_example_fleet_keeps_every_other_line(path: Path, example:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["- a\n", "roster: {a: 1}\n", "roster: 3\n", "x: 1\n", "? roster\n: - {name: a}\n"],
-    ids=["a list", "no list", "a number", "nothing", "a key with a question mark"],
+    ("text", "change"),
+    [
+        ("- a\n", AGENT),
+        ("roster: {a: 1}\n", FIRST),
+        ("roster: 3\n", AGENT),
+        ("x: 1\n", FIRST),
+        ("roster: []\n", FIRST),
+        ("? roster\n: - {name: a}\n", FIRST),
+        ("roster: [&a {name: a}, *a]\n", Replace(("roster", 1, "name"), "b")),
+    ],
+    ids=["a list", "no list", "a number", "nothing", "nobody", "a key with a question mark", "it would change another"],
 )
-def test_a_text_that_cannot_be_edited_is_refused_with_the_way_out(text: str) -> None:
+def test_a_text_that_cannot_be_edited_is_refused_with_the_way_out(text: str, change: Change) -> None:
     with pytest.raises(OperationError, match="cannot be edited safely") as caught:
-        functools.reduce(edit, [FIRST, AGENT, FIRST], text)
+        edit(text, change)
     assert "by hand" in caught.value.hint
