@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from watchbill.fleet import floor, hosts, policies, seating, unique
+from watchbill.fleet import floor, hosts, policies, seating, unique, volume
 from watchbill.fleet.document import Document
 from watchbill.fleet.model import FleetSpec, RosterSpec
 from watchbill.fleet.objects import Role, Schedule, Skill
@@ -49,6 +49,7 @@ def check(document: Document, typed: Typed) -> Checked:
         message = f"the roster stands for more than {MAX_AGENTS} agents"
         document.add(document.problem("too-many-agents", message, ("roster",), at_key=True))
         return Checked({}, roles, skills, schedules)
+    volume.check(document, typed)
     unique.check(document, typed)
     policies.check(document, typed, schedules)
     floor.check(document, typed)
@@ -123,7 +124,8 @@ def _role_lines(document: Document, spec: FleetSpec) -> None:
         last = spec.roles.get(names[-1])
         if len(names) > MAX_LINEAGE:
             message = f'role "{name}" builds on more than {MAX_LINEAGE - 1} others, one on the other'
-            document.add(document.problem("too-deep", message, ("roles", name, "extends"), hint="extend one of the last"))
+            hint = "extend one of the last"
+            document.add(document.problem("too-deep", message, ("roles", name, "extends"), hint=hint))
         elif last is not None and last.extends == name and name == min(names):
             message = f"roles extend each other: {' → '.join((*names, name))}"
             document.add(document.problem("role-loop", message, ("roles", name, "extends")))

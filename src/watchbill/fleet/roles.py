@@ -20,6 +20,7 @@ from watchbill.fleet.words import Refused, shorten
 from watchbill.library import LibraryRole, read_role, role_names
 
 MAX_PERSONA = 128 * 1024
+MAX_PERSONAS = 16 << 20
 MAX_SKILL_FILES = 100
 MAX_SKILL_BYTES = 1 << 20
 MAX_SKILL_DEPTH = 5
@@ -32,7 +33,16 @@ def read_roles(document: Document, typed: Typed) -> dict[str, Role]:
     used = {entry.role for entry in spec.roster}
     wrong = {str(path[1]) for path in typed.wrong if path[0] == "roles" and len(path) > 1}
     personas = {name: page for name in spec.roles if (page := _own_page(document, spec, name)) is not None}
-    return {name: _role(spec, name, personas) for name in sorted({*spec.roles, *used} - wrong)}
+    roles: dict[str, Role] = {}
+    size = 0
+    for name in sorted({*spec.roles, *used} - wrong):
+        roles[name] = _role(spec, name, personas)
+        size += len(roles[name].persona)
+        if size > MAX_PERSONAS:
+            message = f"the personas of all roles are larger than {MAX_PERSONAS >> 20} MiB, with what they build on"
+            document.add(document.problem("too-large", message, ("roles", name), hint="shorten them", at_key=True))
+            break
+    return roles
 
 
 def _own_page(document: Document, spec: FleetSpec, name: str) -> str | None:
