@@ -115,7 +115,9 @@ class IgnoreSpec(Section):
 
     path: IgnorePath = Field(description="what is left alone, as plan --diff names it")
     reason: Annotated[str, Line(1000, shortest=1)] = Field(description="why; plan shows it", examples=["tuned by hand"])
-    hosts: Maybe[list[Name]] = Field(default=None, description="only on these hosts; all where it is left out")
+    hosts: Maybe[list[Name]] = Field(
+        default=None, description="only on these hosts; on all if left out", examples=[["forge2"]]
+    )
     until: Maybe[Day] = Field(default=None, description="the last day on which it is left alone")
 
 
@@ -228,7 +230,9 @@ class Defaults(Section):
     working_directory: Maybe[TenantPath] = Field(
         default=None, description="where agents without a project work", examples=["~/src"]
     )
-    schedule: Maybe[Name] = Field(default=None, description="when agents are on watch: a name under schedules")
+    schedule: Maybe[Name] = Field(
+        default=None, description="when agents are on watch: a name under schedules", examples=["office"]
+    )
     limits: LimitsSpec = Field(default=LimitsSpec(), description="what each agent may take of a machine")
 
 
@@ -294,7 +298,9 @@ class TeamSpec(Section):
     priority: Annotated[int, Number(0, 100)] = Field(
         default=50, description="the higher gets its places first where slots run short", examples=[80]
     )
-    schedule: Maybe[Name] = Field(default=None, description="when its agents are on watch: a name under schedules")
+    schedule: Maybe[Name] = Field(
+        default=None, description="when its agents are on watch: a name under schedules", examples=["office"]
+    )
     policy: AgentPolicySpec = Field(default=AgentPolicySpec(), description="what may be done to its agents, and when")
 
 
@@ -364,7 +370,9 @@ class RosterSpec(Section):
     model: Maybe[ModelName] = Field(
         default=None, description="the model, as the runtime calls it; else that of its role"
     )
-    host: Maybe[Name] = Field(default=None, description="the host it is pinned to; placed by Watchbill if left out")
+    host: Maybe[Name] = Field(
+        default=None, description="the host it is pinned to; placed by Watchbill if left out", examples=["desk"]
+    )
     command: Maybe[Annotated[list[Argument], Field(min_length=1, max_length=256)]] = Field(
         default=None, description="program and arguments, for the runtime command", examples=[["bash", "-l"]]
     )
@@ -403,7 +411,7 @@ class FleetSpec(Section):
     plugin: Maybe[Literal["watchbill.fleet.fleet"]] = Field(
         default=None, description="lets a plain ansible-playbook -i fleet.yaml read this file as its inventory"
     )
-    version: Annotated[Literal[1], Exactly(1)] = Field(description="of this vocabulary", examples=[1])
+    version: Annotated[Literal[1], Exactly(1)] = Field(description="which vocabulary this is", examples=[1])
     include: Annotated[list[IncludePath], Field(max_length=100)] = Field(
         default=[], description="further files of this fleet, read as if they stood here", examples=[["teams/*.yaml"]]
     )
@@ -416,11 +424,13 @@ class FleetSpec(Section):
     teams: Annotated[dict[Name, TeamSpec], OrIncluded()] = _section("teams by name")
     projects: dict[Name, ProjectSpec] = Field(default={}, description="repositories and workspaces by name")
     roles: dict[Name, RoleSpec] = Field(
-        default={}, description="what agents are for, by name, beside the roles of the library"
+        default={}, max_length=1000, description="what agents are for, by name, beside the roles of the library"
     )
     runtimes: dict[RuntimeName, RuntimeSpec] = Field(
         default={}, description="what all agents of a runtime get, by its name"
     )
-    schedules: dict[Name, ScheduleSpec] = Field(default={}, description="when agents are on watch, by name")
+    schedules: dict[Name, ScheduleSpec] = Field(
+        default={}, max_length=1000, description="when agents are on watch, by name"
+    )
     roster: Annotated[list[RosterSpec], OrIncluded()] = _section("the agents")
     policy: PolicySpec = Field(default=PolicySpec(), description="what apply and keepers may do")
