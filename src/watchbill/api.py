@@ -108,16 +108,40 @@ class Fleet:
         return logs(self._target, agent, lines=lines)
 
     def start(self, *agents: str, why: str = "") -> Outcomes:
-        """Take back a stop."""
+        """Take back a stop and an off."""
         from watchbill.ops.override import start
 
         return start(self._target, agents, why=why)
 
-    def stop(self, *agents: str, why: str = "") -> Outcomes:
-        """Stop agents until they are started again, reboots and applies included."""
+    def stop(self, *agents: str, why: str = "", until: str | None = None) -> Outcomes:
+        """Stop agents until they are started again or `until` comes (``18:00``, ``2h``), reboots included."""
         from watchbill.ops.override import stop
 
-        return stop(self._target, agents, why=why)
+        return stop(self._target, agents, why=why, until=until)
+
+    def pause(self, *agents: str, why: str = "", until: str | None = None) -> Outcomes:
+        """Keep the sessions of agents and hold their work once their turn is over."""
+        from watchbill.ops.override import pause
+
+        return pause(self._target, agents, why=why, until=until)
+
+    def resume(self, *agents: str, why: str = "") -> Outcomes:
+        """Take back a pause; where there is none, an on or off."""
+        from watchbill.ops.override import resume
+
+        return resume(self._target, agents, why=why)
+
+    def on(self, *agents: str, why: str = "", until: str | None = None) -> Outcomes:
+        """Put agents on watch, whatever their schedule says."""
+        from watchbill.ops.override import on
+
+        return on(self._target, agents, why=why, until=until)
+
+    def off(self, *agents: str, why: str = "", until: str | None = None) -> Outcomes:
+        """Take agents off watch, whatever their schedule says: they end when idle, after the grace at the latest."""
+        from watchbill.ops.override import off
+
+        return off(self._target, agents, why=why, until=until)
 
     def restart(self, *agents: str, why: str = "", now: bool = False) -> Outcomes:
         """Restart agents as soon as they are idle; with `now` at once, even in the middle of a turn."""

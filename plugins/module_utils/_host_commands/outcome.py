@@ -95,12 +95,16 @@ def carried_out(word: Word, heartbeat: dict[str, t.Any]) -> tuple[bool, bool]:
     state, running = heartbeat.get("state"), heartbeat.get("session_pid") is not None
     if word.verb == "restart":
         return _is_restarted(word.words["restart"] or {}, known.get("restart"), heartbeat)
-    if word.rules == "stop":
+    schedule = heartbeat.get("schedule")
+    rules = word.rules
+    if rules is None and isinstance(schedule, dict) and schedule.get("on_watch") is False:
+        rules = "off"
+    if rules == "stop":
         return state == "off" and not running, False
-    if word.rules in ("off", "pause"):
+    if rules in ("off", "pause"):
         done = state in ("off", "paused")
         return done, running and not done and state not in ("idle", "starting")
-    if word.rules == "on":
+    if rules == "on":
         return running and state != "starting", False
     return state == "off" or (running and state != "starting"), False
 

@@ -76,6 +76,8 @@ def outcome_words(outcome: Outcome, verb: str, end: str | None) -> str:
         return f"not done: {outcome.error}"
     at = moment(end)
     ending = "" if at is None else f" until {until(at, datetime.datetime.now(datetime.UTC))}"
+    if outcome.pending and verb in ("start", "resume"):
+        return f"{outcome.state}, off by its schedule once it is idle"
     if outcome.pending:
         waits = "it is on watch" if outcome.state == "off" else "its turn is over" if verb == "pause" else "it is idle"
         return f"{outcome.state}, {verb} waits until {waits}" + (f"; it holds{ending}" if ending else "")

@@ -133,6 +133,7 @@ def test_end_is_as_short_as_it_is_clear(end: datetime, words: str) -> None:
         ("on", "2999-12-24T17:00:00Z", "idle", {}, "idle, on until 2999-12-24 18:00"),
         ("start", None, "idle", {}, "idle"),
         ("start", None, "off", {}, "off by its schedule; watchbill on studio/coder0 puts it on watch"),
+        ("resume", None, "working", {"pending": True}, "working, off by its schedule once it is idle"),
         ("restart", None, "off", {"pending": True}, "off, restart waits until it is on watch"),
         ("restart", None, "working", {"pending": True}, "working, restart waits until it is idle"),
         ("restart", None, None, {}, "restart is noted"),
