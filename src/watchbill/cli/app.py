@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from watchbill import __version__
-from watchbill.cli import change, init, look, schedule
+from watchbill.cli import change, init, look, placement, schedule
 from watchbill.cli.options import CONTEXT_SETTINGS, File, Group, Json, Lab, Limit, Options, options_of
 from watchbill.cli.output import print_error, unexpected
 from watchbill.errors import OperationError, WatchbillError
@@ -20,7 +20,7 @@ from watchbill.errors import OperationError, WatchbillError
 INTERRUPTED = 130
 SECTIONS = {
     "Start": ("init",),
-    "Look": ("validate", "render", "plan", "drift", "ps", "show", "logs", "schedule"),
+    "Look": ("validate", "render", "plan", "drift", "ps", "show", "logs", "schedule", "placement"),
     "Change": ("apply", "start", "stop", "restart", "pause", "resume", "on", "off", "attach"),
     "Edit": ("agent", "host", "team", "project"),
     "Keep": ("snapshot",),
@@ -118,6 +118,7 @@ init.register(app)
 look.register(app)
 change.register(app)
 schedule.register(app)
+placement.register(app)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from watchbill.fleet import floor, hosts, policies, seating, unique, volume
 from watchbill.fleet.document import Document
 from watchbill.fleet.model import FleetSpec, RosterSpec
 from watchbill.fleet.objects import Role, Schedule, Skill
-from watchbill.fleet.place import AgentKey
+from watchbill.fleet.place import Placement
 from watchbill.fleet.roles import read_roles, read_skills
 from watchbill.fleet.roster import MAX_AGENTS, MAX_LINEAGE, lineage, runtime_of, tenant_of
 from watchbill.fleet.schedules import read_schedules
@@ -27,7 +27,7 @@ from watchbill.library import role_names
 class Checked:
     """What was found on the way and is needed again: where everybody sits, what roles, skills and schedules are."""
 
-    seats: Mapping[AgentKey, str]
+    placement: Placement
     roles: Mapping[str, Role]
     skills: Mapping[str, Skill]
     schedules: Mapping[str, Schedule]
@@ -48,7 +48,7 @@ def check(document: Document, typed: Typed) -> Checked:
     if sum(entry.count or 1 for entry in typed.spec.roster) > MAX_AGENTS:
         message = f"the roster stands for more than {MAX_AGENTS} agents"
         document.add(document.problem("too-many-agents", message, ("roster",), at_key=True))
-        return Checked({}, roles, skills, schedules)
+        return Checked(Placement((), ()), roles, skills, schedules)
     volume.check(document, typed)
     unique.check(document, typed)
     policies.check(document, typed, schedules)

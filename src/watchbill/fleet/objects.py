@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from watchbill.errors import OperationError
+
+if TYPE_CHECKING:
+    from watchbill.fleet.place import Placement
 
 
 @dataclass(frozen=True)
@@ -243,6 +246,7 @@ class Fleet:
     policy: Policy
     roster: Sequence[RosterEntry]
     agents: Sequence[Agent]
+    placement: Placement
     files: Sequence[FleetFile]
 
     @cached_property

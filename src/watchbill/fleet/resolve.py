@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from watchbill.fleet.check import Checked
@@ -24,7 +23,7 @@ from watchbill.fleet.objects import (
     Team,
     Tenant,
 )
-from watchbill.fleet.place import AgentKey
+from watchbill.fleet.place import Placement
 from watchbill.fleet.roster import (
     PolicySource,
     agent_names,
@@ -47,7 +46,7 @@ def resolve(document: Document, spec: FleetSpec, checked: Checked) -> Fleet:
     agents = [
         agent
         for index, entry in enumerate(spec.roster)
-        for agent in _agents(spec, entry, index, marks[index], checked.seats)
+        for agent in _agents(spec, entry, index, marks[index], checked.placement)
     ]
     return Fleet(
         path=document.path,
@@ -91,11 +90,12 @@ def resolve(document: Document, spec: FleetSpec, checked: Checked) -> Fleet:
             for index, entry in enumerate(spec.roster)
         ],
         agents=sorted(agents, key=lambda agent: (agent.tenant, agent.name)),
+        placement=checked.placement,
         files=_files(document),
     )
 
 
-def _agents(spec: FleetSpec, entry: RosterSpec, index: int, mark: Mark, seats: Mapping[AgentKey, str]) -> list[Agent]:
+def _agents(spec: FleetSpec, entry: RosterSpec, index: int, mark: Mark, placement: Placement) -> list[Agent]:
     """Return the agents that one roster entry stands for."""
     tenant = spec.teams[entry.team].tenant
     runtime = runtime_of(spec, entry)
@@ -110,7 +110,7 @@ def _agents(spec: FleetSpec, entry: RosterSpec, index: int, mark: Mark, seats: M
             tenant=tenant,
             team=entry.team,
             name=name,
-            host=seats[tenant, name],
+            host=placement[tenant, name],
             role=entry.role,
             runtime=runtime,
             model=model,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from watchbill.fleet.document import Document
 from watchbill.fleet.model import FleetSpec
-from watchbill.fleet.place import AgentKey, Seat, Seeker, place
+from watchbill.fleet.place import AgentKey, Placement, Seat, Seeker, place
 from watchbill.fleet.roster import agent_names, tenant_of
 from watchbill.fleet.translate import Typed
 
@@ -27,6 +27,7 @@ def seats(spec: FleetSpec) -> list[Seat]:
             host.slots,
             host.cordon,
             (pinned.get(name) or [only])[0] if host.rootless else None,
+            host.labels,
         )
         for name, host in spec.hosts.items()
     ]
@@ -40,6 +41,9 @@ def seekers(spec: FleetSpec) -> list[Seeker]:
             name,
             spec.teams[entry.team].priority if entry.team in spec.teams else 0,
             entry.host,
+            entry.place.labels,
+            entry.place.spread,
+            entry.name,
         )
         for entry in spec.roster
         if entry.host is None or entry.host in spec.hosts
@@ -47,11 +51,11 @@ def seekers(spec: FleetSpec) -> list[Seeker]:
     ]
 
 
-def check(document: Document, typed: Typed) -> dict[AgentKey, str]:
-    """Return the host of each agent; add a problem for each pin that cannot hold, and for those without a free slot."""
+def check(document: Document, typed: Typed) -> Placement:
+    """Return who sits where; add a problem for each pin that cannot hold, and for those without a free slot."""
     spec = typed.spec
     if not typed.has_all("hosts") or "hosts" not in document.data:
-        return {}
+        return Placement((), ())
     _pins(document, typed)
     wanted = seekers(spec)
     entries = {
@@ -60,19 +64,38 @@ def check(document: Document, typed: Typed) -> dict[AgentKey, str]:
         for name in agent_names(entry)
     }
     placed = place(seats(spec), wanted)
-    left = sorted((one for one in wanted if one.key not in placed), key=lambda one: (-one.priority, one.key))
+    # Who is pinned to a cordoned host has a problem of its own by now.
+    left = sorted(
+        (one for one in wanted if one.key not in placed and placed.explain(one.key).rule != "pin-cordoned"),
+        key=lambda one: (-one.priority, one.key),
+    )
     seated = [one for one in wanted if one.key in placed]
     for host in sorted({one.host for one in left if one.host is not None}):
         out = [one for one in left if one.host == host]
         total = sum(1 for one in wanted if one.host == host)
         message = f"{total} agents are pinned to {host}, which has {_slots(spec.hosts[host].slots)}"
         _no_slot(document, entries, message, out, [one for one in seated if one.host == host])
-    roaming = [one for one in left if one.host is None]
+    nowhere = [one for one in left if placed.explain(one.key).rule == "no-host"]
+    _no_host(document, entries, nowhere)
+    roaming = [one for one in left if one.host is None and one not in nowhere]
     if roaming:
         free = sum(seat.slots for seat in seats(spec) if not seat.cordon)
         message = f"{_agents(len(wanted))} a place, {_slots(free)} {'is' if free == 1 else 'are'} free ({_hosts(spec)})"
         _no_slot(document, entries, message, roaming, [one for one in seated if one.host is None])
     return placed
+
+
+def _no_host(document: Document, entries: dict[AgentKey, int], left: list[Seeker]) -> None:
+    """Add one problem for each entry whose labels no host has together, or which no host serves."""
+    first = {entries[one.key]: one for one in reversed(left)}
+    for index, one in sorted(first.items()):
+        labels = ", ".join(f"{key}: {value}" for key, value in one.labels.items())
+        message = (
+            f'no host that takes agents {f"has {labels}" if labels else "serves the tenant"} of agent "{one.name}"'
+        )
+        hint = "change place, or add a host" if labels else "add a host: a rootless one serves one tenant"
+        path = ("roster", index, "place") if labels else ("roster", index)
+        document.add(document.problem("no-host", message, path, hint=hint))
 
 
 def _no_slot(
