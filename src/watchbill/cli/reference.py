@@ -33,7 +33,8 @@ AGENT is `tenant/name`; the bare name is enough where it is unique in the fleet.
 
 With `--json`, errors are on stderr as [errors.schema.json](../../schemas/errors.schema.json) says; `plan` and `drift`
 print [plan.schema.json](../../schemas/plan.schema.json), `apply` [apply.schema.json](../../schemas/apply.schema.json),
-`ps` [ps.schema.json](../../schemas/ps.schema.json).
+`ps` [ps.schema.json](../../schemas/ps.schema.json), edits [edit.schema.json](../../schemas/edit.schema.json),
+`project discover` [discover.schema.json](../../schemas/discover.schema.json).
 """
 
 
