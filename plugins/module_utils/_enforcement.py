@@ -26,9 +26,7 @@ def notices(layout: Layout, resources: t.Iterable[dict[str, t.Any]], cgroups: st
     if not missing:
         return []
     named = ", ".join(sorted(missing))
-    return [
-        f"limits of {named} are set, but nothing enforces them on this host: its cgroups (v1?) lack the controllers"
-    ]
+    return [f"limits of {named} are set and not enforced on this host: that takes the controllers of cgroup v2"]
 
 
 def _not_enforced(layout: Layout, resource: dict[str, t.Any], cgroups: str) -> set[str]:
