@@ -21,6 +21,7 @@ T = TypeVar("T")
 JsonSchema = dict[str, Any]
 
 WHOLE = {"whole": True}
+# Below this key a part of the schema has the definitions, by name, of which schema.py makes references.
 SHARED = "shared"
 MAX_COUNT = 1000
 MAX_ENV = 128
