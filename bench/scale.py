@@ -30,6 +30,7 @@ LOADER_RATIO, ENOUGH_SECONDS = 5.0, 3.0
 MOST_MIB = 400
 # Five times the agents may cost five times as much; the rest is the noise of a machine that does other things, too.
 LINEAR = LARGE / SMALL * 1.15
+_DISKS = ("fast", "large")
 _LOAD = "import sys, yaml; yaml.load(open(sys.argv[1], 'rb'), Loader=yaml.CSafeLoader)"
 
 
@@ -66,7 +67,8 @@ def fleet_text(agents: int) -> str:
     lines += [f"  tenant{t}: {{uid: {20000 + t}, floor: none, limits: {{memory: 64G}}}}" for t in range(TENANTS)]
     lines.append("hosts:")
     lines += [
-        f"  host{h}: {{address: 10.{h >> 16}.{h >> 8 & 255}.{h & 255}, slots: {SLOTS}, labels: {{zone: z{h % ZONES}}}}}"
+        f"  host{h}: {{address: 10.{h >> 16}.{h >> 8 & 255}.{h & 255}, slots: {SLOTS},"
+        f" labels: {{zone: z{h % ZONES}, disk: {_DISKS[h % 2]}}}}}"
         for h in range(hosts)
     ]
     lines.append("teams:")
@@ -85,7 +87,7 @@ def fleet_text(agents: int) -> str:
         "role: coder, worktree: true, place: {spread: host}",
         "role: code-review, limits: {memory: 2G}",
         "role: research, schedule: office, place: {spread: zone}",
-        'role: operations, env: {LEVEL: "3"}, place: {labels: {zone: z1}}',
+        'role: operations, env: {LEVEL: "3"}, place: {labels: {disk: fast}}',
     )
     lines += [
         f"  - {{name: agent{e}-, count: {AGENTS_PER_ENTRY}, team: team{e % teams}, project: project{e % teams},"

@@ -75,13 +75,22 @@ def check(document: Document, typed: Typed) -> Placement:
         total = sum(1 for one in wanted if one.host == host)
         message = f"{total} agents are pinned to {host}, which has {_slots(spec.hosts[host].slots)}"
         _no_slot(document, entries, message, out, [one for one in seated if one.host == host])
-    nowhere = [one for one in left if placed.explain(one.key).rule == "no-host"]
+    known = {key for host in spec.hosts.values() for key in host.labels}
+    # A label that no host has at all is a problem of its own.
+    nowhere = [one for one in left if placed.explain(one.key).rule == "no-host" and one.labels.keys() <= known]
     _no_host(document, entries, nowhere)
-    roaming = [one for one in left if one.host is None and one not in nowhere]
-    if roaming:
-        free = sum(seat.slots for seat in seats(spec) if not seat.cordon)
-        message = f"{_agents(len(wanted))} a place, {_slots(free)} {'is' if free == 1 else 'are'} free ({_hosts(spec)})"
-        _no_slot(document, entries, message, roaming, [one for one in seated if one.host is None])
+    no_slot: dict[str, list[Seeker]] = {}
+    for one in left:
+        if one.host is None and placed.explain(one.key).rule != "no-host":
+            no_slot.setdefault(_labels(one), []).append(one)
+    for labels, out in no_slot.items():
+        open_hosts = [seat for seat in seats(spec) if not seat.cordon and out[0].labels.items() <= seat.labels.items()]
+        free = sum(seat.slots for seat in open_hosts)
+        asking = sum(1 for one in wanted if _labels(one) == labels) if labels else len(wanted)
+        place_of = f"a place with {labels}" if labels else "a place"
+        hosts = _hosts(seats(spec) if not labels else open_hosts)
+        message = f"{_agents(asking)} {place_of}, {_slots(free)} {'is' if free == 1 else 'are'} free ({hosts})"
+        _no_slot(document, entries, message, out, [one for one in seated if one.host is None])
     return placed
 
 
@@ -89,7 +98,7 @@ def _no_host(document: Document, entries: dict[AgentKey, int], left: list[Seeker
     """Add one problem for each entry whose labels no host has together, or which no host serves."""
     first = {entries[one.key]: one for one in reversed(left)}
     for index, one in sorted(first.items()):
-        labels = ", ".join(f"{key}: {value}" for key, value in one.labels.items())
+        labels = _labels(one)
         message = (
             f'no host that takes agents {f"has {labels}" if labels else "serves the tenant"} of agent "{one.name}"'
         )
@@ -130,9 +139,14 @@ def _pins(document: Document, typed: Typed) -> None:
             document.add(document.problem("rootless-tenants", message, path, hint=hint))
 
 
-def _hosts(spec: FleetSpec) -> str:
+def _labels(seeker: Seeker) -> str:
+    """Return the labels that an agent asks for, as they are written."""
+    return ", ".join(f"{key}: {value}" for key, value in seeker.labels.items())
+
+
+def _hosts(hosts: Iterable[Seat]) -> str:
     parts = []
-    for seat in seats(spec):
+    for seat in hosts:
         if seat.cordon:
             parts.append(f"{seat.host} cordoned")
         elif seat.owner is not None:

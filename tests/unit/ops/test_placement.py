@@ -79,3 +79,26 @@ roster:
     (problem,) = caught.value.problems
     assert (problem.code, problem.line) == ("no-host", 9)
     assert "zone: a, disk: fast" in problem.message
+
+
+def test_slots_that_run_short_among_some_hosts_are_counted_there(tmp_path: Path) -> None:
+    (tmp_path / "fleet.yaml").write_text(
+        """\
+version: 1
+fleet: {name: trial}
+tenants: {studio: {uid: 20001, floor: none}}
+hosts:
+  one: {address: 10.0.0.1, slots: 2, labels: {zone: a}}
+  two: {address: 10.0.0.2, slots: 9, labels: {zone: b}}
+teams: {app: {tenant: studio}}
+roster:
+  - {name: coder, count: 3, team: app, role: coder, runtime: stub, place: {labels: {zone: a}}}
+  - {name: other, team: app, role: coder, runtime: stub}
+"""
+    )
+    with pytest.raises(FleetError) as caught:
+        load_target(tmp_path / "fleet.yaml")
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.line) == ("no-slot", 9)
+    assert problem.message == "3 agents want a place with zone: a, 2 slots are free (one 2)"
+    assert problem.hint.startswith("left out: coder2 ")
