@@ -144,6 +144,32 @@ def test_shell_account_is_managed_over_ssh_as_its_user(ben: PlainUser) -> None:
     assert "session-started" in watchbill(fleet, "logs", "coder0").stdout
 
 
+def test_limits_hold_for_an_agent_and_for_all_together_and_are_lifted_again(ben: PlainUser) -> None:
+    fleet, before = ben.lab.path, ben.lab.path.read_text()
+
+    def limits(unit: str) -> list[str]:
+        return ben.run(f"systemctl --user show -P MemoryMax -P TasksMax {unit}").split()
+
+    def limit(document: Any) -> None:
+        document["tenants"]["mine"]["limits"] = {"memory": "2G"}
+        document["roster"][0]["limits"] = {"tasks": 100}
+
+    ben.lab.rewrite(limit)
+    assert watchbill(fleet, "apply", "--yes").returncode == 0
+    assert limits("watchbill.slice") == [str(2 * 2**30), "infinity"]
+    assert limits("watchbill-coder0.slice") == ["infinity", "100"]
+    # Without root, nothing keeps what is set by hand from outliving the manager.
+    ben.run("systemctl --user set-property watchbill-coder0.slice TasksMax=50; systemctl --user daemon-reload")
+    named = {action["name"] for action in answer(fleet, "drift", status=2)["actions"]}
+    assert "mine/watchbill-coder0.slice" in named
+    assert watchbill(fleet, "apply", "--yes").returncode == 0
+    assert limits("watchbill-coder0.slice") == ["infinity", "100"]
+    fleet.write_text(before)
+    assert watchbill(fleet, "apply", "--yes").returncode == 0
+    assert limits("watchbill.slice") == limits("watchbill-coder0.slice") == ["infinity", "infinity"]
+    assert watchbill(fleet, "drift").returncode == 0
+
+
 def test_without_linger_agents_end_with_the_last_login_and_that_is_no_drift(ana: PlainUser) -> None:
     gone = 'test -z "$(pgrep -u ana)"'
     eventually(lambda: ana.lab.ssh("desk", gone).returncode == 0, 30, "everything of ana's ended")
