@@ -11,7 +11,6 @@ from typing import Any
 
 import yaml
 
-from watchbill.errors import UNSHOWABLE
 from watchbill.fleet.document import Document, Node, Place, Scalar
 from watchbill.fleet.scalars import Unreadable, read_scalar
 from watchbill.fleet.source import (
@@ -20,6 +19,7 @@ from watchbill.fleet.source import (
     Source,
     control_message,
     find_controls,
+    find_unshowable,
     refusal,
     replace_controls,
 )
@@ -104,7 +104,9 @@ class _Builder:
                 start, end, value = event.start_mark, event.end_mark, event.value
                 line, column = start.line, start.column
                 place = Scalar(line + 1, column + 1, end.column - column if end.line == line else 0, source)
-                odd = event.tag is not None or event.anchor is not None or replaced or not value.isprintable()
+                # Some characters that nobody sees count as printable. They can only stand here as escapes.
+                unseen = not value.isprintable() or (event.style == '"' and not value.isascii())
+                odd = unseen or replaced or event.tag is not None or event.anchor is not None
                 if odd and self._is_refused(event, place):
                     place = Node(place, broken=True)
                 if event.style in _PLAIN and not place.broken:
@@ -140,7 +142,7 @@ class _Builder:
     def _is_refused(self, event: Any, mark: Mark) -> bool:
         """Say whether a scalar has a tag, or holds what it may not, and report that; an anchor is reported only."""
         refused = self._refuse_properties(event, mark)
-        control = next((character for character in event.value if character in UNSHOWABLE), None)
+        control = find_unshowable(event.value)
         if control is not None:
             self._report("control-character", control_message(control), mark, _CONTROL_HINTS.get(control, ""))
         return refused or control is not None or (self.replaced and REPLACED in event.value)

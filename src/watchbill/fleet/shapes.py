@@ -229,7 +229,8 @@ ADDRESS = Shape(
     "an IP address, a DNS name, or local (the control machine itself)",
     rf"(?:{_BYTE}\.){{3}}{_BYTE}"
     r"|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?"
-    rf"|(?:{_DNS_LABEL}\.)*(?![0-9]+\.?$){_DNS_LABEL}\.?",
+    # What ends in a number is no name to a resolver: 0x0a000001 and 167772161 are 10.0.0.1.
+    rf"|(?:{_DNS_LABEL}\.)*(?!(?:[0-9]+|0[Xx][0-9A-Fa-f]*)\.?$){_DNS_LABEL}\.?",
     ("192.0.2.11", "desk.example.org", "local"),
     longest=253,
 )
