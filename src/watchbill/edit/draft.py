@@ -160,7 +160,10 @@ class Draft:
         Raises EditRefused where the fleet would be wrong, and OperationError where the file cannot be edited or
         written. It is untouched then.
         """
-        original = Original(source.path, source.path.read_bytes())
+        try:
+            original = Original(source.path, source.path.read_bytes())
+        except OSError:
+            original = Original(source.path, b"")  # gone since it was read, which is a change like any other
         if hashlib.sha256(original.content).hexdigest() != source.sha256:
             message = f"{source.name} changed while it was read"
             raise OperationError(message, "run the command again", "changed-meanwhile")
