@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from watchbill.compile.builder import ManifestBuilder
     from watchbill.fleet import Agent, Fleet
 
+_AGENT, _SLICE = "@AGENT@", "@SLICE@"
 STAGGER_SECONDS = 5.0
 """How long the sessions of one host take to start at boot, each at its own moment."""
 
@@ -123,7 +125,7 @@ def _add_units(
         builder.add_directory(units, "0750", "root", agent.tenant, **owned)
     for role in ("agent", "session"):
         unit = f"watchbill-{role}@{agent.name}.service"
-        body = render(f"watchbill-{role}.service.j2", **_unit_variables(builder, agent))
+        body = _unit(builder, agent, f"watchbill-{role}.service.j2")
         mode = "0640" if not builder.rootless else "0644"
         sha256 = builder.add_file(f"{units}/{unit}", body, mode, "root", agent.tenant, reload="user", **owned)
         more: dict[str, Any] = {}
@@ -135,15 +137,21 @@ def _add_units(
         builder.add("unit", f"{agent.tenant}/{unit}", scope="user", fragment=sha256, **more, **owned)
 
 
-def _unit_variables(builder: ManifestBuilder, agent: Agent) -> dict[str, Any]:
-    home = "%h" if builder.rootless else ""
-    return {
-        "tenant": agent.tenant,
-        "agent": agent.name,
-        "host": builder.host,
-        "slice": slice_of(agent),
-        "program": builder.layout.program.replace("~", home, 1) if builder.rootless else builder.layout.program,
-        "configuration": builder.layout.configuration.replace("~", home, 1)
-        if builder.rootless
-        else builder.layout.configuration,
-    }
+def _unit(builder: ManifestBuilder, agent: Agent, template: str) -> bytes:
+    """Return a unit of *agent*: that of its tenant on this host, with its name put in.
+
+    A template is rendered once for all of them, which for ten thousand agents saves a second. Names of agents are small
+    letters, digits and dashes: they need no escape, and cannot be taken for what stands in for them.
+    """
+    layout, home = builder.layout, "%h" if builder.rootless else "~"
+    unit = _unit_of_tenant(
+        template, agent.tenant, builder.host, layout.program.replace("~", home), layout.configuration.replace("~", home)
+    )
+    return unit.replace(_AGENT.encode(), agent.name.encode()).replace(_SLICE.encode(), slice_of(agent).encode())
+
+
+@functools.lru_cache(maxsize=64)
+def _unit_of_tenant(template: str, tenant: str, host: str, program: str, configuration: str) -> bytes:
+    return render(
+        template, tenant=tenant, agent=_AGENT, host=host, slice=_SLICE, program=program, configuration=configuration
+    )

@@ -37,10 +37,18 @@ class ManifestBuilder:
         self.add("directory", path, mode=mode, **self._owners(owner, group), **fields)
 
     def add_file(
-        self, path: str, body: bytes, mode: str, owner: str = "root", group: str = "root", **fields: Any
+        self,
+        path: str,
+        body: bytes,
+        mode: str,
+        owner: str = "root",
+        group: str = "root",
+        *,
+        sha256: str = "",
+        **fields: Any,
     ) -> str:
-        """Add a file with its content; return the SHA-256 of it."""
-        sha256 = hashlib.sha256(body).hexdigest()
+        """Add a file with its content; return the SHA-256 of it, which need not be given."""
+        sha256 = sha256 or hashlib.sha256(body).hexdigest()
         self.bodies[sha256] = body
         self.add("file", path, mode=mode, sha256=sha256, size=len(body), **self._owners(owner, group), **fields)
         return sha256

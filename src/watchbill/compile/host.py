@@ -82,7 +82,7 @@ def _add_host_half(builder: ManifestBuilder) -> str:
     overrides = f"{layout.state}/overrides"
     for path in (layout.configuration, layout.agents, layout.tenants, layout.library, layout.state, overrides):
         builder.add_directory(path, "0755")
-    program_sha256 = builder.add_file(layout.program, zipapp.build(), "0755")
+    program_sha256 = builder.add_file(layout.program, zipapp.build(), "0755", sha256=zipapp.sha256())
     link = "../lib/watchbill/watchbill-host.pyz"
     builder.add("file", f"{layout.binaries}/watchbill-host", target=link)
     builder.add_file(layout.tmux_configuration, render("tmux.conf"), "0644")

@@ -5,7 +5,6 @@ Where the file says nothing, nothing is made, and systemd's own defaults hold.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from watchbill.compile.half import TENANT_LIMITS_DROP_IN
@@ -21,7 +20,8 @@ ROOTLESS_UNITS = "~/.config/systemd/user"
 
 def in_manifest(limits: Limits) -> dict[str, int]:
     """Return the limits that the file sets: memory in bytes, cpu in percent of one processor, tasks."""
-    return {name: value for name, value in dataclasses.asdict(limits).items() if value is not None}
+    values = {"memory": limits.memory, "cpu": limits.cpu, "tasks": limits.tasks}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def slice_of(agent: Agent) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
 import zipfile
 
@@ -37,6 +38,12 @@ def build() -> bytes:
         for path in sorted(MODULE_UTILS.rglob("*.py")):
             _add(archive, f"{PACKAGE}/{path.relative_to(MODULE_UTILS).as_posix()}", path.read_bytes())
     return buffer.getvalue()
+
+
+@functools.cache
+def sha256() -> str:
+    """Return the SHA-256 of the zipapp, as 64 hexadecimal digits."""
+    return hashlib.sha256(build()).hexdigest()
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
