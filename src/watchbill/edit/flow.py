@@ -18,12 +18,13 @@ def insert_after(text: str, collection: Collection, anchor: int, new: Sequence[s
     all_elements = elements(text, collection)
     element = all_elements[anchor]
     before = all_elements[anchor - 1].end if anchor else inside
-    if "\n" not in text[before : element.start]:
+    indent = text[line_start(text, element.start) : element.start]
+    if "\n" not in text[before : element.start] or indent.strip():
         return [Splice(element.end, element.end, "".join(f", {one}" for one in new))]
     comma = _comma(text, element)
     end = element.end if comma is None else comma + 1
     stop = line_stop(text, end)
-    newline, indent = line_break(text, stop), text[line_start(text, element.start) : element.start]
+    newline = line_break(text, stop)
     lines = f",{newline}{indent}".join(new)
     if not _is_blank(text[end:stop]):
         return [Splice(element.end, element.end, f",{newline}{indent}{lines}")]

@@ -206,6 +206,11 @@ STYLES: dict[str, tuple[str, list[Change], str]] = {
         [SECOND],
         "roster: [\n  {name: a}  # first\n  ]\n",
     ),
+    "commas first, added": (
+        "roster: [ {name: a}\n  , {name: b}  # two\n]\n",
+        [AGENT],
+        "roster: [ {name: a}\n  , {name: b}, {name: new, team: app}  # two\n]\n",
+    ),
     "commas first": (
         "roster: [ {name: a}  # one\n  , {name: b}  # two\n  , {name: c}\n]\n",
         [FIRST],
