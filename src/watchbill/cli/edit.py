@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchbill.cli.options import CONTEXT_SETTINGS, Group, Options, command, completed
+from watchbill.cli.options import Options, command, completed, group
 from watchbill.cli.output import print_json
 from watchbill.errors import OperationError
 
@@ -18,34 +18,19 @@ if TYPE_CHECKING:
 SHARED = ("file", "as_json")
 
 
-def _group(text: str) -> typer.Typer:
-    """Return a group of commands with this help."""
-    app = typer.Typer(
-        cls=Group,
-        rich_markup_mode=None,
-        context_settings=CONTEXT_SETTINGS,
-        no_args_is_help=True,
-        add_completion=False,
-        help=text,
-    )
-    # With a callback, a group of one command stays a group.
-    app.callback()(lambda: None)
-    return app
-
-
-agent = _group(
+agent = group(
     "Agents in the file: comments and order stay, and nothing is written that would be wrong.\n\n"
     "Examples:  watchbill agent add tester --team app --role coder   ·   watchbill agent scale coder 5"
 )
-host = _group(
+host = group(
     "Hosts in the file: comments and order stay, and nothing is written that would be wrong.\n\n"
     "Examples:  watchbill host add barn --address 192.0.2.13 --slots 4   ·   watchbill host drain barn"
 )
-team = _group(
+team = group(
     "Teams in the file: comments and order stay, and nothing is written that would be wrong.\n\n"
     "Examples:  watchbill team add docs --tenant studio   ·   watchbill team add docs --priority 40 --dry-run"
 )
-project = _group(
+project = group(
     "Projects in the file: comments and order stay, and nothing is written that would be wrong.\n\n"
     "Examples:  watchbill project add shop --team app --path '~/src/shop'   ·   watchbill project discover ~/src"
 )

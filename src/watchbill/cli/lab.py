@@ -13,21 +13,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchbill.cli.options import CONTEXT_SETTINGS, DEFAULT_FILE, Command, Group
+from watchbill.cli.options import DEFAULT_FILE, Command, group
 from watchbill.errors import visible
 from watchbill.lab import BASE_IMAGE
 
 if TYPE_CHECKING:
     from watchbill.lab.operations import MachineState, Progress
 
-app = typer.Typer(
-    cls=Group,
-    rich_markup_mode=None,
-    context_settings=CONTEXT_SETTINGS,
-    no_args_is_help=True,
-    add_completion=False,
-    help="Throw-away machines that stand in for the hosts of the file. Needs root.\n\n"
-    "Examples:  watchbill lab up   ·   watchbill lab ssh desk 'systemctl status'",
+app = group(
+    "Throw-away machines that stand in for the hosts of the file. Needs root.\n\n"
+    "Examples:  watchbill lab up   ·   watchbill lab ssh desk 'systemctl status'"
 )
 
 File = Annotated[

@@ -168,6 +168,21 @@ class Group(TyperGroup):
         super().format_help(ctx, formatter)
 
 
+def group(text: str) -> typer.Typer:
+    """Return a group of commands with this help: a paragraph of examples in it comes first."""
+    app = typer.Typer(
+        cls=Group,
+        rich_markup_mode=None,
+        context_settings=CONTEXT_SETTINGS,
+        no_args_is_help=True,
+        add_completion=False,
+        help=text,
+    )
+    # With a callback, a group of one command stays a group.
+    app.callback()(lambda: None)
+    return app
+
+
 def write_examples(formatter: Any, text: str) -> str:
     """Write the examples in a help text, one a line, as they can be typed; return the text without them."""
     examples, rest = split_examples(text)

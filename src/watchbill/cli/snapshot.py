@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchbill.cli.options import CONTEXT_SETTINGS, Group, Options, command
+from watchbill.cli.options import Options, command, group
 from watchbill.cli.output import cell, console, print_json
 from watchbill.cli.table import say
 from watchbill.errors import visible
@@ -19,14 +19,9 @@ if TYPE_CHECKING:
 
 SHOWN_FIELDS = 4
 
-app = typer.Typer(
-    cls=Group,
-    rich_markup_mode=None,
-    context_settings=CONTEXT_SETTINGS,
-    no_args_is_help=True,
-    add_completion=False,
-    help="A fleet in one file: everything it was read from, and what its hosts had last applied.\n\n"
-    "Examples:  watchbill snapshot export   ·   watchbill snapshot diff before.json after.json",
+app = group(
+    "A fleet in one file: everything it was read from, and what its hosts had last applied.\n\n"
+    "Examples:  watchbill snapshot export   ·   watchbill snapshot diff before.json after.json"
 )
 
 SnapshotFile = Annotated[Path, typer.Argument(metavar="FILE", help="A file that snapshot export wrote")]
