@@ -167,7 +167,7 @@ class _Reader:
                 known = f"it has: {', '.join(INCLUDED_KEYS)}"
                 hint = "that is said once, in the top file" if key in _TOP_KEYS else known
                 self.document.add(mark.problem("not-included", message, hint))
-            elif key == "version" and (value != 1 or isinstance(value, bool)):
+            elif key == "version" and (type(value) is not int or value != 1):
                 self.document.add(part.node.children[key].mark.problem("bad-value", "version must be 1"))
             elif key in MERGED:
                 self._merge_section(key, value, part.node.children[key], mark)

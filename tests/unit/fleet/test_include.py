@@ -101,6 +101,7 @@ def test_agent_that_two_files_have_is_named_with_both_places(load: Load) -> None
         ("fleet: {name: other}\n", "not-included", 1),
         ("rosterr: []\n", "not-included", 1),
         ("version: 2\n", "bad-value", 1),
+        ("version: 1.0\n", "bad-value", 1),
         ("- a\n", "wrong-type", 1),
         ("roster: {}\n", "wrong-type", 1),
         ("teams: []\n", "wrong-type", 1),
