@@ -41,8 +41,9 @@ def become(argv: t.Sequence[str], tenant_home: str, environment: dict[str, str])
     :raises OSError: it cannot be started; ``filename`` names it.
     """
     program = expand(argv[0], tenant_home)
-    # Python ignores it, and what is ignored stays so: pipes of the agent's own would not end with their readers.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # Python ignores these, and what is ignored stays so: pipes of the agent's own would not end with their readers.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execvpe(program, [program, *argv[1:]], environment)  # noqa: S606 -- argv only
     except OSError as error:

@@ -129,6 +129,10 @@ def test_arguments_reach_the_program_as_they_are(tmp_path: Path) -> None:
     assert json.loads(done.stdout) == words
 
 
+def test_program_ignores_no_signal_that_it_did_not_choose_to(tmp_path: Path) -> None:
+    assert run(tmp_path, {}, ["grep", "SigIgn", "/proc/self/status"]).stdout.split() == ["SigIgn:", "0" * 16]
+
+
 def test_program_in_the_home_of_the_tenant_is_found(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "agent").write_text("#!/bin/sh\necho found\n")
