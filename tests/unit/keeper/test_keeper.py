@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,38 @@ def test_watchdog_hears_of_the_keeper_before_each_command_that_may_take_long(
     keeper.supervision.session.stop()
     keeper.supervision.session.find()
     assert heard == [b"WATCHDOG=1"] * 2
+
+
+class NoSignals:
+    """Signals of nobody, as something that can be waited for."""
+
+    def __init__(self) -> None:
+        self.descriptor, self._writer = os.pipe()
+
+
+@pytest.fixture
+def waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keeper:
+    """A keeper that would sleep for twenty seconds."""
+    monkeypatch.setattr(keeper_module, "Signals", NoSignals)
+    keeper = Keeper(LayoutHere("rootless", str(tmp_path), os.getuid()), "studio", "coder0", "")
+    keeper._written = keeper_module.boottime()
+    return keeper
+
+
+def test_keeper_sleeps_until_the_wall_clock_shows_the_next_change(
+    waiting: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the poll's own timeout, which stands still while the machine is suspended."""
+    change = time.time() + 0.3
+    monkeypatch.setattr(waiting.watch, "next_change", lambda: change)
+    started = time.monotonic()
+    waiting._wait()
+    assert change <= time.time()
+    assert time.monotonic() - started < 10
+
+
+def test_keeper_does_not_sleep_on_a_clock_that_was_set_meanwhile(waiting: Keeper) -> None:
+    waiting.alarm.set = lambda instant: False  # type: ignore[method-assign]
+    started = time.monotonic()
+    waiting._wait()
+    assert time.monotonic() - started < 10
