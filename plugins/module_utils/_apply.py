@@ -117,7 +117,7 @@ class Apply:
         if action["kind"] == "unit":
             # Also where only the unit differs: the apply that wrote its drop-in may have been killed before this.
             return of_system(self._resource(action))
-        return action["kind"] == "file" and "/systemd/system" in action["name"]
+        return action["kind"] == "file" and action["name"].startswith(("/etc/systemd/system", "/run/systemd/system"))
 
     def _remove_stray(self, action: Action) -> None:
         stray = next(stray for stray in self.observation.strays if stray["name"] == action["name"])
@@ -272,8 +272,12 @@ class Apply:
         """Put limits back that the policy leaves alone: a tenant's manager forgets them when it reads its units."""
         for name, limits in sorted(self.hand_set.items()):
             owner, unit = name.split("/", 1)
-            if owner == tenant:
+            if owner != tenant:
+                continue
+            try:
                 systemctl_user(who, "set-property", "--runtime", unit, *_limits.as_settings(limits))
+            except AsUserError as error:
+                self.observation.warnings.append(f"limits set by hand for {name} are lost: {error}")
 
     def _other_limits(self, who: Account, actions: list[Action]) -> dict[str, str]:
         """Return what is wrong with slices that have other limits although their manager has read them, by unit."""

@@ -157,14 +157,16 @@ class _Reconciliation:
         self._settle(todo)
 
     def _limits_set_by_hand(self) -> dict[str, dict[str, t.Any]]:
-        """Return the limits of slices of tenants' managers that are not what they shall be, and may stay so."""
+        """Return the limits, by slice, that the policy leaves alone and that a tenant's manager would forget.
+
+        A rootless one reads what was set by hand again, and so does the system's manager.
+        """
         found = {}
-        for left in self.ignored:
+        for left in self.ignored if self.layout.mode == "system" else ():
             key = f"unit:{left['name']}"
             state = self.observation.states.get(key) or {}
-            if left["field"] == "limits" and "limits" in state and "/" in left["name"]:
-                wanted = self.resources[key]["limits"]
-                found[left["name"]] = {name: state["limits"][name] for name in wanted}
+            if left["field"] == "limits" and "limits" in state and self.resources[key]["scope"] == "user":
+                found[left["name"]] = {name: state["limits"][name] for name in self.resources[key]["limits"]}
         return found
 
     def _keep_manager_at_boot(self) -> None:

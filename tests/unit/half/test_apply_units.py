@@ -195,6 +195,10 @@ def test_limits_that_may_stay_are_put_back_after_the_manager_forgot_them(layout:
     run(layout, keeper("coder1", "create"), **hand_set)
     assert manager.asked[:2] == ["daemon-reload", f"set-property --runtime {SLICE} MemoryMax=700"]
     assert not any("800" in asked for asked in manager.asked)
+    manager.refuses = {"set-property"}
+    results, observation = run(layout, keeper("coder1", "create"), **hand_set)
+    assert set(results.values()) == {"done"}
+    assert observation.warnings == [f"limits set by hand for studio/{SLICE} are lost: set-property refused"]
 
 
 def test_tenant_whose_slice_keeps_other_limits_has_its_agents_all_the_same(
