@@ -159,7 +159,7 @@ def test_stop_is_an_override_and_no_drift_until_start(studio: Lab) -> None:
     assert watchbill(studio.path, "stop", "coder0", "--why", "lunch").returncode == 0
     row = next(row for row in answer(studio.path, "ps") if row["name"] == "coder0")
     assert (row["state"], row["unit"]) == ("off", "inactive")
-    assert row["override"]["stop"]["why"] == "lunch"
+    assert row["override"]["why"] == "lunch"
     assert watchbill(studio.path, "drift").returncode == 0
     assert watchbill(studio.path, "apply", "--yes").returncode == 0
     row = next(row for row in answer(studio.path, "ps") if row["name"] == "coder0")

@@ -215,7 +215,7 @@ def test_restart_of_a_working_agent_waits_and_now_does_not(desk: KeeperHost) -> 
     assert (said["pending"], said["error"]) == (True, None)
     row = desk.row("coder7")
     assert (row["pending_restart"], row["session_pid"]) == (True, before["session_pid"])
-    assert row["override"]["restart"]["who"] == "test"
+    assert (row["override"]["kind"], row["override"]["who"]) == ("restart", "test")
     said = json.loads(desk.do("watchbill-host override restart studio/coder7 --who test --when now --wait 10 --json"))
     assert (said["pending"], said["error"]) == (False, None)
     row = desk.row("coder7")
