@@ -5,6 +5,7 @@ from __future__ import annotations
 from watchbill.fleet.document import Document
 from watchbill.fleet.roster import agent_names, lineage, tenant_of
 from watchbill.fleet.translate import Typed
+from watchbill.fleet.words import listed
 
 ORCHESTRATOR, ENHANCER = "orchestrator", "enhancer"
 
@@ -36,7 +37,7 @@ def _report(document: Document, typed: Typed, tenant: str, filled: dict[str, lis
         document.add(document.problem("no-floor", message, ("tenants", tenant), hint=hint, at_key=True))
     orchestrators = filled[ORCHESTRATOR]
     if len(orchestrators) > 1:
-        names = ", ".join(dict.fromkeys(typed.spec.roster[index].name for index in orchestrators))
+        names = listed(list(dict.fromkeys(typed.spec.roster[index].name for index in orchestrators)))
         message = f'tenant "{tenant}" has {len(orchestrators)} orchestrators ({names}); one decides'
         path = ("roster", typed.places[orchestrators[1]], "role")
         hint = "give the others another role, such as enhancer or coder"

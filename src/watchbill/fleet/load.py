@@ -27,12 +27,11 @@ from watchbill.fleet.words import shorten
 
 MAX_DEPTH = 32
 # A key and its value are one.
-MAX_VALUES = 150_000
+MAX_VALUES = 120_000
 # How many entries one mapping or list may have: the file itself, a section of it, anything in that.
 MOST_ENTRIES = (100, 50_000, 1000)
 MAX_CONTROL_PROBLEMS = 20
 _CONTROL_HINTS = {"\n": "write it on one line", "\t": "use spaces"}
-_PLAIN = ("", None)  # libyaml says ""
 
 
 class GaveUp(Exception):
@@ -92,7 +91,7 @@ class _Builder:
 
     def _value(self, next_event: Callable[[], Any]) -> tuple[Any, Place]:
         """Return the next value, with all that is in it. This loop is what reading a large file costs."""
-        source, replaced = self.source, self.replaced
+        source, replaced, scalar = self.source, self.replaced, yaml.ScalarEvent
         whole = container = _Open([], Node(self._at(1, 1)), 1)
         stack: list[_Open] = []
         while not whole.data:
@@ -100,19 +99,23 @@ class _Builder:
             kind = type(event)
             value: Any
             place: Place
-            if kind is yaml.ScalarEvent:
-                start, end, value = event.start_mark, event.end_mark, event.value
+            if kind is scalar:
+                start, end, value, style = event.start_mark, event.end_mark, event.value, event.style
                 line, column = start.line, start.column
                 place = Scalar(line + 1, column + 1, end.column - column if end.line == line else 0, source)
+                odd = not value.isprintable() or event.tag is not None or event.anchor is not None or replaced
                 # Some characters that nobody sees count as printable. They can only stand here as escapes.
-                unseen = not value.isprintable() or (event.style == '"' and not value.isascii())
-                odd = unseen or replaced or event.tag is not None or event.anchor is not None
+                if style == '"':
+                    odd = odd or not value.isascii()
                 if odd and self._is_refused(event, place):
                     place = Node(place, broken=True)
-                if event.style in _PLAIN and not place.broken:
+                elif not style:
                     value = read_scalar(value)
                     if type(value) is not str:
                         value, place = self._no_text(event.value, value, place, container.wants_key)
+                if container.wants_key and value not in container.node.keys:
+                    container.key, container.key_mark, container.wants_key = value, place.mark, False
+                    continue
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
                 mark = self._start(event)
                 if len(stack) >= MAX_DEPTH:

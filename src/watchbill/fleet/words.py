@@ -12,6 +12,7 @@ import datetime
 import ipaddress
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -300,3 +301,8 @@ def _no_schedule(wrong: dict[str, object]) -> NoReturn:
 def shorten(text: str, longest: int = 40) -> str:
     """Return `text`, cut where it is too long to be quoted in a message."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def listed(texts: Sequence[str], most: int = 10) -> str:
+    """Return the first of several texts in a row, and how many more there are."""
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
