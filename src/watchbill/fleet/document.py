@@ -60,7 +60,7 @@ class Document:
     """One fleet: data (mappings, lists, str, int, float, bool), the tree of places, the files and the problems.
 
     `path` is the top file as it was named, made absolute; `folder` is the real one that everything must lie in;
-    `values` is how many were read in all files.
+    `values` is how many were read in all files; `pages` are personas and the pages of skills, by real path.
     """
 
     path: Path
@@ -69,6 +69,7 @@ class Document:
     data: dict[str, Any] = field(default_factory=dict)
     root: Node = field(default_factory=lambda: Node(Mark(1, 1)))
     sources: list[Source] = field(default_factory=list)
+    pages: dict[Path, Source] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     values: int = 0
     suggestions: int = 0
@@ -81,7 +82,7 @@ class Document:
 
     def refusal(self) -> FleetError:
         """Return the error with all problems so far, file by file, in the order of each."""
-        order = {source.name: source.order for source in self.sources}
+        order = {source.name: source.order for source in (*self.sources, *self.pages.values())}
         place = lambda problem: (order.get(problem.file or "", 0), problem.line or 0, problem.column or 0)
         return FleetError(sorted(self.problems, key=place))
 

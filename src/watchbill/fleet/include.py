@@ -20,6 +20,7 @@ from watchbill.fleet.source import Disk, Mark, Overlay, Source, decode, real_pat
 from watchbill.fleet.words import Refused, relative_path, shorten
 
 MERGED = ("tenants", "hosts", "teams", "projects", "roles", "runtimes", "schedules", "roster")
+MAX_INCLUDING = 16
 INCLUDED_KEYS = ("version", "include", *MERGED)
 
 
@@ -122,11 +123,10 @@ class _Reader:
             names: Sequence[str] = (last,)
         else:
             inside(self.document.folder, folder, pattern)
-            expression = "".join("[^/]*" if c == "*" else re.escape(c) for c in last)
             # A pattern in the folder of the file that says it would match that file, too.
             names = [
                 name
-                for name in self.document.disk.list(folder, re.compile(f"(?![.]){expression}"))
+                for name in self.document.disk.list(folder, _expression(last))
                 if real_path(folder / name) not in part.including
             ]
             if not names:
@@ -143,6 +143,10 @@ class _Reader:
         if real in self.seen:
             message = f"{name} is included a second time"
             self.document.add(mark.problem("included-twice", message, "include each file once"))
+            return
+        if len(part.including) > MAX_INCLUDING:
+            message = f"files include each other over more than {MAX_INCLUDING} steps"
+            self.document.add(mark.problem("too-deep", message, "include it in the top file"))
             return
         try:
             text = decode(self.document.disk.read(real), name)
@@ -197,6 +201,13 @@ class _Reader:
                     continue
                 ours[name] = entry
                 place.keys[name], place.children[name] = node.keys[name], node.children[name]
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
+    """Return what matches the visible names that a pattern with ``*`` stands for, in a time that is linear."""
+    first, *between, last = map(re.escape, pattern.split("*"))
+    # Atomic: what stands between two stars is found where it is first, and nowhere else is tried.
+    return re.compile(f"(?![.])(?s:{first}{''.join(f'(?>.*?{part})' for part in between if part)}.*{last})")
 
 
 _TOP_KEYS = ("plugin", "fleet", "defaults", "policy")

@@ -52,7 +52,8 @@ def _own_page(document: Document, spec: FleetSpec, name: str) -> str | None:
         return None
     mark = document.node(("roles", name, "persona")).mark
     try:
-        return read_page(document, folder_of(document, mark) / persona, persona)
+        shown = os.path.join(folder_name(mark.source), persona)
+        return read_page(document, folder_of(document, mark) / persona, shown).text.strip() + "\n"
     except Refused as refused:
         document.add(mark.problem(refused.code, refused.message, refused.hint))
     except FleetError as error:
@@ -65,19 +66,29 @@ def folder_of(document: Document, mark: Mark) -> Path:
     return mark.source.path.parent if mark.source else document.folder
 
 
-def read_page(document: Document, path: Path, shown: str) -> str:
-    """Return a page of text of the fleet's folder, ending in one newline.
+def folder_name(source: Source | None) -> str:
+    """Return how people see the folder of a file."""
+    return os.path.dirname(source.name) if source else ""
+
+
+def read_page(document: Document, path: Path, shown: str) -> Source:
+    """Return a page of text of the fleet's folder, its lines ending in newlines only.
 
     Raises Refused where it cannot be read, FleetError where a place in it is wrong.
     """
-    content = document.disk.read(inside(document.folder, path, shown))
-    if len(content) > MAX_PERSONA:
-        raise Refused("too-large", f"{shorten(shown)} is larger than {MAX_PERSONA >> 10} KiB, the most that is read")
-    text = decode(content, shown).replace("\r\n", "\n")
-    for line, column, message in find_controls(text, 1):
-        source = Source(shown, path, text, "")
-        raise FleetError([Mark(line, column, source=source).problem("control-character", message)])
-    return text.strip() + "\n"
+    real = inside(document.folder, path, shown)
+    if real not in document.pages:
+        content = document.disk.read(real)
+        if len(content) > MAX_PERSONA:
+            message = f"{shorten(shown)} is larger than {MAX_PERSONA >> 10} KiB, the most that is read"
+            raise Refused("too-large", message)
+        text = decode(content, shown).replace("\r\n", "\n")
+        order = len(document.sources) + len(document.pages)
+        document.pages[real] = Source(shown, real, text, document.disk.digests[real], order)
+    page = document.pages[real]
+    for line, column, message in find_controls(page.text, 1):
+        raise FleetError([Mark(line, column, source=page).problem("control-character", message)])
+    return page
 
 
 def _role(spec: FleetSpec, name: str, personas: dict[str, str]) -> Role:
@@ -137,7 +148,7 @@ def read_skills(document: Document, typed: Typed) -> dict[str, Skill]:
 
 def _skill(document: Document, name: str) -> Skill:
     """Return one skill. Raises Refused, FleetError or GaveUp."""
-    shown = f"skills/{name}"
+    shown = os.path.join(folder_name(document.sources[0]), "skills", name)
     folder = inside(document.folder, document.folder / "skills" / name, shown)
     if not (folder / "SKILL.md").is_file():
         known = document.disk.list(document.folder / "skills", re.compile("[^.].*"))
@@ -151,13 +162,14 @@ def _skill(document: Document, name: str) -> Skill:
         size += len(files[relative])
         if size > MAX_SKILL_BYTES:
             raise Refused("too-large", f"{shown} is larger than {MAX_SKILL_BYTES >> 20} MiB, the most that is read")
-    text = read_page(document, folder / "SKILL.md", f"{shown}/SKILL.md")
-    return Skill(name, _description(document, folder / "SKILL.md", f"{shown}/SKILL.md", text), files)
+    page = read_page(document, folder / "SKILL.md", f"{shown}/SKILL.md")
+    return Skill(name, _description(document, page), files)
 
 
 def _files_below(folder: Path, shown: str) -> list[str]:
     """Return the sorted relative paths of all files of a skill. Raises Refused where names or numbers are odd."""
     found: list[str] = []
+    seen = 0
     for where, folders, names in os.walk(folder):
         relative = os.path.relpath(where, folder)
         prefix = "" if relative == "." else f"{relative}/"
@@ -168,24 +180,27 @@ def _files_below(folder: Path, shown: str) -> list[str]:
             if not name.startswith(".") and not _SKILL_FILE.fullmatch(name):
                 hint = "letters, digits, . _ -"
                 raise Refused("bad-name", f'"{shorten(prefix + name)}" in {shown} is not a file name of a skill', hint)
+        for name in folders:
+            if os.path.islink(os.path.join(where, name)):
+                message = f"{shown}/{prefix}{name} is a link to a folder, which is not followed"
+                raise Refused("bad-skill", message, "copy the folder there")
+        seen += len(folders) + len(names)
         found.extend(prefix + name for name in names if not name.startswith("."))
-        if len(found) > MAX_SKILL_FILES:
+        if seen > MAX_SKILL_FILES:
             raise Refused("too-many-files", f"{shown} has more than {MAX_SKILL_FILES} files")
     return sorted(found)
 
 
-def _description(document: Document, path: Path, shown: str, text: str) -> str:
+def _description(document: Document, page: Source) -> str:
     """Return the description in the front matter of a skill's page. Raises Refused or GaveUp."""
     hint = "begin the page with front matter: ---, name: …, description: …, ---"
-    head, end, _ = text.partition("\n---\n")
+    head, end, _ = page.text.partition("\n---\n")
     if not head.startswith("---\n") or not end:
-        raise Refused("bad-skill", f"{shown} has no front matter", hint)
-    source = Source(shown, path, text, "", len(document.sources))
-    document.sources.append(source)
+        raise Refused("bad-skill", f"{page.name} has no front matter", hint)
     values: Any
     node: Place
-    values, node = read_yaml(document, source, head + "\n")
+    values, node = read_yaml(document, page, head + "\n")
     description = values.get("description") if isinstance(values, dict) else None
     if not isinstance(description, str) or not description.strip():
-        raise FleetError([node.mark.problem("bad-skill", f"{shown} has no description", hint)])
+        raise FleetError([node.mark.problem("bad-skill", f"{page.name} has no description", hint)])
     return " ".join(description.split())
