@@ -117,7 +117,8 @@ class Apply:
         if action["kind"] == "unit":
             # Also where only the unit differs: the apply that wrote its drop-in may have been killed before this.
             return of_system(self._resource(action))
-        return action["kind"] == "file" and action["name"].startswith(("/etc/systemd/system", "/run/systemd/system"))
+        name: str = action["name"]
+        return action["kind"] == "file" and name.startswith(("/etc/systemd/system", "/run/systemd/system"))
 
     def _remove_stray(self, action: Action) -> None:
         stray = next(stray for stray in self.observation.strays if stray["name"] == action["name"])
