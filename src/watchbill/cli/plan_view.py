@@ -177,7 +177,8 @@ def _verb(row: Row, fleet: Fleet) -> str:
     if main.refused:
         return "refused"
     if main.action in ("update", "restart") and any(action.disruption == "restart" for action in row.actions):
-        policy = next((agent.policy.restart for agent in fleet.agents if agent.reference == main.agent), "when-idle")
+        agent = fleet.get(main.agent)
+        policy = agent.policy.restart if agent else "when-idle"
         return {"now": "restart now", "when-idle": "restart when idle"}.get(policy, f"restart ({policy})")
     return {"update": "live" if main.disruption == "live" else "update", "pending": "waits"}.get(
         _verb_of(main), main.action
@@ -222,8 +223,8 @@ def _origin(row: Row, fleet: Fleet) -> str:
         return ""
     if row.origin == "drift":
         return "drift"
-    line = next((agent.line for agent in fleet.agents if agent.reference == row.main.agent), None)
-    return f"change {fleet.path.name}:{line}" if line is not None else "change"
+    agent = fleet.get(row.main.agent)
+    return f"change {agent.file}:{agent.line}" if agent else "change"
 
 
 def _print_details(console: Console, action: Action) -> None:

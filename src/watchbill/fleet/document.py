@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -59,13 +60,15 @@ Place = Node | Scalar
 class Document:
     """One fleet: data (mappings, lists, str, int, float, bool), the tree of places, the files and the problems.
 
-    `path` is the top file as it was named, made absolute; `folder` is the real one that everything must lie in;
-    `values` is how many were read in all files; `pages` are personas and the pages of skills, by real path.
+    `path` is the top file as it was named, made absolute; `folder` is the real one that everything must lie in, and
+    `folder_name` how people reach that; `values` is how many were read in all files; `pages` are personas and the pages
+    of skills, by real path.
     """
 
     path: Path
     folder: Path
     disk: Disk
+    folder_name: str = ""
     data: dict[str, Any] = field(default_factory=dict)
     root: Node = field(default_factory=lambda: Node(Mark(1, 1)))
     sources: list[Source] = field(default_factory=list)
@@ -79,6 +82,10 @@ class Document:
         self.problems.append(problem)
         if len(self.problems) >= MAX_PROBLEMS:
             raise self.refusal()
+
+    def name_of(self, real: Path) -> str:
+        """Return how people see a file of the fleet, which has this real path."""
+        return os.path.join(self.folder_name, real.relative_to(self.folder))
 
     def refusal(self) -> FleetError:
         """Return the error with all problems so far, file by file, in the order of each."""

@@ -38,12 +38,18 @@ def read_document(path: str | os.PathLike[str], overlay: Overlay | None = None) 
     except Refused as refused:
         hint = _HINTS.get(refused.code, refused.hint)
         raise refusal(name, refused.code, refused.message, hint) from None
-    document = Document(Path(path).absolute(), real.parent, disk)
+    document = Document(Path(path).absolute(), real.parent, disk, _folder_name(name, real.parent))
     try:
         _Reader(document).read_top(name, real, decode(content, name))
     except GaveUp:
         raise document.refusal() from None
     return document
+
+
+def _folder_name(name: str, folder: Path) -> str:
+    """Return how people reach the folder of a fleet: as they named its top file, unless that is a link into another."""
+    named = os.path.dirname(name)
+    return named if real_path(named or os.curdir) == folder else str(folder)
 
 
 _HINTS = {
@@ -100,10 +106,15 @@ class _Reader:
         """Yield name, real path and place of each file that a part includes; report those that cannot be."""
         patterns = part.data.get("include")
         node = part.node.children.get("include")
-        if node is None or not isinstance(patterns, list):
-            return  # none, or the model says what is wrong with it
+        if node is None:
+            return
+        if not isinstance(patterns, list):
+            self._wrong_type(part, node, '"include" must be a list of files')
+            return
         for index, pattern in enumerate(patterns):
             place = node.children[index]
+            if not isinstance(pattern, str):
+                self._wrong_type(part, place, "an included file must be named by text")
             if place.broken or not isinstance(pattern, str):
                 continue
             try:
@@ -111,14 +122,18 @@ class _Reader:
             except Refused as refused:
                 self.document.add(place.mark.problem(refused.code, refused.message, refused.hint))
                 continue
-            yield from ((name, real, place.mark) for name, real in found)
+            yield from ((self.document.name_of(real), real, place.mark) for real in found)
 
-    def _matches(self, part: _Part, pattern: str) -> list[tuple[str, Path]]:
-        """Return shown name and real path of what a pattern stands for. Raises Refused."""
+    def _wrong_type(self, part: _Part, place: Place, message: str) -> None:
+        """Report what an included file says wrongly; of the top file, the model tells."""
+        if len(part.including) > 1 and not place.broken:
+            self.document.add(place.mark.problem("wrong-type", message, "write include: [teams/app.yaml]"))
+
+    def _matches(self, part: _Part, pattern: str) -> list[Path]:
+        """Return the real paths that a pattern stands for. Raises Refused."""
         relative_path(pattern, "an included file", wildcard=True)
         head, _, last = pattern.rpartition("/")
         folder = part.source.path.parent / head
-        shown = os.path.join(os.path.dirname(part.source.name), head)
         if "*" not in last:
             names: Sequence[str] = (last,)
         else:
@@ -131,7 +146,9 @@ class _Reader:
             ]
             if not names:
                 raise Refused("missing-file", f"no file is called {shorten(pattern)}", "add one, or remove the line")
-        return [(os.path.join(shown, name), inside(self.document.folder, folder / name, pattern)) for name in names]
+            for name in names:
+                relative_path(name, "an included file")
+        return [inside(self.document.folder, folder / name, pattern) for name in names]
 
     def _include(self, part: _Part, name: str, real: Path, mark: Mark) -> None:
         """Read one included file, merge it, and go on with what it includes itself."""

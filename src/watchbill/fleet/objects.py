@@ -181,7 +181,10 @@ class FleetFile:
 
 @dataclass(frozen=True)
 class RosterEntry:
-    """One entry of the roster as written; `agents` are the names it stands for; `file` and `line` are its place."""
+    """One entry of the roster as written; `agents` are the names it stands for.
+
+    `file` (as FleetFile.name) and `line` are its place.
+    """
 
     name: str
     agents: tuple[str, ...]
@@ -199,6 +202,7 @@ class Agent:
     """One agent. `env` is merged from runtime, role, roster entry; `working_directory` begins with ``~`` or ``/``.
 
     `schedule` None: always on watch. A `worktree` is a git worktree of its own. A protected agent is not deleted.
+    `file` (as FleetFile.name) and `line` are the place of its roster entry.
     """
 
     tenant: str
@@ -269,6 +273,7 @@ class Fleet:
             grouped[agent.reference] = [agent]
             if agent.alias is not None and agent.alias != agent.name:
                 grouped.setdefault(agent.alias, []).append(agent)
+                grouped[f"{agent.tenant}/{agent.alias}"] = [agent]
         return grouped
 
     def agents_on(self, host: str) -> list[Agent]:
@@ -295,8 +300,16 @@ class Fleet:
             raise OperationError(f'there is no team "{name}" in {self.path.name}', hint, "unknown-team")
         return self.teams[name]
 
+    def get(self, reference: str | None) -> Agent | None:
+        """Return the agent called exactly ``tenant/name``, None where the file has none."""
+        found = self._agents_by_reference.get(reference or "", [])
+        return found[0] if found and found[0].reference == reference else None
+
     def find(self, agent_ref: str) -> Agent:
-        """Return the agent called ``tenant/name``, or by name or alias where that is unique. Raises OperationError."""
+        """Return the agent called ``tenant/name``, or by the bare name where that is unique; its alias is a name, too.
+
+        Raises OperationError.
+        """
         found = self._agents_by_reference.get(agent_ref, [])
         if len(found) == 1:
             return found[0]

@@ -36,17 +36,18 @@ from watchbill.fleet.roster import (
     schedule_of,
     working_directory_of,
 )
-from watchbill.fleet.source import Mark
 from watchbill.fleet.words import KNOWN_RUNTIMES
 
 
 def resolve(document: Document, spec: FleetSpec, checked: Checked) -> Fleet:
     """Return the fleet with every agent expanded and placed. The document must have no problems."""
     marks = [document.node(("roster", index)).mark for index in range(len(spec.roster))]
+    names = {source: _relative(document, source.path) for source in document.sources}
+    files = [names[mark.source] if mark.source else "" for mark in marks]
     agents = [
         agent
         for index, entry in enumerate(spec.roster)
-        for agent in _agents(spec, entry, index, marks[index], checked.placement)
+        for agent in _agents(spec, entry, index, (files[index], marks[index].line), checked.placement)
     ]
     return Fleet(
         path=document.path,
@@ -84,7 +85,7 @@ def resolve(document: Document, spec: FleetSpec, checked: Checked) -> Fleet:
                 marks[index].line,
                 entry.count,
                 entry.host,
-                _file(marks[index]),
+                files[index],
                 entry.protect,
             )
             for index, entry in enumerate(spec.roster)
@@ -95,15 +96,18 @@ def resolve(document: Document, spec: FleetSpec, checked: Checked) -> Fleet:
     )
 
 
-def _agents(spec: FleetSpec, entry: RosterSpec, index: int, mark: Mark, placement: Placement) -> list[Agent]:
-    """Return the agents that one roster entry stands for."""
+def _agents(
+    spec: FleetSpec, entry: RosterSpec, index: int, place: tuple[str, int], placement: Placement
+) -> list[Agent]:
+    """Return the agents that one roster entry stands for; `place` is its file and line."""
     tenant = spec.teams[entry.team].tenant
     runtime = runtime_of(spec, entry)
     if runtime is None:
         raise AssertionError(f"the check let {entry.name} pass without a runtime")
     model = model_of(spec, entry)
     env = env_of(spec, entry)
-    schedule, limits, file = schedule_of(spec, entry), limits_of(spec, entry), _file(mark)
+    schedule, limits = schedule_of(spec, entry), limits_of(spec, entry)
+    file, line = place
     policy = resolve_policy(list(policy_sources(spec, entry, index)))
     return [
         Agent(
@@ -120,7 +124,7 @@ def _agents(spec: FleetSpec, entry: RosterSpec, index: int, mark: Mark, placemen
             working_directory=working_directory_of(spec, entry, name),
             policy=policy,
             enabled=entry.enabled,
-            line=mark.line,
+            line=line,
             file=file,
             alias=entry.alias,
             worktree=entry.worktree,
@@ -150,17 +154,16 @@ def _limits(limits: LimitsSpec) -> Limits:
     return Limits(limits.memory, limits.cpu, limits.tasks)
 
 
-def _file(mark: Mark) -> str:
-    return mark.source.name if mark.source else ""
+def _relative(document: Document, path: Path) -> str:
+    """Return the name of a file of the fleet: relative to the folder of the top file."""
+    return path.relative_to(document.folder).as_posix()
 
 
 def _files(document: Document) -> list[FleetFile]:
     """Return every file that was read, the top file first."""
     top = Path(os.path.realpath(document.path))
     paths = sorted(document.disk.digests, key=lambda path: (path != top, path))
-    return [
-        FleetFile(path.relative_to(document.folder).as_posix(), path, document.disk.digests[path]) for path in paths
-    ]
+    return [FleetFile(_relative(document, path), path, document.disk.digests[path]) for path in paths]
 
 
 def _policy(spec: FleetSpec) -> Policy:

@@ -52,8 +52,7 @@ def _own_page(document: Document, spec: FleetSpec, name: str) -> str | None:
         return None
     mark = document.node(("roles", name, "persona")).mark
     try:
-        shown = os.path.join(folder_name(mark.source), persona)
-        return read_page(document, folder_of(document, mark) / persona, shown).text.strip() + "\n"
+        return read_page(document, folder_of(document, mark) / persona, persona).text.strip() + "\n"
     except Refused as refused:
         document.add(mark.problem(refused.code, refused.message, refused.hint))
     except FleetError as error:
@@ -66,17 +65,14 @@ def folder_of(document: Document, mark: Mark) -> Path:
     return mark.source.path.parent if mark.source else document.folder
 
 
-def folder_name(source: Source | None) -> str:
-    """Return how people see the folder of a file."""
-    return os.path.dirname(source.name) if source else ""
-
-
-def read_page(document: Document, path: Path, shown: str) -> Source:
+def read_page(document: Document, path: Path, written: str) -> Source:
     """Return a page of text of the fleet's folder, its lines ending in newlines only.
 
-    Raises Refused where it cannot be read, FleetError where a place in it is wrong.
+    `written` is what the file says of it. Raises Refused where it cannot be read, FleetError where a place in it is
+    wrong.
     """
-    real = inside(document.folder, path, shown)
+    real = inside(document.folder, path, written)
+    shown = document.name_of(real)
     if real not in document.pages:
         content = document.disk.read(real)
         if len(content) > MAX_PERSONA:
@@ -148,7 +144,7 @@ def read_skills(document: Document, typed: Typed) -> dict[str, Skill]:
 
 def _skill(document: Document, name: str) -> Skill:
     """Return one skill. Raises Refused, FleetError or GaveUp."""
-    shown = os.path.join(folder_name(document.sources[0]), "skills", name)
+    shown = f"skills/{name}"
     folder = inside(document.folder, document.folder / "skills" / name, shown)
     if not (folder / "SKILL.md").is_file():
         known = document.disk.list(document.folder / "skills", re.compile("[^.].*"))
@@ -170,7 +166,7 @@ def _files_below(folder: Path, shown: str) -> list[str]:
     """Return the sorted relative paths of all files of a skill. Raises Refused where names or numbers are odd."""
     found: list[str] = []
     seen = 0
-    for where, folders, names in os.walk(folder):
+    for where, folders, names in os.walk(folder, onerror=_refuse):
         relative = os.path.relpath(where, folder)
         prefix = "" if relative == "." else f"{relative}/"
         folders[:] = sorted(one for one in folders if not one.startswith("."))
@@ -189,6 +185,11 @@ def _files_below(folder: Path, shown: str) -> list[str]:
         if seen > MAX_SKILL_FILES:
             raise Refused("too-many-files", f"{shown} has more than {MAX_SKILL_FILES} files")
     return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    """Refuse a skill with a folder that cannot be listed: agents would get a part of it."""
+    raise Refused("unreadable-file", f"{error.filename}: {error.strerror}")
 
 
 def _description(document: Document, page: Source) -> str:

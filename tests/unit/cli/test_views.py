@@ -77,6 +77,17 @@ def test_all_that_one_agent_needs_is_one_row_with_its_line_in_the_file(target: T
     assert ENV not in text
 
 
+def test_row_names_the_included_file_that_has_the_agent(target: Target) -> None:
+    top = target.path
+    (top.parent / "teams").mkdir()
+    entry = "  - {name: late, team: app, role: coder, runtime: stub, host: desk}\n"
+    (top.parent / "teams/late.yaml").write_text(f"roster:\n{entry}")
+    top.write_text(top.read_text() + "include: [teams/late.yaml]\n")
+    late = action(kind="agent", name="studio/late", tenant="studio", agent="studio/late", action="create")
+    text = plan_text(load_target(top), played(late))
+    assert "studio/late  + create  change teams/late.yaml:2" in text
+
+
 def test_each_drift_is_a_row_that_names_the_object(target: Target) -> None:
     text = plan_text(
         target,

@@ -52,7 +52,8 @@ def test_entries_of_all_files_make_one_fleet(load: Load) -> None:
     fleet = load("[teams/ops.yaml]", {"teams/ops.yaml": TEAM})
     sweeper = fleet.find("sweeper")
     assert sweeper.team == "ops"
-    assert (Path(sweeper.file).name, sweeper.line) == ("ops.yaml", 4)
+    assert (sweeper.file, sweeper.line) == ("teams/ops.yaml", 4)
+    assert [entry.file for entry in fleet.roster] == ["fleet.yaml"] * 3 + ["teams/ops.yaml"]
     assert {agent.name for agent in fleet.agents} == {"orchestrator", "coder0", "coder1", "guest", "sweeper"}
     assert [file.name for file in fleet.files] == ["fleet.yaml", "teams/ops.yaml"]
 
@@ -65,6 +66,45 @@ def test_star_stands_for_all_files_but_hidden_ones_and_the_one_that_says_it(load
         "teams/.draft.yaml": "roster: nonsense\n",
     }
     assert {"sweeper", "watcher"} <= {agent.name for agent in load("[teams/all.yaml]", files).agents}
+
+
+@pytest.mark.parametrize("name", [b"\xff.yaml", b"a\nb.yaml", b"\x1b[31m.yaml"])
+def test_file_with_a_name_that_nobody_could_write_down_is_refused(tmp_path: Path, load: Load, name: bytes) -> None:
+    (tmp_path / "teams").mkdir()
+    with open(os.path.join(os.fsencode(tmp_path / "teams"), name), "w") as stream:
+        stream.write(TEAM)
+    assert places(refused(load, "['teams/*.yaml']", {})) == [("bad-path", "fleet.yaml", 23)]
+
+
+@pytest.mark.parametrize("named", ["fleet.yaml", "../real/fleet.yaml", "linked/fleet.yaml", "link.yaml"])
+def test_files_are_named_so_that_they_can_be_opened_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    real, here = tmp_path / "real", tmp_path / ("real" if named == "fleet.yaml" else "here")
+    files = {
+        "fleet.yaml": GOOD + "include: [teams/all.yaml]\n",
+        "teams/all.yaml": "include: [same.yaml]\nroles: {extra: {persona: extra.md}}\nteams: {x: {tenant: nobody}}\n",
+        "parts/ops.yaml": TEAM.replace("role: operations", "role: nothing"),
+        "teams/extra.md": "one\n\x1b\n",
+    }
+    for name, text in files.items():
+        (real / name).parent.mkdir(parents=True, exist_ok=True)
+        (real / name).write_text(text)
+    (real / "teams/same.yaml").symlink_to("../parts/ops.yaml")
+    here.mkdir(exist_ok=True)
+    (here / "linked").symlink_to(real)
+    (here / "link.yaml").symlink_to(real / "fleet.yaml")
+    monkeypatch.chdir(here)
+    with pytest.raises(FleetError) as caught:
+        load_fleet(named)
+    found = {problem.code: Path(problem.file or "") for problem in caught.value.problems}
+    assert {code: path.resolve() for code, path in found.items()} == {
+        "unknown-tenant": real.resolve() / "teams/all.yaml",
+        "unknown-role": real.resolve() / "parts/ops.yaml",
+        "control-character": real.resolve() / "teams/extra.md",
+    }
+    folder = "" if named == "link.yaml" else os.path.dirname(named)
+    assert str(found["unknown-tenant"]).startswith(str(real.resolve()) if named == "link.yaml" else folder)
 
 
 def test_path_is_relative_to_the_file_that_says_it(load: Load) -> None:
@@ -108,6 +148,9 @@ def test_agent_that_two_files_have_is_named_with_both_places(load: Load) -> None
         ("teams:\n  a: &a {}\n", "anchor", 2),
         ("a: b: c\n", "not-yaml", 1),
         ("teams: {x\n", "not-yaml", 2),
+        ("include: b.yaml\n", "wrong-type", 1),
+        ("version: 1\ninclude: [[b.yaml]]\n", "wrong-type", 2),
+        ("include: [b.yaml, 5]\n", "wrong-type", 1),
         ("\x1b", "control-character", 1),
     ],
 )

@@ -143,6 +143,8 @@ def make(folder: Path, name: str) -> None:
         page.write_bytes(b"# caf\xe9\n")
     elif name == "skill-outside":
         (skill / "more").symlink_to("/etc/passwd")
+    elif name == "skill-with-a-link-to-a-folder":
+        (skill / "more").symlink_to(folder / "roles")
     elif name == "skill-with-odd-name":
         (skill / "a b").write_text("")
     elif name == "skill-with-many-files":
@@ -167,6 +169,7 @@ def make(folder: Path, name: str) -> None:
         ("page-with-escape", "control-character", ("odd.md", 2)),
         ("page-in-latin-1", "not-utf-8", ("odd.md", 1)),
         ("skill-outside", "outside-folder", ("fleet.yaml", 16)),
+        ("skill-with-a-link-to-a-folder", "bad-skill", ("fleet.yaml", 16)),
         ("skill-with-odd-name", "bad-name", ("fleet.yaml", 16)),
         ("skill-with-many-files", "too-many-files", ("fleet.yaml", 16)),
         ("skill-too-large", "too-large", ("fleet.yaml", 16)),
