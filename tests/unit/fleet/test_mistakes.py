@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from .conftest import GOOD, Problems, with_end, with_line
+from .conftest import GOOD, Problems, with_line
 
 ORCHESTRATOR = "  - {name: orchestrator, team: app, role: orchestrator, runtime: stub, host: desk}"
 GUEST = "{name: guest, team: guest, role: coder, runtime: stub}"
