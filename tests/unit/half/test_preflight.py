@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import zoneinfo
 from pathlib import Path
 from typing import Any
@@ -97,9 +98,15 @@ def test_zones_of_a_python_package_do_not_count(tmp_path: Path, monkeypatch: pyt
     for directory in (tmp_path / "tzdata", package.parent, package):
         (directory / "__init__.py").touch()
     (package / "Olympus").write_bytes(Path("/usr/share/zoneinfo/UTC").read_bytes())
+    for name in [name for name in sys.modules if name.split(".")[0] == "tzdata"]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert zoneinfo.ZoneInfo("Mars/Olympus").key == "Mars/Olympus"
-    assert _refusals.unknown_zones(scheduled("Mars/Olympus"), installing=False)
+    try:
+        assert zoneinfo.ZoneInfo.no_cache("Mars/Olympus").key == "Mars/Olympus"
+        assert _refusals.unknown_zones(scheduled("Mars/Olympus"), installing=False)
+    finally:
+        for name in [name for name in sys.modules if name.split(".")[0] == "tzdata"]:
+            del sys.modules[name]
 
 
 def test_host_without_any_zone_gets_the_package_before_anything_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
