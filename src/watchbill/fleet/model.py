@@ -67,6 +67,10 @@ class Section(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
+    def __hash__(self) -> int:
+        # With a hash, a section can be the default of many; without one, pydantic gives each a deep copy of its own.
+        return id(self)
+
 
 class LimitsSpec(Section):
     """How much of a machine may be taken. No key: no limit."""
