@@ -5,49 +5,41 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 
-from watchbill.fleet.place.reason import Refusal
-from watchbill.fleet.place.ring import Ring
-from watchbill.fleet.place.share import fair_room
-
-Value = str | int  # of a label, or a host by index
+from watchbill.fleet.place.kinds import Kind, Value
+from watchbill.fleet.place.reason import MOST_REFUSALS, Refusal
 
 
-@dataclass(frozen=True, slots=True)
 class Hosts:
-    """All hosts of a fleet in the order of their names, which is their index everywhere below."""
+    """All hosts of a fleet in the order of their names, which is their index everywhere, and how full they are."""
 
-    names: Sequence[str]
-    slots: Sequence[int]
-    labels: Sequence[Mapping[str, str]]
-    tilts: Sequence[float]
-    load: list[int]  # agents that have a slot there by now
+    def __init__(self, names: Sequence[str], slots: Sequence[int]) -> None:
+        self.names = names
+        self.slots = slots
+        self.load = [0] * len(slots)
+        self.open = {host for host, free in enumerate(slots) if free}
 
-    def is_open(self, host: int) -> bool:
-        """Return whether a host has a free slot."""
-        return self.load[host] < self.slots[host]
+    def add(self, host: int, agents: int) -> None:
+        """Count agents that come to a host, or leave it."""
+        self.load[host] += agents
+        if self.load[host] < self.slots[host]:
+            self.open.add(host)
+        else:
+            self.open.discard(host)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kind:
-    """The hosts that some agents may run on, and the ring on which they find them, maybe among others."""
-
-    hosts: tuple[int, ...]
-    members: frozenset[int]
-    ring: Ring
-
-
-@dataclass(frozen=True, slots=True)
 class Spread:
-    """One group of agents that keep apart: by the host itself, or by a label that a host may not have (None)."""
+    """One group of agents that keep apart by what hosts have: a label, or themselves. Not every host has the label."""
 
     label: str
-    values: Sequence[Value | None]
-    agents: Counter[Value] = field(default_factory=Counter)
+    values: Mapping[int, Value]  # by host
+    agents: Counter[Value] = field(default_factory=Counter)  # values with none are not in it
 
     def add(self, host: int, agents: int) -> None:
         """Count agents that came to a host, or left it."""
-        value = self.values[host]
+        value = self.values.get(host)
         if value is not None:
             self.agents[value] += agents
             if not self.agents[value]:
@@ -68,113 +60,114 @@ class Asker:
 class Batch:
     """Where agents of one kind find room; each goes to the first host on its walk that takes it."""
 
-    def __init__(self, hosts: Hosts, kind: Kind, agents: int) -> None:
+    def __init__(self, hosts: Hosts, kind: Kind, room: list[int]) -> None:
+        """Begin with the room that each host has before it has its fair share."""
         self.kind = kind
         self.hosts = hosts
-        self.fair = fair_room(kind.hosts, hosts.slots, hosts.load, hosts.tilts, agents)
+        self.fair = room
         self.free = [0] * len(hosts.slots)
         for host in kind.hosts:
             self.free[host] = hosts.slots[host] - hosts.load[host]
-        self.open = sum(1 for host in kind.hosts if self.free[host])
-        self.under = sum(1 for host in kind.hosts if self.fair[host])
+        self._open = len(self.free) - self.free.count(0)
+        self._under = len(self.fair) - self.fair.count(0)
+        self._evenly: _Evenly | None = None
 
     def choose(self, asker: Asker) -> int | None:
         """Return a host with a free slot, None where there is none."""
-        if self.under:
-            return self.kind.ring.first(asker.start, self.fair.__getitem__)
-        return self.kind.ring.first(asker.start, self.free.__getitem__) if self.open else None
+        if not self._open:
+            return None
+        if asker.spread is not None and (evenly := self._apart(asker.spread)).is_open:
+            return evenly.choose(asker.spread, asker.start)
+        return self.kind.ring.first(asker.start, (self.fair if self._under else self.free).__getitem__)
+
+    def _apart(self, spread: Spread) -> _Evenly:
+        """Return the state of a group's values. It is made anew for each label: its groups choose in a row."""
+        if self._evenly is None or self._evenly.values is not spread.values:
+            self._evenly = _Evenly(self, spread.values)
+        return self._evenly
 
     def take(self, asker: Asker, host: int) -> None:
         """Give one slot of a host away."""
-        self.hosts.load[host] += 1
+        if asker.spread is not None:
+            self._apart(asker.spread).take(host)
+        self.hosts.add(host, 1)
         self.free[host] -= 1
-        self.open -= not self.free[host]
+        self._open -= not self.free[host]
         if self.fair[host]:
             self.fair[host] -= 1
-            self.under -= not self.fair[host]
+            self._under -= not self.fair[host]
 
     def refusals(self, asker: Asker, host: int) -> tuple[Refusal, ...]:
         """Return which hosts the agent prefers to the one it is about to take, and why they do not take it."""
-        refused = []
-        for other in self.kind.ring.walk(asker.start):
-            if other == host:
-                break
-            if other in self.kind.members:
-                refused.append(self.refusal(asker, other))
-        return tuple(refused)
+        walk = (other for other in self.kind.ring.walk(asker.start) if other in self.kind.members)
+        better = takewhile(lambda other: other != host, walk)
+        return tuple(self._refusal(asker, other) for other in islice(better, MOST_REFUSALS))
 
-    def refusal(self, asker: Asker, host: int) -> Refusal:
-        """Return why a host does not take an agent."""
-        return Refusal(self.hosts.names[host], "share" if self.free[host] else "full", self.hosts.load[host])
+    def _refusal(self, asker: Asker, host: int) -> Refusal:
+        name, agents = self.hosts.names[host], self.hosts.load[host]
+        if not self.free[host]:
+            return Refusal(name, "full", agents)
+        if asker.spread is not None and (evenly := self._apart(asker.spread)).is_open:
+            value = asker.spread.values.get(host)
+            if value is None:
+                return Refusal(name, "unlabelled", 0, asker.spread.label)
+            if asker.spread.agents[value] > evenly.fewest:
+                where = f"{asker.spread.label} {value}" if isinstance(value, str) else name
+                return Refusal(name, "spread", asker.spread.agents[value], where)
+        return Refusal(name, "share", agents)
 
 
-class SpreadBatch(Batch):
-    """A batch of agents that go where the fewest of their group are; hosts without the label come last."""
+class _Evenly:
+    """Which values of a label have the fewest agents of the group that chooses."""
 
-    def __init__(self, hosts: Hosts, kind: Kind, agents: int, values: Sequence[Value | None]) -> None:
-        super().__init__(hosts, kind, agents)
-        self._values = values
-        self._open_at = self._hosts_at(self.free)
-        self._under_at = self._hosts_at(self.fair)
-        # The values with the fewest agents of the group that chooses: how many of them have an open host, and one
-        # under its share. Counted anew when they have run out, or when another group chooses.
+    def __init__(self, batch: Batch, values: Mapping[int, Value]) -> None:
+        self.values = values
+        self.fewest = 0
+        self._batch = batch
+        labelled = [host for host in values if host in batch.kind.members]
+        # How many hosts with a free slot each value has, and how many under their share; no value has none.
+        self._open = Counter(values[host] for host in labelled if batch.free[host])
+        self._under = Counter(values[host] for host in labelled if batch.fair[host])
+        # How many values with the fewest agents are in these. Counted anew when they run out, or for another group.
         self._group: Spread | None = None
-        self._fewest = self._fewest_open = self._fewest_under = 0
+        self._fewest_open = self._fewest_under = 0
 
-    def _hosts_at(self, room: Sequence[int]) -> Counter[Value]:
-        """Return how many hosts with room each value has; values without any are not in it."""
-        values = (self._values[host] for host in self.kind.hosts if room[host])
-        return Counter(value for value in values if value is not None)
+    @property
+    def is_open(self) -> bool:
+        """Return whether any host with the label has a free slot."""
+        return bool(self._open)
 
-    def choose(self, asker: Asker) -> int | None:
-        """Return a host with a free slot, None where there is none."""
-        spread = asker.spread
-        if spread is None or not self._open_at:
-            return super().choose(asker)
+    def choose(self, spread: Spread, start: int) -> int | None:
+        """Return a host of a value with the fewest agents of the group, under its share if there is one."""
         if self._group is not spread or not self._fewest_open:
             self._count(spread)
-        room = self.fair if self._fewest_under else self.free
-        values, agents, fewest = spread.values, spread.agents, self._fewest
-        return self.kind.ring.first(
-            asker.start,
-            lambda host: room[host] and (value := values[host]) is not None and agents[value] == fewest,
+        room = self._batch.fair if self._fewest_under else self._batch.free
+        values, agents, fewest = spread.values, spread.agents, self.fewest
+        return self._batch.kind.ring.first(
+            start, lambda host: room[host] and host in values and agents[values[host]] == fewest
         )
 
     def _count(self, spread: Spread) -> None:
         """Find the values that have the fewest agents of a group."""
         agents = spread.agents
         self._group = spread
-        if len(self._open_at) > len(agents):
-            self._fewest = 0  # there is one that has none: nothing else needs to be looked at, however many there are
-            self._fewest_open = len(self._open_at) - sum(1 for value in agents if value in self._open_at)
-            self._fewest_under = len(self._under_at) - sum(1 for value in agents if value in self._under_at)
+        if len(self._open) > len(agents):
+            self.fewest = 0  # one at least has none: no need to look at all others, of which there may be many
+            self._fewest_open = len(self._open) - sum(1 for value in agents if value in self._open)
+            self._fewest_under = len(self._under) - sum(1 for value in agents if value in self._under)
         else:
-            self._fewest = min(agents[value] for value in self._open_at)
-            self._fewest_open = sum(1 for value in self._open_at if agents[value] == self._fewest)
-            self._fewest_under = sum(1 for value in self._under_at if agents[value] == self._fewest)
+            self.fewest = min(agents[value] for value in self._open)
+            self._fewest_open = sum(1 for value in self._open if agents[value] == self.fewest)
+            self._fewest_under = sum(1 for value in self._under if agents[value] == self.fewest)
 
-    def take(self, asker: Asker, host: int) -> None:
-        """Give one slot of a host away."""
-        value = self._values[host]
+    def take(self, host: int) -> None:
+        """Count a slot that the batch is about to give away."""
+        value = self.values.get(host)
         if value is not None:
             self._fewest_open -= 1
-            self._fewest_under -= value in self._under_at
-            _use(self._open_at, value, self.free[host] == 1)
-            _use(self._under_at, value, self.fair[host] == 1)
-        super().take(asker, host)
-
-    def refusal(self, asker: Asker, host: int) -> Refusal:
-        """Return why a host does not take an agent."""
-        value = self._values[host]
-        if asker.spread is None or not self.free[host] or not self._open_at:
-            return super().refusal(asker, host)
-        name = self.hosts.names[host]
-        if value is None:
-            return Refusal(name, "unlabelled", 0, asker.spread.label)
-        agents = asker.spread.agents[value]
-        if agents > self._fewest:
-            return Refusal(name, "spread", agents, f"{asker.spread.label} {value}" if isinstance(value, str) else name)
-        return super().refusal(asker, host)
+            self._fewest_under -= value in self._under
+            _use(self._open, value, self._batch.free[host] == 1)
+            _use(self._under, value, self._batch.fair[host] == 1)
 
 
 def _use(hosts_at: Counter[Value], value: Value, last: bool) -> None:

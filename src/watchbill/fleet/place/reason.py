@@ -8,6 +8,7 @@ from typing import Literal
 Why = Literal["full", "share", "spread", "unlabelled"]
 Rule = Literal["pinned", "chosen", "made-room", "pin-unknown", "pin-cordoned", "pin-full", "no-host", "no-slot"]
 
+MOST_REFUSALS = 100
 SHOWN = 5
 _PINS = {
     "pinned": "pinned",
@@ -50,8 +51,8 @@ class Reason:
     `rule`: `pinned`; `chosen`, the first of its choices that took it; `made-room`, the same after it left another host
     so that `made_room_for` gets a slot, which else had none. For who is left out: `pin-unknown`, `pin-cordoned`,
     `pin-full` (said of the host of the pin), `no-host` (none that takes agents has its labels and serves its tenant),
-    `no-slot` (all that do are full). `refused`: the hosts that it prefers, the most preferred first. `candidates`: on
-    how many hosts it may run. `excluded`: how many others take agents, but not this one.
+    `no-slot` (all that do are full). `refused`: the hosts that it prefers, the most preferred first, at most a hundred.
+    `candidates`: on how many hosts it may run. `excluded`: how many others take agents, but not this one.
     """
 
     rule: Rule
@@ -72,7 +73,10 @@ class Reason:
             return "no host that takes agents has its labels and serves its tenant"
         if self.rule == "no-slot":
             return f"no slot: {refused}"
-        words = f"choice {len(self.refused) + 1} of {self.candidates}"
+        choice = len(self.refused) + 1
+        words = (
+            f"choice {choice} of {self.candidates}" if choice <= MOST_REFUSALS else f"one of {self.candidates} choices"
+        )
         if self.made_room_for is not None:
             words += f", to make room for {'/'.join(self.made_room_for)}"
         return f"{words}: {refused}" if refused else words

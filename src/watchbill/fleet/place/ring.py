@@ -17,7 +17,8 @@ from itertools import chain
 
 # A host's part of the ring differs from its part of the slots by 1 / sqrt(points); the agents on it, chosen by chance,
 # differ by 1 / sqrt(agents) anyway, and there are no more agents than slots.
-POINTS_PER_SLOT = 4
+_POINTS_PER_SLOT = 4
+_MOST_POINTS = 1 << 20
 # Any salt would do. With this one the agents of the example fleets stay where they were before there was a ring.
 _SALT = b"lighthouse"
 _POSITION_BITS = 40
@@ -31,9 +32,17 @@ def position(name: str) -> int:
     return int.from_bytes(digest.digest(), "big")
 
 
-def points(host: str, index: int, slots: int) -> list[int]:
+def points_per_slot(slots: int) -> float:
+    """Return how many points a slot gets in a fleet of so many: fewer only where memory would be in danger."""
+    per_slot = float(_POINTS_PER_SLOT)
+    while per_slot * slots > _MOST_POINTS:
+        per_slot /= 2
+    return per_slot
+
+
+def points(host: str, index: int, slots: int, per_slot: float) -> list[int]:
     """Return a host's points; `index` is what the ring calls it. More slots add points and move none."""
-    count = slots * POINTS_PER_SLOT
+    count = max(1, int(slots * per_slot))
     numbers = struct.unpack(f">{count}Q", hashlib.shake_128(host.encode()).digest(8 * count))
     return [number >> (64 - _POSITION_BITS) << _HOST_BITS | index for number in numbers]
 

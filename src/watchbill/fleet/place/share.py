@@ -11,44 +11,62 @@ import hashlib
 import math
 from collections.abc import Sequence
 
+# How many shares are computed in one placement: one for every host that the agents of a priority with the same labels
+# may run on. A thousand hosts and a thousand such sets of agents need a million. A file that is made to need more than
+# this gets an answer all the same; its last agents fill hosts up to their slots.
+_MOST_SHARES = 3_000_000
 
-def tilt(host: str) -> float:
+
+def room_above(share: float, hosts: int) -> float:
+    """Return how far above its fair share a host may go, in agents, where there are so many hosts.
+
+    Chance alone puts share ± sqrt(share) on a host. The numbers are measured: balance against moves.
+    """
+    return math.sqrt(6 * share + 8) * (1 - 1 / hosts) ** 3
+
+
+class Shares:
+    """The fair shares of hosts, given by index, with the agents (`load`) that they have when they are asked."""
+
+    def __init__(self, names: Sequence[str], slots: Sequence[int], load: Sequence[int]) -> None:
+        self._slots = slots
+        self._load = load
+        self._tilts = [_tilt(name) for name in names]
+        self._left = _MOST_SHARES
+
+    def room(self, hosts: Sequence[int], agents: int) -> list[int]:
+        """Return how many of `agents` each host takes: all of them together, where there are slots for all.
+
+        By index, 0 for those that are not among `hosts`. A host that has more than its share already takes nobody.
+        """
+        slots, load, tilts = self._slots, self._load, self._tilts
+        room = [0] * len(slots)
+        self._left -= len(hosts)
+        if self._left < 0:
+            return room
+        level, of = self._level(hosts, agents)
+        for host in hosts:
+            share = level * slots[host] / of
+            least = -(-level * slots[host] // of)
+            limit = max(least, int(share + room_above(share, len(hosts)) + tilts[host]))
+            room[host] = max(0, min(limit, slots[host]) - load[host])
+        return room
+
+    def _level(self, hosts: Sequence[int], agents: int) -> tuple[int, int]:
+        """Return how full hosts get, as a fraction, when agents are poured in like water: the emptiest rise first."""
+        slots, load = self._slots, self._load
+        level, of = agents, 0
+        for host in sorted(hosts, key=lambda host: load[host] / slots[host]):
+            if of and level * slots[host] <= load[host] * of:
+                break
+            level += load[host]
+            of += slots[host]
+        return level, of
+
+
+def _tilt(host: str) -> float:
     """Return a number in [0, 1) that is the host's own: where its limit is rounded.
 
     Limits of equal hosts so grow one after the other, not all with the same agent.
     """
     return int.from_bytes(hashlib.blake2b(host.encode(), digest_size=6, person=b"tilt").digest(), "big") / (1 << 48)
-
-
-def room_above(share: float, hosts: int) -> float:
-    """Return how far above its fair share a host may go, in agents, where there are so many hosts."""
-    return math.sqrt(2 * share + 8) * (1 - 1 / hosts) ** 2
-
-
-def fair_room(
-    hosts: Sequence[int], slots: Sequence[int], load: Sequence[int], tilts: Sequence[float], agents: int
-) -> list[int]:
-    """Return how many of `agents` each host takes, by index: 0 for those that are not among `hosts`.
-
-    Together they take all of them, where there are slots for all. Agents that are there already (`load`) count: who
-    has more than its share takes nobody.
-    """
-    room = [0] * len(slots)
-    level, of = _level(hosts, slots, load, agents)
-    for host in hosts:
-        share = level * slots[host] / of
-        least = -(-level * slots[host] // of)
-        limit = max(least, int(share + room_above(share, len(hosts)) + tilts[host]))
-        room[host] = max(0, min(limit, slots[host]) - load[host])
-    return room
-
-
-def _level(hosts: Sequence[int], slots: Sequence[int], load: Sequence[int], agents: int) -> tuple[int, int]:
-    """Return, as a fraction, how full hosts are when agents are filled in like water: the emptiest rise together."""
-    level, of = agents, 0
-    for host in sorted(hosts, key=lambda host: load[host] / slots[host]):
-        if of and level * slots[host] <= load[host] * of:
-            break
-        level += load[host]
-        of += slots[host]
-    return level, of

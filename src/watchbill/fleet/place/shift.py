@@ -6,11 +6,12 @@ from bisect import insort
 from collections import defaultdict
 from typing import NamedTuple
 
-from watchbill.fleet.place.batch import Asker, Hosts, Kind
+from watchbill.fleet.place.batch import Asker, Hosts
+from watchbill.fleet.place.kinds import Kind
 
 # How many pairs of a host and a kind are looked at in one placement. Ten thousand agents need some thousands, if any; a
 # file that is made to need more than this gets an answer all the same, after a second.
-SEARCH = 3_000_000
+SEARCH = 1_000_000
 
 
 class Step(NamedTuple):
@@ -62,7 +63,7 @@ class Seated:
                 if step is None:
                     continue
                 ways[other] = [*ways[here], step]
-                if any(self._hosts.is_open(host) for host in other.hosts):
+                if not other.members.isdisjoint(self._hosts.open):
                     return ways[other]
                 reached.append(other)
         self._closed.update(reached)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Iterable
 from itertools import count
 
-from watchbill.fleet.place.batch import Asker, Batch, Hosts, Kind, Spread, SpreadBatch, Value
+from watchbill.fleet.place.batch import Asker, Batch, Hosts, Spread
+from watchbill.fleet.place.kinds import Kind, Kinds, Labels
 from watchbill.fleet.place.reason import Reason, Refusal
-from watchbill.fleet.place.ring import Ring, points, position
+from watchbill.fleet.place.ring import position
 from watchbill.fleet.place.seat import AgentKey, Seat, Seeker
-from watchbill.fleet.place.share import tilt
+from watchbill.fleet.place.share import Shares
 from watchbill.fleet.place.shift import Seated
 
-Labels = tuple[tuple[str, str], ...]
-BatchKey = tuple[int, int, bool, str, bool, str, Labels]
-
-# Hosts with less than this part of all slots get a ring of their own: to walk past the others would take longer.
-_OWN_RING = 1 / 8
+BatchKey = tuple[int, int, bool, str, Labels]
 
 
 class Turns:
@@ -29,19 +25,12 @@ class Turns:
     ) -> None:
         self._seats = sorted(seats, key=lambda seat: seat.host)
         self._index = {seat.host: index for index, seat in enumerate(self._seats)}
-        self._hosts = Hosts(
-            names=[seat.host for seat in self._seats],
-            slots=[seat.slots for seat in self._seats],
-            labels=[seat.labels for seat in self._seats],
-            tilts=[tilt(seat.host) for seat in self._seats],
-            load=[0] * len(self._seats),
-        )
-        self._takers = [index for index, seat in enumerate(self._seats) if seat.slots and not seat.cordon]
-        self._owners = {seat.owner for seat in self._seats}
+        names, slots = [seat.host for seat in self._seats], [seat.slots for seat in self._seats]
+        self._hosts = Hosts(names, slots)
         self._seekers = seekers
-        self._kinds: dict[tuple[int, ...], Kind] = {}
+        self._kinds = Kinds(self._seats)
+        self._shares = Shares(names, slots, self._hosts.load)
         self._spreads: dict[tuple[str, str, str], Spread] = {}
-        self._values: dict[str, Sequence[Value | None]] = {"host": range(len(self._seats))}
         self._ranks = count()
         self._seated = Seated(self._hosts)
         self._placed: dict[AgentKey, int] = {}
@@ -50,9 +39,8 @@ class Turns:
 
     def run(self) -> dict[AgentKey, str]:
         """Return the host of each agent that finds one."""
-        for seeker in sorted(
-            (one for one in self._seekers if one.host is not None), key=lambda one: (-one.priority, one.claim)
-        ):
+        pinned = [seeker for seeker in self._seekers if seeker.host is not None]
+        for seeker in sorted(pinned, key=lambda one: (-one.priority, one.claim)):
             self._pin(seeker)
         batches: defaultdict[BatchKey, list[Seeker]] = defaultdict(list)
         for seeker in self._seekers:
@@ -63,7 +51,7 @@ class Turns:
             if key[0] != priority:
                 priority = key[0]
                 self._seated.next_priority()
-            self._seat(batches[key], self._kind(key[-1], batches[key][0].tenant))
+            self._seat(batches[key], self._kinds.find(key[-1], self._kinds.owner(batches[key][0].tenant)))
         names = self._hosts.names
         return {agent: names[host] for agent, host in self._placed.items()}
 
@@ -72,10 +60,9 @@ class Turns:
 
         None of it depends on which hosts there are, except for tenants with a host of their own, which come last.
         """
+        owner = self._kinds.owner(seeker.tenant)
         labels = tuple(sorted(seeker.labels.items()))
-        owns = seeker.tenant in self._owners
-        owner = seeker.tenant if owns else ""
-        return -seeker.priority, -len(labels), not seeker.spread, seeker.spread or "", owns, owner, labels
+        return -seeker.priority, -len(labels), owner is not None, owner or "", labels
 
     def _pin(self, seeker: Seeker) -> None:
         """Give an agent a slot of the host that it names, where there is one."""
@@ -84,11 +71,11 @@ class Turns:
             reason = Reason("pin-unknown")
         elif self._seats[host].cordon:
             reason = Reason("pin-cordoned")
-        elif not self._hosts.is_open(host):
+        elif host not in self._hosts.open:
             reason = Reason("pin-full")
         else:
             reason = Reason("pinned", seeker.host)
-            self._hosts.load[host] += 1
+            self._hosts.add(host, 1)
             self._placed[seeker.key] = host
             if (spread := self._spread(seeker)) is not None:
                 spread.add(host, 1)
@@ -96,10 +83,11 @@ class Turns:
             self._reasons[seeker.key] = reason
 
     def _seat(self, seekers: list[Seeker], kind: Kind) -> None:
-        """Give slots to the agents of one batch; where they are spread, to one group after the other."""
-        spread = self._spread(seekers[0])
-        seekers.sort(key=lambda one: (one.tenant, one.group, one.claim) if spread else one.claim)
-        batch = self._batch(kind, spread, len(seekers))
+        """Give slots to the agents of one batch: those that are spread, one group after the other, then the rest."""
+        seekers.sort(
+            key=lambda one: (0, one.spread, one.tenant, one.group, one.claim) if one.spread else (1, *one.claim)
+        )
+        batch = self._batch(kind, len(seekers))
         for seeker in seekers:
             start = position(f"{seeker.tenant}/{seeker.name}")
             asker = Asker(seeker.key, kind, start, self._spread(seeker), next(self._ranks))
@@ -118,18 +106,16 @@ class Turns:
         for leaver, host in reversed(way):
             if leaver.spread is not None:
                 leaver.spread.add(host, -1)
-            batch = self._batch(leaver.kind, leaver.spread, 1)
+            batch = self._batch(leaver.kind, 1)
             target = batch.choose(leaver)
             self._seated.remove(leaver, host)
             self._sit(leaver, target, batch, asker)
-            self._hosts.load[host] -= 1
-        batch = self._batch(asker.kind, asker.spread, 1)
+            self._hosts.add(host, -1)
+        batch = self._batch(asker.kind, 1)
         self._sit(asker, batch.choose(asker), batch)
 
-    def _batch(self, kind: Kind, spread: Spread | None, agents: int) -> Batch:
-        if spread is not None:
-            return SpreadBatch(self._hosts, kind, agents, spread.values)
-        return Batch(self._hosts, kind, agents)
+    def _batch(self, kind: Kind, agents: int) -> Batch:
+        return Batch(self._hosts, kind, self._shares.room(kind.hosts, agents))
 
     def _sit(self, asker: Asker, host: int | None, batch: Batch, instead_of: Asker | None = None) -> None:
         """Give an agent the slot that it chose."""
@@ -141,7 +127,7 @@ class Turns:
                 self._hosts.names[host],
                 batch.refusals(asker, host),
                 candidates=len(asker.kind.hosts),
-                excluded=len(self._takers) - len(asker.kind.hosts),
+                excluded=len(self._kinds.takers) - len(asker.kind.hosts),
                 made_room_for=instead_of.key if instead_of else None,
             )
         batch.take(asker, host)
@@ -158,7 +144,7 @@ class Turns:
                 "no-slot" if hosts else "no-host",
                 refused=self._all_full(asker.kind),
                 candidates=len(hosts),
-                excluded=len(self._takers) - len(hosts),
+                excluded=len(self._kinds.takers) - len(hosts),
             )
 
     def _all_full(self, kind: Kind) -> tuple[Refusal, ...]:
@@ -168,38 +154,11 @@ class Turns:
             self._full[kind] = tuple(Refusal(names[host], "full", load[host]) for host in kind.hosts)
         return self._full[kind]
 
-    def _kind(self, labels: Labels, tenant: str) -> Kind:
-        """Return the hosts with all of some labels that serve a tenant."""
-        wanted = set(labels)
-        hosts = tuple(
-            host
-            for host in self._takers
-            if self._seats[host].owner in (None, tenant) and wanted <= self._seats[host].labels.items()
-        )
-        if hosts not in self._kinds:
-            slots = self._hosts.slots
-            own = sum(slots[host] for host in hosts) < _OWN_RING * sum(slots[host] for host in self._takers)
-            self._kinds[hosts] = Kind(hosts, frozenset(hosts), self._ring(hosts) if own else self._whole_ring)
-        return self._kinds[hosts]
-
-    @cached_property
-    def _whole_ring(self) -> Ring:
-        return self._ring(self._takers)
-
-    def _ring(self, hosts: Iterable[int]) -> Ring:
-        return Ring(points(self._hosts.names[host], host, self._hosts.slots[host]) for host in hosts)
-
-    def _values_of(self, spread: str) -> Sequence[Value | None]:
-        """Return each host's value of a label, or the hosts themselves."""
-        if spread not in self._values:
-            self._values[spread] = [labels.get(spread) for labels in self._hosts.labels]
-        return self._values[spread]
-
     def _spread(self, seeker: Seeker) -> Spread | None:
         """Return whom an agent keeps apart from."""
         if not seeker.spread:
             return None
         key = seeker.tenant, seeker.group, seeker.spread
         if key not in self._spreads:
-            self._spreads[key] = Spread(seeker.spread, self._values_of(seeker.spread))
+            self._spreads[key] = Spread(seeker.spread, self._kinds.values(seeker.spread))
         return self._spreads[key]
