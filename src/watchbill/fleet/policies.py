@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from watchbill.fleet.document import Document
-from watchbill.fleet.objects import Schedule
-from watchbill.fleet.roster import PolicySource, policy_sources, resolve_heartbeat, resolve_policy, schedule_of
+from watchbill.fleet.objects import AgentPolicy, Heartbeat, Schedule
+from watchbill.fleet.roster import PolicySource, policies_of, policy_sources, resolve_policy, schedule_of
 from watchbill.fleet.schedules import changes_by_time
 from watchbill.fleet.translate import Path, Typed
 from watchbill.fleet.words import shorten
@@ -16,8 +16,9 @@ MIN_INTERVALS = 5
 
 def check(document: Document, typed: Typed, schedules: Mapping[str, Schedule]) -> None:
     """Add every problem of the policies to the document."""
-    _heartbeats(document, typed)
-    _windows(document, typed, schedules)
+    policies = policies_of(typed.spec)
+    _heartbeats(document, typed, policies)
+    _windows(document, typed, policies, schedules)
     _hosts(document, typed)
 
 
@@ -36,17 +37,19 @@ def _hosts(document: Document, typed: Typed) -> None:
             document.add(document.problem("unknown-host", message, path, hint=hint))
 
 
-def _windows(document: Document, typed: Typed, schedules: Mapping[str, Schedule]) -> None:
+def _windows(
+    document: Document, typed: Typed, policies: Sequence[AgentPolicy], schedules: Mapping[str, Schedule]
+) -> None:
     """Check that who waits for a window to be restarted has one."""
     if not typed.has_all("policy", "teams", "roles", "schedules", "defaults"):
         return
-    for place, entry in zip(typed.places, typed.spec.roster, strict=True):
-        sources = list(policy_sources(typed.spec, entry, place))
+    for place, entry, policy in zip(typed.places, typed.spec.roster, policies, strict=True):
         schedule = schedule_of(typed.spec, entry)
-        if resolve_policy(sources).restart != "at-window" or changes_by_time(schedules.get(schedule or "")):
+        if policy.restart != "at-window" or changes_by_time(schedules.get(schedule or "")):
             continue
         if schedule is not None and schedule not in schedules:
             continue  # it has its own problem
+        sources = policy_sources(typed.spec, entry, place)
         source = next(source for source in sources if source.policy.restart == "at-window")
         has = f'its schedule "{schedule}" has none' if schedule else "it has no schedule"
         message = f'agent "{entry.name}" is restarted at-window, but {has}: it would never be'
@@ -55,18 +58,18 @@ def _windows(document: Document, typed: Typed, schedules: Mapping[str, Schedule]
         return
 
 
-def _heartbeats(document: Document, typed: Typed) -> None:
+def _heartbeats(document: Document, typed: Typed, policies: Sequence[AgentPolicy]) -> None:
     """Check, for the fleet and for every agent, that some beats may be lost before an agent counts as stuck."""
     if not typed.has_all("policy", "teams", "roles"):
         return
     reported: set[Path] = set()
-    _heartbeat(document, [PolicySource(("policy",), typed.spec.policy)], reported)
-    for place, entry in zip(typed.places, typed.spec.roster, strict=True):
-        _heartbeat(document, list(policy_sources(typed.spec, entry, place)), reported)
+    fleet = [PolicySource(("policy",), typed.spec.policy)]
+    _heartbeat(document, resolve_policy(fleet).heartbeat, fleet, reported)
+    for place, entry, policy in zip(typed.places, typed.spec.roster, policies, strict=True):
+        _heartbeat(document, policy.heartbeat, policy_sources(typed.spec, entry, place), reported)
 
 
-def _heartbeat(document: Document, sources: list[PolicySource], reported: set[Path]) -> None:
-    beat = resolve_heartbeat([source.policy.heartbeat for source in sources])
+def _heartbeat(document: Document, beat: Heartbeat, sources: Iterable[PolicySource], reported: set[Path]) -> None:
     if beat.healthy_within >= MIN_INTERVALS * beat.interval:
         return
     # At fault is the strongest policy that says anything about the two.

@@ -10,6 +10,7 @@ from watchbill.fleet.document import Document
 from watchbill.fleet.model import FleetSpec, LimitsSpec, RosterSpec
 from watchbill.fleet.objects import (
     Agent,
+    AgentPolicy,
     Connect,
     Fleet,
     FleetFile,
@@ -30,7 +31,7 @@ from watchbill.fleet.roster import (
     env_of,
     limits_of,
     model_of,
-    policy_sources,
+    policies_of,
     resolve_policy,
     runtime_of,
     schedule_of,
@@ -44,10 +45,11 @@ def resolve(document: Document, spec: FleetSpec, checked: Checked) -> Fleet:
     marks = [document.node(("roster", index)).mark for index in range(len(spec.roster))]
     names = {source: _relative(document, source.path) for source in document.sources}
     files = [names[mark.source] if mark.source else "" for mark in marks]
+    policies = policies_of(spec)
     agents = [
         agent
         for index, entry in enumerate(spec.roster)
-        for agent in _agents(spec, entry, index, (files[index], marks[index].line), checked.placement)
+        for agent in _agents(spec, entry, policies[index], (files[index], marks[index].line), checked.placement)
     ]
     return Fleet(
         path=document.path,
@@ -97,7 +99,7 @@ def resolve(document: Document, spec: FleetSpec, checked: Checked) -> Fleet:
 
 
 def _agents(
-    spec: FleetSpec, entry: RosterSpec, index: int, place: tuple[str, int], placement: Placement
+    spec: FleetSpec, entry: RosterSpec, policy: AgentPolicy, place: tuple[str, int], placement: Placement
 ) -> list[Agent]:
     """Return the agents that one roster entry stands for; `place` is its file and line."""
     tenant = spec.teams[entry.team].tenant
@@ -108,7 +110,6 @@ def _agents(
     env = env_of(spec, entry)
     schedule, limits = schedule_of(spec, entry), limits_of(spec, entry)
     file, line = place
-    policy = resolve_policy(list(policy_sources(spec, entry, index)))
     return [
         Agent(
             tenant=tenant,

@@ -104,6 +104,19 @@ def policy_sources(spec: FleetSpec, entry: RosterSpec, place: int) -> Iterator[P
     yield PolicySource(("policy",), spec.policy)
 
 
+def policies_of(spec: FleetSpec) -> list[AgentPolicy]:
+    """Return the policy of the agents of each entry, in the order of the roster."""
+    shared: dict[tuple[int, str, str], AgentPolicy] = {}
+    policies = []
+    for place, entry in enumerate(spec.roster):
+        # All entries that say nothing have the same object there: most of a large fleet.
+        key = id(entry.policy), entry.role, entry.team
+        if key not in shared:
+            shared[key] = resolve_policy(list(policy_sources(spec, entry, place)))
+        policies.append(shared[key])
+    return policies
+
+
 def resolve_policy(sources: list[PolicySource]) -> AgentPolicy:
     """Return the one policy that follows from several, the strongest first."""
     restart = next((source.policy.restart for source in sources if source.policy.restart), AgentPolicy.restart)
