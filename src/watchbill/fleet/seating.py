@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from watchbill.fleet.document import Document
 from watchbill.fleet.model import FleetSpec
 from watchbill.fleet.place import AgentKey, Placement, Seat, Seeker, place
 from watchbill.fleet.roster import agent_names, tenant_of
 from watchbill.fleet.translate import Typed
+from watchbill.fleet.words import listed
 
+# So many sets of labels that lack slots are told; one who has read them knows.
 SHOWN = 10
 
 
@@ -69,12 +73,45 @@ def check(document: Document, typed: Typed) -> Placement:
         (one for one in wanted if one.key not in placed and placed.explain(one.key).rule != "pin-cordoned"),
         key=lambda one: (-one.priority, one.key),
     )
-    seated = [one for one in wanted if one.key in placed]
-    for host in sorted({one.host for one in left if one.host is not None}):
-        out = [one for one in left if one.host == host]
-        total = sum(1 for one in wanted if one.host == host)
-        message = f"{total} agents are pinned to {host}, which has {_slots(spec.hosts[host].slots)}"
-        _no_slot(document, entries, message, out, [one for one in seated if one.host == host])
+    if left:
+        lowest: dict[str | None, int] = {}
+        for one in wanted:
+            if one.key in placed:
+                lowest[one.host] = min(one.priority, lowest.get(one.host, one.priority))
+        _left_pinned(document, spec, entries, wanted, left, lowest)
+        _left_roaming(document, spec, entries, wanted, left, placed, lowest.get(None))
+    return placed
+
+
+def _left_pinned(
+    document: Document,
+    spec: FleetSpec,
+    entries: dict[AgentKey, int],
+    wanted: list[Seeker],
+    left: list[Seeker],
+    lowest: Mapping[str | None, int],
+) -> None:
+    """Add one problem for each host to which more agents are pinned than it has slots."""
+    out: dict[str, list[Seeker]] = {}
+    for one in left:
+        if one.host is not None:
+            out.setdefault(one.host, []).append(one)
+    pinned = Counter(one.host for one in wanted)
+    for host, ones in sorted(out.items()):
+        message = f"{pinned[host]} agents are pinned to {host}, which has {_slots(spec.hosts[host].slots)}"
+        _no_slot(document, entries, message, ones, lowest.get(host))
+
+
+def _left_roaming(
+    document: Document,
+    spec: FleetSpec,
+    entries: dict[AgentKey, int],
+    wanted: list[Seeker],
+    left: list[Seeker],
+    placed: Placement,
+    lowest: int | None,
+) -> None:
+    """Add one problem for each set of labels for which there are too few slots, or none at all."""
     known = {key for host in spec.hosts.values() for key in host.labels}
     # A label that no host has at all is a problem of its own.
     nowhere = [one for one in left if placed.explain(one.key).rule == "no-host" and one.labels.keys() <= known]
@@ -83,15 +120,16 @@ def check(document: Document, typed: Typed) -> Placement:
     for one in left:
         if one.host is None and placed.explain(one.key).rule != "no-host":
             no_slot.setdefault(_labels(one), []).append(one)
-    for labels, out in no_slot.items():
-        open_hosts = [seat for seat in seats(spec) if not seat.cordon and out[0].labels.items() <= seat.labels.items()]
-        free = sum(seat.slots for seat in open_hosts)
-        asking = sum(1 for one in wanted if _labels(one) == labels) if labels else len(wanted)
+    asking = Counter(_labels(one) for one in wanted if one.labels)
+    asking[""] = len(wanted)
+    all_hosts = seats(spec)
+    for labels, out in islice(no_slot.items(), SHOWN):
+        hosts = [seat for seat in all_hosts if not seat.cordon and out[0].labels.items() <= seat.labels.items()]
+        free = sum(seat.slots for seat in hosts)
         place_of = f"a place with {labels}" if labels else "a place"
-        hosts = _hosts(seats(spec) if not labels else open_hosts)
-        message = f"{_agents(asking)} {place_of}, {_slots(free)} {'is' if free == 1 else 'are'} free ({hosts})"
-        _no_slot(document, entries, message, out, [one for one in seated if one.host is None])
-    return placed
+        shown = _hosts(hosts if labels else all_hosts)
+        message = f"{_agents(asking[labels])} {place_of}, {_slots(free)} {'is' if free == 1 else 'are'} free ({shown})"
+        _no_slot(document, entries, message, out, lowest)
 
 
 def _no_host(document: Document, entries: dict[AgentKey, int], left: list[Seeker]) -> None:
@@ -108,13 +146,12 @@ def _no_host(document: Document, entries: dict[AgentKey, int], left: list[Seeker
 
 
 def _no_slot(
-    document: Document, entries: dict[AgentKey, int], message: str, left: list[Seeker], seated: Iterable[Seeker]
+    document: Document, entries: dict[AgentKey, int], message: str, left: list[Seeker], lowest: int | None
 ) -> None:
-    """Add one no-slot problem, at the first entry that is left out."""
-    lowest = min((one.priority for one in seated), default=None)
+    """Add one no-slot problem, at the first entry that is left out; `lowest` is the least priority that has a place."""
     highest = left[0].priority
     why = f" (priority {highest} < {lowest})" if lowest is not None and highest < lowest else f" (priority {highest})"
-    hint = f"left out: {_listed([one.name for one in left])}{why}. Add a host, raise slots, or lower count."
+    hint = f"left out: {listed([one.name for one in left])}{why}. Add a host, raise slots, or lower count."
     path = ("roster", min(entries[one.key] for one in left))
     document.add(document.problem("no-slot", message, path, hint=hint, excerpt=False))
 
@@ -153,11 +190,7 @@ def _hosts(hosts: Iterable[Seat]) -> str:
             parts.append(f"{seat.host} {seat.slots} for {seat.owner or 'nobody'}")
         else:
             parts.append(f"{seat.host} {seat.slots}")
-    return _listed(parts)
-
-
-def _listed(words: list[str]) -> str:
-    return ", ".join(words[:SHOWN]) + (f" and {len(words) - SHOWN} more" if len(words) > SHOWN else "")
+    return listed(parts)
 
 
 def _slots(count: int) -> str:
