@@ -71,7 +71,7 @@ def explained(seats: list[Seat], *wanted: Seeker) -> tuple[Placement, Reason]:
             [Seat("a", 1), Seat("b", 1)],
             [Seeker("t", "v", 2), Seeker("t", "w", 2), Seeker("t", "x", 1)],
             "no-slot",
-            "no slot: a was full (1), b was full (1)",
+            "no slot: a and b were full (1)",
         ),
     ],
 )
@@ -123,7 +123,36 @@ def test_who_makes_room_says_for_whom() -> None:
 
 def test_long_lists_of_refusals_are_cut() -> None:
     reason = Reason("no-slot", refused=tuple(Refusal(f"host{number}", "full", 4) for number in range(9)), candidates=9)
-    assert str(reason).endswith("host4 was full (4) and 4 more")
+    assert str(reason) == "no slot: host0, host1, host2, host3, host4 and 4 more were full (4)"
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"),
+    [
+        (
+            [Refusal(host, "spread", 1, "zone a") for host in ("forge3", "edge2", "forge1")],
+            "forge3, edge2 and forge1 (zone a) had 1 of its group, others fewer",
+        ),
+        ([Refusal(host, "spread", 2, host) for host in "ab"], "a and b had 2 of its group, others fewer"),
+        ([Refusal("a", "full", 6), Refusal("b", "full", 8)], "a and b were full (6 to 8)"),
+        ([Refusal(host, "share", 5) for host in "ab"], "a and b had their fair share (5)"),
+        ([Refusal(host, "unlabelled", 0, "zone") for host in "ab"], "a and b have no label zone"),
+        (
+            [Refusal("a", "full", 1), Refusal("b", "share", 1), Refusal("c", "full", 1)],
+            "a was full (1), b had its fair share (1), c was full (1)",
+        ),
+        (
+            [Refusal("a", "spread", 2, "zone a"), Refusal("b", "spread", 1, "zone a")],
+            "a (zone a) had 2 of its group, others fewer, b (zone a) had 1 of its group, others fewer",
+        ),
+        (
+            [*(Refusal(host, "full", 1) for host in "abcde"), Refusal("f", "share", 1), Refusal("g", "full", 1)],
+            "a, b, c, d and e were full (1) and 2 more",
+        ),
+    ],
+)
+def test_hosts_in_a_row_that_refuse_for_one_reason_are_said_in_one_sentence(refused: list[Refusal], words: str) -> None:
+    assert str(Reason("no-slot", refused=tuple(refused))) == f"no slot: {words}"
 
 
 def test_agent_that_never_asked_is_unknown() -> None:

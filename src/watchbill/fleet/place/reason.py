@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 Why = Literal["full", "share", "spread", "unlabelled"]
@@ -34,14 +36,7 @@ class Refusal:
 
     def __str__(self) -> str:
         """Return it in words."""
-        if self.why == "full":
-            return f"{self.host} was full ({self.agents})"
-        if self.why == "share":
-            return f"{self.host} had its fair share ({self.agents})"
-        if self.why == "unlabelled":
-            return f"{self.host} has no label {self.where}"
-        where = "" if self.where == self.host else f" ({self.where})"
-        return f"{self.host}{where} had {self.agents} of its group, others fewer"
+        return _sentence([self])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +61,7 @@ class Reason:
         """Return it in words, without the names of the agent and of its host."""
         if self.rule in _PINS:
             return _PINS[self.rule]
-        refused = ", ".join(str(refusal) for refusal in self.refused[:SHOWN])
-        if len(self.refused) > SHOWN:
-            refused += f" and {len(self.refused) - SHOWN} more"
+        refused = _in_words(self.refused)
         if self.rule == "no-host":
             return "no host that takes agents has its labels and serves its tenant"
         if self.rule == "no-slot":
@@ -80,3 +73,40 @@ class Reason:
         if self.made_room_for is not None:
             words += f", to make room for {'/'.join(self.made_room_for)}"
         return f"{words}: {refused}" if refused else words
+
+
+def _in_words(refused: Sequence[Refusal]) -> str:
+    """Return what stood against the first hosts, said once for those in a row against which the same stood."""
+    sentences, told = [], 0
+    for _, alike in groupby(refused, key=_cause):
+        group = list(alike)
+        if told < SHOWN:
+            sentences.append(_sentence(group, SHOWN - told))
+            told += len(group)
+    rest = len(refused) - told
+    return ", ".join(sentences) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _cause(refusal: Refusal) -> tuple[str, int, str]:
+    """Return what is equal for refusals that can be said in one sentence."""
+    where = "" if refusal.where == refusal.host else refusal.where
+    return refusal.why, refusal.agents if refusal.why == "spread" else 0, where
+
+
+def _sentence(alike: Sequence[Refusal], most: int = 1) -> str:
+    """Return one sentence about refusals of one cause, with the names of `most` hosts."""
+    why, _, where = _cause(alike[0])
+    many = len(alike) > 1
+    names = [refusal.host for refusal in alike[:most]]
+    if len(alike) > most:
+        names.append(f"{len(alike) - most} more")
+    hosts = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+    counts = [refusal.agents for refusal in alike]
+    figures = str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+    if why == "full":
+        return f"{hosts} {'were' if many else 'was'} full ({figures})"
+    if why == "share":
+        return f"{hosts} had {'their' if many else 'its'} fair share ({figures})"
+    if why == "unlabelled":
+        return f"{hosts} {'have' if many else 'has'} no label {where}"
+    return f"{hosts}{f' ({where})' if where else ''} had {figures} of its group, others fewer"
