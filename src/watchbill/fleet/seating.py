@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from itertools import islice
+from collections.abc import Iterable
 
 from watchbill.fleet.document import Document
 from watchbill.fleet.model import FleetSpec
@@ -13,8 +12,8 @@ from watchbill.fleet.roster import agent_names, tenant_of
 from watchbill.fleet.translate import Typed
 from watchbill.fleet.words import listed
 
-# So many sets of labels that lack slots are told; one who has read them knows.
-SHOWN = 10
+Asked = tuple[tuple[str, str], ...]
+"""The labels that somebody asks for, sorted."""
 
 
 def seats(spec: FleetSpec) -> list[Seat]:
@@ -60,105 +59,119 @@ def check(document: Document, typed: Typed) -> Placement:
     spec = typed.spec
     if not typed.has_all("hosts") or "hosts" not in document.data:
         return Placement((), ())
-    _pins(document, typed)
-    wanted = seekers(spec)
-    entries = {
-        (tenant_of(spec, entry.team) or "", name): index
-        for index, entry in zip(typed.places, spec.roster, strict=True)
-        for name in agent_names(entry)
-    }
-    placed = place(seats(spec), wanted)
+    available, wanted = seats(spec), seekers(spec)
+    _pins(document, typed, available)
+    placed = place(available, wanted)
     # Who is pinned to a cordoned host has a problem of its own by now.
     left = sorted(
         (one for one in wanted if one.key not in placed and placed.explain(one.key).rule != "pin-cordoned"),
         key=lambda one: (-one.priority, one.key),
     )
     if left:
-        lowest: dict[str | None, int] = {}
-        for one in wanted:
-            if one.key in placed:
-                lowest[one.host] = min(one.priority, lowest.get(one.host, one.priority))
-        _left_pinned(document, spec, entries, wanted, left, lowest)
-        _left_roaming(document, spec, entries, wanted, left, placed, lowest.get(None))
+        _Shortage(document, typed, available, wanted, placed).report(left)
     return placed
 
 
-def _left_pinned(
-    document: Document,
-    spec: FleetSpec,
-    entries: dict[AgentKey, int],
-    wanted: list[Seeker],
-    left: list[Seeker],
-    lowest: Mapping[str | None, int],
-) -> None:
-    """Add one problem for each host to which more agents are pinned than it has slots."""
-    out: dict[str, list[Seeker]] = {}
-    for one in left:
-        if one.host is not None:
-            out.setdefault(one.host, []).append(one)
-    pinned = Counter(one.host for one in wanted)
-    for host, ones in sorted(out.items()):
-        message = f"{pinned[host]} agents are pinned to {host}, which has {_slots(spec.hosts[host].slots)}"
-        _no_slot(document, entries, message, ones, lowest.get(host))
+class _Shortage:
+    """Tells who finds no place: each reason once, at the first entry that it leaves out."""
+
+    def __init__(
+        self, document: Document, typed: Typed, available: list[Seat], wanted: list[Seeker], placed: Placement
+    ) -> None:
+        self.document = document
+        self.seats = available
+        self.placed = placed
+        self.slots = {seat.host: seat.slots for seat in available}
+        # A rootless host that serves nobody, because several tenants could have it.
+        self.idle = next((seat.host for seat in available if seat.owner == "" and not seat.cordon), None)
+        self.pinned = Counter(one.host for one in wanted)
+        self.asking = Counter(_asked(one) for one in wanted)
+        self.entries: dict[AgentKey, int] = {
+            (tenant_of(typed.spec, entry.team) or "", name): index
+            for index, entry in zip(typed.places, typed.spec.roster, strict=True)
+            for name in agent_names(entry)
+        }
+        # The lowest priority that got a slot, among those who are pinned to one host (None: to none).
+        self.lowest: dict[str | None, int] = {}
+        for one in wanted:
+            if one.key in placed:
+                self.lowest[one.host] = min(one.priority, self.lowest.get(one.host, one.priority))
+        self.by_label: dict[tuple[str, str], list[Seat]] = {}
+        for seat in available:
+            for label in seat.labels.items():
+                self.by_label.setdefault(label, []).append(seat)
+
+    def report(self, left: list[Seeker]) -> None:
+        """Add the problems of those who are left out."""
+        if all(seat.cordon for seat in self.seats):
+            self._no_host_at_all()
+            return
+        known = {key for key, _ in self.by_label}
+        nowhere: list[Seeker] = []
+        full: dict[tuple[str | None, Asked], list[Seeker]] = {}
+        for one in left:
+            if one.host is not None:
+                full.setdefault((one.host, ()), []).append(one)
+            elif self.placed.explain(one.key).rule != "no-host":
+                full.setdefault((None, _asked(one)), []).append(one)
+            elif one.labels.keys() <= known:  # a label that no host has at all is a problem of its own
+                nowhere.append(one)
+        self._no_host(nowhere)
+        for (host, asked), out in full.items():
+            message = self._full_host(host) if host is not None else self._full(asked, out)
+            self._no_slot(message, out, self.lowest.get(host))
+
+    def _no_host_at_all(self) -> None:
+        cordoned = listed([seat.host for seat in self.seats])
+        why = f"all of them are cordoned ({cordoned})" if self.seats else "there is none"
+        hint = "remove a cordon, or add a host" if self.seats else "add a host"
+        message = f"no host takes agents: {why}"
+        self.document.add(self.document.problem("no-host", message, ("hosts",), hint=hint, at_key=True))
+
+    def _no_host(self, left: list[Seeker]) -> None:
+        """Add one problem for each entry whose labels no host has together, or which no host serves."""
+        first = {self.entries[one.key]: one for one in reversed(left)}
+        for index, one in sorted(first.items()):
+            labels = _labels(one)
+            lacks = f"has {labels}" if labels else "serves the tenant"
+            message = f'no host that takes agents {lacks} of agent "{one.name}"'
+            hint = "change place, or add a host" if labels else "add a host: a rootless one serves one tenant"
+            path = ("roster", index, "place") if labels else ("roster", index)
+            self.document.add(self.document.problem("no-host", message, path, hint=hint))
+
+    def _full_host(self, host: str) -> str:
+        number = self.pinned[host]
+        are = "agent is" if number == 1 else "agents are"
+        return f"{number} {are} pinned to {host}, which has {_slots(self.slots[host])}"
+
+    def _full(self, asked: Asked, out: list[Seeker]) -> str:
+        """Return how many want a place with these labels, and how many there are for those who are left `out`."""
+        having = min((self.by_label.get(label, []) for label in asked), key=len, default=self.seats)
+        fitting = [seat for seat in having if set(asked) <= seat.labels.items()]
+        tenants = {None, *(other.tenant for other in out)}
+        free = sum(seat.slots for seat in fitting if not seat.cordon and seat.owner in tenants)
+        asking = self.asking[asked] if asked else self.asking.total()
+        place_of = f"a place with {_labels(out[0])}" if asked else "a place"
+        hosts = _hosts([seat for seat in fitting if not seat.cordon or not asked])
+        return f"{_agents(asking)} {place_of}, {_slots(free)} {'is' if free == 1 else 'are'} free ({hosts})"
+
+    def _no_slot(self, message: str, left: list[Seeker], lowest: int | None) -> None:
+        """Add one no-slot problem, at the first entry that is left out."""
+        highest = left[0].priority
+        lower = f" < {lowest}" if lowest is not None and highest < lowest else ""
+        hint = f"left out: {listed([one.name for one in left])} (priority {highest}{lower}). {self._help(left)}"
+        path = ("roster", min(self.entries[one.key] for one in left))
+        self.document.add(self.document.problem("no-slot", message, path, hint=hint, excerpt=False))
+
+    def _help(self, left: list[Seeker]) -> str:
+        if self.idle is None or left[0].host is not None:
+            return "Add a host, raise slots, or lower count."
+        return f"Add a host, raise slots, lower count, or pin an agent to {self.idle}: it is rootless, for one tenant."
 
 
-def _left_roaming(
-    document: Document,
-    spec: FleetSpec,
-    entries: dict[AgentKey, int],
-    wanted: list[Seeker],
-    left: list[Seeker],
-    placed: Placement,
-    lowest: int | None,
-) -> None:
-    """Add one problem for each set of labels for which there are too few slots, or none at all."""
-    known = {key for host in spec.hosts.values() for key in host.labels}
-    # A label that no host has at all is a problem of its own.
-    nowhere = [one for one in left if placed.explain(one.key).rule == "no-host" and one.labels.keys() <= known]
-    _no_host(document, entries, nowhere)
-    no_slot: dict[str, list[Seeker]] = {}
-    for one in left:
-        if one.host is None and placed.explain(one.key).rule != "no-host":
-            no_slot.setdefault(_labels(one), []).append(one)
-    asking = Counter(_labels(one) for one in wanted if one.labels)
-    asking[""] = len(wanted)
-    all_hosts = seats(spec)
-    for labels, out in islice(no_slot.items(), SHOWN):
-        hosts = [seat for seat in all_hosts if not seat.cordon and out[0].labels.items() <= seat.labels.items()]
-        free = sum(seat.slots for seat in hosts)
-        place_of = f"a place with {labels}" if labels else "a place"
-        shown = _hosts(hosts if labels else all_hosts)
-        message = f"{_agents(asking[labels])} {place_of}, {_slots(free)} {'is' if free == 1 else 'are'} free ({shown})"
-        _no_slot(document, entries, message, out, lowest)
-
-
-def _no_host(document: Document, entries: dict[AgentKey, int], left: list[Seeker]) -> None:
-    """Add one problem for each entry whose labels no host has together, or which no host serves."""
-    first = {entries[one.key]: one for one in reversed(left)}
-    for index, one in sorted(first.items()):
-        labels = _labels(one)
-        message = (
-            f'no host that takes agents {f"has {labels}" if labels else "serves the tenant"} of agent "{one.name}"'
-        )
-        hint = "change place, or add a host" if labels else "add a host: a rootless one serves one tenant"
-        path = ("roster", index, "place") if labels else ("roster", index)
-        document.add(document.problem("no-host", message, path, hint=hint))
-
-
-def _no_slot(
-    document: Document, entries: dict[AgentKey, int], message: str, left: list[Seeker], lowest: int | None
-) -> None:
-    """Add one no-slot problem, at the first entry that is left out; `lowest` is the least priority that has a place."""
-    highest = left[0].priority
-    why = f" (priority {highest} < {lowest})" if lowest is not None and highest < lowest else f" (priority {highest})"
-    hint = f"left out: {listed([one.name for one in left])}{why}. Add a host, raise slots, or lower count."
-    path = ("roster", min(entries[one.key] for one in left))
-    document.add(document.problem("no-slot", message, path, hint=hint, excerpt=False))
-
-
-def _pins(document: Document, typed: Typed) -> None:
+def _pins(document: Document, typed: Typed, available: list[Seat]) -> None:
     """Check that nobody is pinned to a host that takes no agents, or that serves another tenant."""
-    owners = {seat.host: seat.owner for seat in seats(typed.spec)}
+    owners = {seat.host: seat.owner for seat in available}
     for index, entry in zip(typed.places, typed.spec.roster, strict=True):
         host = typed.spec.hosts.get(entry.host or "")
         if host is None or entry.host is None:
@@ -174,6 +187,10 @@ def _pins(document: Document, typed: Typed) -> None:
             message = f'host "{entry.host}" is rootless and serves tenant "{owner}", not "{tenant}"'
             hint = "a rootless host serves exactly one tenant"
             document.add(document.problem("rootless-tenants", message, path, hint=hint))
+
+
+def _asked(seeker: Seeker) -> Asked:
+    return tuple(sorted(seeker.labels.items()))
 
 
 def _labels(seeker: Seeker) -> str:
