@@ -6,11 +6,14 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from watchbill.fleet.place import Seat, Seeker
 
 Fleet = tuple[list[Seat], list[Seeker]]
+
+over_fleets = settings(max_examples=60, deadline=None)
 
 ZONES = ("a", "b", "c", None)
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from watchbill.fleet.place import Seat, Seeker, place
 
-from .random_fleets import agents, hosts
+from .random_fleets import agents, hosts, over_fleets
 
 
+@over_fleets
 @given(st.integers(0, 10**9), st.integers(1, 40), st.integers(0, 200), st.sampled_from([(50,), (10, 50, 90)]))
 def test_no_host_is_further_above_its_share_than_promised(
     seed: int, host_count: int, agent_count: int, priorities: tuple[int, ...]

@@ -53,10 +53,6 @@ class Ring:
     def __init__(self, hosts: Iterable[list[int]]) -> None:
         self._points = array("Q", sorted(chain.from_iterable(hosts)))
 
-    def __len__(self) -> int:
-        """Return the number of points."""
-        return len(self._points)
-
     def first(self, start: int, accepts: Callable[[int], object]) -> int | None:
         """Return the first host from a position on that `accepts` says yes to, None where it is no to all."""
         for host in self._met(start):

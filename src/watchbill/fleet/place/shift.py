@@ -11,7 +11,7 @@ from watchbill.fleet.place.kinds import Kind
 
 # How many pairs of a host and a kind are looked at in one placement. Ten thousand agents need some thousands, if any; a
 # file that is made to need more than this gets an answer all the same, after a second.
-SEARCH = 1_000_000
+_MOST_SEARCHED = 1_000_000
 
 
 class Step(NamedTuple):
@@ -28,7 +28,7 @@ class Seated:
         self._hosts = hosts
         self._at: defaultdict[Kind, defaultdict[int, list[Asker]]] = defaultdict(lambda: defaultdict(list))
         self._closed: set[Kind] = set()  # no agent of these finds room any more: slots are only ever taken
-        self._search = SEARCH
+        self._left = _MOST_SEARCHED
 
     def next_priority(self) -> None:
         """Forget all: nobody makes room for an agent of a lower priority."""
@@ -58,8 +58,10 @@ class Seated:
         reached = [kind]
         for here in reached:
             for other, at in self._at.items():
-                self._search -= len(at)
-                step = self._last(at, here) if other not in ways and self._search > 0 else None
+                if other in ways or self._left < 0:
+                    continue
+                self._left -= len(at)
+                step = self._last(at, here)
                 if step is None:
                     continue
                 ways[other] = [*ways[here], step]
