@@ -7,9 +7,10 @@ from hypothesis import given
 
 from watchbill.fleet.place import Placement, Reason, Refusal, Seat, Seeker, place
 
-from .random_fleets import Fleet, may_run, whole_fleets
+from .random_fleets import Fleet, may_run, over_fleets, whole_fleets
 
 
+@over_fleets
 @given(whole_fleets)
 def test_reasons_agree_with_the_placement(fleet: Fleet) -> None:
     seats, wanted = fleet
@@ -122,6 +123,12 @@ def test_who_makes_room_says_for_whom() -> None:
 
 
 def test_long_lists_of_refusals_are_cut() -> None:
+    seats = [Seat(f"host{number}", 1) for number in range(300)]
+    placed = place(seats, [Seeker("t", f"x{number}", 1) for number in range(300)])
+    longest = max((placed.explain(agent) for agent in placed), key=lambda reason: len(reason.refused))
+    assert len(longest.refused) == 100
+    assert str(longest).startswith("one of 300 choices: ")
+    assert str(longest).endswith(" and 95 more were full (1)")
     reason = Reason("no-slot", refused=tuple(Refusal(f"host{number}", "full", 4) for number in range(9)), candidates=9)
     assert str(reason) == "no slot: host0, host1, host2, host3, host4 and 4 more were full (4)"
 
