@@ -125,7 +125,7 @@ def _connection(fleet: Fleet, name: str, targets: Mapping[str, LabTarget] | None
 def _to_stand_in(host: Host, targets: Mapping[str, LabTarget]) -> Connection:
     target = targets.get(host.name)
     if target is None:
-        raise OperationError(f"host {host.name} has no machine in the lab", "watchbill lab up -f FILE", "lab-down")
+        raise OperationError(f"host {host.name} has no machine in the lab", "watchbill lab up", "lab-down")
     # A rootless host is reached as its own user in the lab too; root would prove nothing.
     user = host.connect.user if host.rootless and host.connect.user is not None else target.user
     return Connection(

@@ -214,7 +214,8 @@ def command(
         hints = get_type_hints(function, include_extras=True)
 
         def run(context: typer.Context, **given: Any) -> Any:
-            known = {name: given.pop(name, default) for name, (_, default) in _SHARED.items()}
+            # A command may have a parameter of its own that is called like an option which it does not share.
+            known = {name: given.pop(name) if name in shared else default for name, (_, default) in _SHARED.items()}
             return function(options_of(**known, before=context.obj), **given)
 
         parameters = [

@@ -155,6 +155,6 @@ def targets(fleet_name: str, store: Store | None = None) -> dict[str, LabTarget]
     store = store or Store()
     record = store.read(fleet_name)
     if record is None:
-        raise OperationError(f"the lab of fleet {fleet_name} is not up", "watchbill lab up -f FILE", "lab-down")
+        raise OperationError(f"the lab of fleet {fleet_name} is not up", "watchbill lab up", "lab-down")
     key, known = store.private_key(fleet_name), store.known_hosts(fleet_name)
     return {host: LabTarget(host, machine.address, key, known) for host, machine in record.machines.items()}

@@ -81,9 +81,11 @@ def apply(target: Target, *, prune: bool = False, diff: bool = False, on_event: 
     Deletions happen only with `prune`. Nothing is asked here. A host that fails does not keep the others from being
     changed.
     """
+    from watchbill.connect import connections
     from watchbill.runner import run_playbook
 
     began = time.monotonic()
+    connections(target.fleet, target.lab)  # what stands in the way of them is said by us, not by Ansible
     result = run_playbook(
         "site",
         target.path,

@@ -145,8 +145,10 @@ def drift(target: Target, *, diff: bool = False, on_event: OnEvent | None = None
 
 
 def _observed(target: Target, *, diff: bool, on_event: OnEvent | None, only_drift: bool) -> Plan:
+    from watchbill.connect import connections
     from watchbill.runner import run_playbook
 
+    connections(target.fleet, target.lab)  # what stands in the way of them is said by us, not by Ansible
     result = run_playbook(
         "observe",
         target.path,

@@ -118,6 +118,22 @@ def test_unknown_host_is_refused_before_anything_is_asked(cli: Cli) -> None:
         assert 'did you mean "attic"?' in done.stderr
 
 
+@pytest.mark.parametrize("command", [["plan"], ["drift"], ["apply", "--yes"], ["ps"]], ids=" ".join)
+def test_lab_that_is_not_up_is_said_with_the_command_that_boots_it(cli: Cli, command: list[str]) -> None:
+    done = cli("--lab", *command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error[lab-down]: the lab of fleet trial is not up\n   watchbill lab up\n"
+
+
+def test_snapshot_goes_out_and_comes_back(cli: Cli, here: Path, fleet_file: Path) -> None:
+    assert cli("snapshot", "export", "--files-only", "--out", "before.json").returncode == 0
+    done = cli("snapshot", "import", "before.json", "restored")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (here / "restored" / "fleet.yaml").read_text() == fleet_file.read_text()
+    same = cli("snapshot", "diff", "before.json", "-f", "restored/fleet.yaml")
+    assert (same.returncode, same.stdout) == (0, "Nothing differs.\n")
+
+
 def test_ambiguous_agent_is_refused_with_both_names(cli: Cli) -> None:
     done = cli("show", "writer")
     assert done.returncode == 1
