@@ -29,7 +29,7 @@ MAX_DEPTH = 32
 # A key and its value are one.
 MAX_VALUES = 120_000
 # How many entries one mapping or list may have: the file itself, a section of it, anything in that.
-MOST_ENTRIES = (100, 50_000, 1000)
+MOST_ENTRIES = (100, 20_000, 1000)
 MAX_CONTROL_PROBLEMS = 20
 _CONTROL_HINTS = {"\n": "write it on one line", "\t": "use spaces"}
 

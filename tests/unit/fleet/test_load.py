@@ -1,4 +1,4 @@
-"""The loader: exact places, and nothing hostile gets further than a located error."""
+"""The loader: exact places, and scalars that mean what they say. Hostile files are in hostile/."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import os
 import resource
 import subprocess
 import sys
-import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -16,84 +14,6 @@ from watchbill.errors import FleetError
 from watchbill.fleet import load_fleet
 from watchbill.fleet.include import read_document
 from watchbill.fleet.scalars import Unreadable, read_scalar
-from watchbill.fleet.source import MAX_BYTES
-
-HOSTILE = {
-    "ten-thousand-lists": (b"[" * 10_000, "too-deep", 1, 33),
-    "ten-thousand-mappings": (b"{a: " * 10_000, "too-deep", 1, 129),
-    "ten-thousand-dashes": (b"- " * 10_000 + b"x", "too-deep", 1, 65),
-    "ten-thousand-complex-keys": (b"? " * 10_000, "too-deep", 1, 65),
-    "alias-bomb": (
-        b"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n",
-        "anchor",
-        1,
-        4,
-    ),
-    "merge-key": (b"a: {b: c}\n<<: *a\n", "alias", 2, 5),
-    "python-tag": (b"version: !!python/object/apply:os.system [id]\n", "tag", 1, 10),
-    "plain-tag": (b"version: ! 1\n", "tag", 1, 10),
-    "second-document": (b"version: 1\n---\nversion: 1\n", "second-document", 2, 1),
-    "directive": (b"%TAG ! tag:x,2000:\n---\nversion: 1\n", "directive", 1, 1),
-    "utf-16": ("version: 1\n".encode("utf-16"), "not-utf-8", 1, 1),
-    "utf-16-without-mark": ("version: 1\n".encode("utf-16-le"), "control-character", 1, 2),
-    "latin-1": (b"version: 1\nfleet: {name: caf\xe9}\n", "not-utf-8", 2, 18),
-    "nul": (b"version: 1\nfl\0eet: {name: x}\n", "control-character", 2, 3),
-    "escape-character": (b"version: 1\nfleet: {name: \x1b[31m}\n", "control-character", 2, 15),
-    "written-escape": (b'version: 1\nfleet: {name: "\\e[31m"}\n', "control-character", 2, 15),
-    "written-nul": (b'version: 1\nfleet: {name: "a\\0b"}\n', "control-character", 2, 15),
-    "bidi-mark": ("version: 1\nfleet: {name: a\u202eb}\n".encode(), "control-character", 2, 16),
-    "bidi-mark-in-a-comment": ("version: 1 # \u2067x\n".encode(), "control-character", 1, 14),
-    "newline-in-text": (b"version: 1\nfleet: {name: x, description: |\n x}\n", "not-yaml", 2, 31),
-    "folded-newline": (b"version: 1\nfleet:\n  description: |\n    two\n    lines\n", "control-character", 3, 16),
-    "duplicate-key": (b"version: 1\nfleet: {name: x}\nversion: 1\n", "duplicate-key", 3, 1),
-    "list-as-key": (b"version: 1\n? [a]\n: b\n", "not-a-string", 2, 3),
-    "key-no": (b"version: 1\nno: b\n", "not-a-string", 2, 1),
-    "octal": (b"version: 01\n", "ambiguous-number", 1, 10),
-    "digits-without-end": (b"version: " + b"9" * 20_000 + b"\n", "ambiguous-number", 1, 10),
-    "no-value": (b"version: 1\nfleet:\n", "empty-value", 2, 7),
-    "tilde": (b"version: 1\nfleet: ~\n", "empty-value", 2, 8),
-    "tab": (b"version: 1\nfleet:\n\tname: x\n", "not-yaml", 3, 1),
-    "unclosed": (b"version: 1\nfleet: [x\n", "not-yaml", 3, 1),
-    "not-a-mapping": (b"- version: 1\n", "wrong-type", 1, 1),
-    "just-text": (b"hello\n", "wrong-type", 1, 1),
-    "empty": (b"", "empty-file", 1, 1),
-    "only-comments": (b"# nothing\n", "empty-file", 1, 1),
-    "too-many-values": (b"[" + b"a," * 300_000 + b"]", "too-many-values", 1, 202),
-    "too-large": (b"#" * (MAX_BYTES + 1), "too-large", 1, 1),
-}
-
-
-@pytest.mark.parametrize("case", HOSTILE)
-def test_hostile_file_is_refused_in_place_and_in_no_time(case: str, tmp_path: Path) -> None:
-    content, code, line, column = HOSTILE[case]
-    path = tmp_path / "fleet.yaml"
-    path.write_bytes(content)
-    before = time.process_time()
-    with pytest.raises(FleetError) as caught:
-        load_fleet(path)
-    assert time.process_time() - before < 1.5
-    assert (code, line, column) in [(p.code, p.line, p.column) for p in caught.value.problems]
-    assert all(p.line and p.column and p.file == str(path) for p in caught.value.problems)
-    shown = caught.value.render() + str(caught.value) + str(caught.value.to_json())
-    assert not any(character in shown for character in "\x1b\0\u202e\u2067\t")
-
-
-def test_huge_file_is_not_even_read(tmp_path: Path) -> None:
-    path = tmp_path / "fleet.yaml"
-    with path.open("wb") as stream:
-        stream.truncate(50 << 30)
-    code = textwrap.dedent("""
-        import resource, sys
-        resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
-        from watchbill.errors import FleetError
-        from watchbill.fleet import load_fleet
-        try:
-            load_fleet(sys.argv[1])
-        except FleetError as error:
-            print(error.problems[0].code)
-    """)
-    run = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "too-large"
 
 
 def test_deep_nesting_does_not_overflow_a_small_stack(tmp_path: Path) -> None:

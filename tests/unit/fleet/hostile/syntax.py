@@ -1,0 +1,105 @@
+"""YAML that does more than say values: aliases, tags, directives, depth, keys that are no text or stand there twice."""
+
+from __future__ import annotations
+
+from tests.unit.fleet.hostile.case import BASE, WITHOUT_ROSTER, Case, added, based, content, folder, marked
+
+_BOMB = "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+CASES: dict[str, Case] = {
+    "alias-bomb": marked(f"a: ‸&a [x, x, x, x, x, x, x, x, x]\n{_BOMB}", "anchor"),
+    "alias-bomb-in-mappings": marked("a: ‸&a {x: y}\nb: &b {c: *a, d: *a}\nc: &c {c: *b, d: *b}\n", "anchor"),
+    "alias": added("defaults: {runtime: &r stub, model: ‸*r}\n", "alias"),
+    "alias-of-itself": added("projects: ‸&p {p: *p}\n", "anchor"),
+    "alias-of-nothing": added("projects: ‸*p\n", "alias"),
+    "alias-as-key": marked(f"{BASE}? ‸*a\n: x\n", "alias"),
+    "anchor-alone": based("{name: x}", "‸&x {name: x}", "anchor"),
+    "anchor-of-a-key": based("{name: x}", "{‸&k name: x}", "anchor"),
+    "merge-key": marked(f"{WITHOUT_ROSTER}roster:\n  - &n {{name: n}}\n  - {{<<: ‸*n, team: a}}\n", "alias"),
+    "merge-key-without-alias": based("{name: x}", "{‸<<: {name: x}}", "unknown-key"),
+    "merge-key-of-a-list": based("{name: x}", "{name: x, ‸<<: [{description: y}]}", "unknown-key"),
+    "python-object": based("{name: x}", "{name: ‸!!python/object/apply:os.system [id]}", "tag"),
+    "python-name": based("{name: x}", "{name: ‸!!python/name:os.system x}", "tag"),
+    "python-module": based("{name: x}", "{name: ‸!!python/module:antigravity x}", "tag"),
+    "ruby-object": based("{name: x}", "‸!ruby/object:Gem::Installer {name: x}", "tag"),
+    "local-tag": based("{name: x}", "{name: ‸!vault x}", "tag"),
+    "tag-unsafe": based("{name: x}", '{name: ‸!unsafe "{{ 1 }}"}', "tag"),
+    "tag-that-includes": based("{name: x}", "‸!include /etc/passwd", "tag"),
+    "tag-of-a-known-type": based("uid: 20001", "uid: ‸!!int 20001", "tag"),
+    "tag-without-meaning": based("{name: x}", "{name: ‸! x}", "tag"),
+    "tag-of-a-list": based("[{name: n", "‸!!set [{name: n", "tag"),
+    "tag-of-a-key": based("{name: x}", "{‸!!str name: x}", "tag"),
+    "verbatim-tag": based("{name: x}", "{name: ‸!<tag:yaml.org,2002:str> x}", "tag"),
+    "binary": based("{name: x}", "{name: ‸!!binary aWQK}", "tag"),
+    "second-document": marked(f"{BASE}‸---\nversion: 1\n", "second-document"),
+    "second-document-after-an-end": marked(f"{BASE}...\n‸---\nversion: 1\n", "second-document"),
+    "second-document-without-dashes": marked(f"{BASE}...\n‸version: 1\n", "not-yaml"),
+    "ten-thousand-documents": marked("---\n{}\n‸" + "---\n{}\n" * 10_000, "second-document"),
+    "tag-directive": marked(f"‸%TAG ! tag:x,2000:\n---\n{BASE}", "directive"),
+    "version-directive": marked(f"‸%YAML 1.2\n---\n{BASE}", "directive"),
+    "unknown-directive": marked(f"%INCLUDE‸ /etc/passwd\n---\n{BASE}", "not-yaml"),
+    "empty": content(b"", "empty-file"),
+    "only-comments": content(b"# nothing\n# at all\n", "empty-file"),
+    "only-white-space": content(b" \n\n  \n", "empty-file"),
+    "only-a-document-mark": content(b"---\n", "empty-value", 2, 1),
+    "only-null": content(b"null\n", "empty-value"),
+    "just-text": content(b"hello\n", "wrong-type"),
+    "just-a-list": content(b"- version: 1\n", "wrong-type"),
+    "just-a-number": content(b"1\n", "wrong-type"),
+    "json-text": content(b'"{\\"version\\": 1}"\n', "wrong-type"),
+    "ten-thousand-lists": content(b"[" * 10_000, "too-deep", 1, 33),
+    "ten-thousand-closed-lists": content(b"[" * 10_000 + b"]" * 10_000, "too-deep", 1, 33),
+    "ten-thousand-mappings": content(b"{a: " * 10_000, "too-deep", 1, 129),
+    "ten-thousand-dashes": content(b"- " * 10_000 + b"x", "too-deep", 1, 65),
+    "ten-thousand-complex-keys": content(b"? " * 10_000, "too-deep", 1, 65),
+    "ten-thousand-levels-of-blocks": content(
+        "".join(f"{' ' * level}a:\n" for level in range(1500)), "too-deep", 33, 33
+    ),
+    "four-million-lists": content(b"[" * 4_000_000, "too-deep", 1, 33),
+    "deep-in-the-right-place": based("{name: x}", "{name: " + "[" * 30 + "‸[" + "]" * 31 + "}", "too-deep"),
+    "duplicate-key": added("‸version: 1\n", "duplicate-key"),
+    "duplicate-key-in-quotes": added('‸"version": 1\n', "duplicate-key"),
+    "duplicate-key-as-an-escape": added('‸"versio\\u006e": 1\n', "duplicate-key"),
+    "duplicate-key-in-an-entry": based("{name: x}", "{name: x, ‸name: y}", "duplicate-key"),
+    "duplicate-entry": based(
+        "{t: {uid: 20001, floor: none}}", "{t: {uid: 20001, floor: none}, ‸t: {uid: 1}}", "duplicate-key"
+    ),
+    "duplicate-key-across-files": folder(
+        {"fleet.yaml": BASE + "include: [more.yaml]\n", "more.yaml": "teams:\n  ‸a: {tenant: t}\n"}, "duplicate-key"
+    ),
+    "duplicate-key-across-included-files": folder(
+        {
+            "fleet.yaml": BASE + "include: [one.yaml, two.yaml]\n",
+            "one.yaml": "teams: {b: {tenant: t}}\n",
+            "two.yaml": "teams: {‸b: {tenant: t}}\n",
+        },
+        "duplicate-key",
+    ),
+    "key-no": added("‸no: x\n", "not-a-string"),
+    "key-null": added("‸null: x\n", "not-a-string"),
+    "key-of-nothing": added("‸: x\n", "not-yaml"),
+    "key-of-a-number": added("‸1: x\n", "not-a-string"),
+    "key-of-a-list": marked(f"{BASE}? ‸[a]\n: b\n", "not-a-string"),
+    "key-of-a-mapping": marked(f"{BASE}? ‸{{a: b}}\n: b\n", "not-a-string"),
+    "key-of-a-million-letters": added(f"? ‸{'k' * 1_000_000}\n: b\n", "unknown-key"),
+    "key-like-a-hidden-one": added('‸"\\0001:1": x\n', "control-character"),
+    "key-of-the-class": based("{name: x}", "{name: x, ‸__class__: y}", "unknown-key"),
+    "key-of-python": based("{name: x}", "{name: x, ‸model_config: {extra: allow}}", "unknown-key"),
+    "no-value": added("defaults:‸\n", "empty-value"),
+    "tilde": added("defaults: ‸~\n", "empty-value"),
+    "tab": marked("version: 1\nfleet:\n‸\tname: x\n", "not-yaml"),
+    "unclosed": marked("version: 1\nfleet: [x\n‸", "not-yaml"),
+    "unclosed-quote": marked('version: 1\nfleet: "x\n‸', "not-yaml"),
+    "two-values": marked("version: 1‸: 2\n", "not-yaml"),
+    "reserved-character": marked("version: ‸@x\n", "not-yaml"),
+    "backtick": marked("version: ‸`id`\n", "not-yaml"),
+    "percent": marked("version: ‸%i\n", "not-yaml"),
+    "template-as-a-value": based("{name: x}", "{name: {{ lookup('pipe', 'id'‸) }}}", "not-yaml"),
+    "template-of-statements": based("{name: x}", "{name: {‸% set x = 1 %}}", "not-yaml"),
+    "newline-in-a-block": based("{name: x}", "{name: x}\ndefaults:\n  model: ‸|\n    a\n    b", "control-character"),
+    "newline-kept-in-a-block": based("{name: x}", "{name: x}\ndefaults:\n  model: ‸>+\n    a\n\n", "control-character"),
+    "newline-as-an-escape": based("{name: x}", '{name: x, description: ‸"a\\nb"}', "control-character"),
+    "tab-in-a-value": based("{name: x}", "{name: x, description: ‸'a\tb'}", "control-character"),
+}
