@@ -168,7 +168,8 @@ def _arrival_or_difference(
     if state is None:
         if had is None:
             return _action(resource, "create", reason=kind.describe(resource))
-        if ignoring.leaves(kind.name, resource["name"], "present"):
+        # As below: what is to be another thing from now on is made, whoever took the old one away.
+        if not kind.differences(resource, had) and ignoring.leaves(kind.name, resource["name"], "present"):
             return None
         return _action(resource, "repair", origin="drift", reason="missing", diff={"present": [False, True]})
     if kind.logical:

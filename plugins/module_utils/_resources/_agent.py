@@ -9,8 +9,8 @@ import typing as t
 from .. import _limits
 from ._kind import Differences, Kind, short
 
-OPTIONAL: dict[str, t.Any] = {"limits": {}, "protect": False, "schedule": {}}
-"""Fields that are left out where they say nothing, so that no manifest changes because the words exist."""
+OPTIONAL: dict[str, t.Any] = {"alias": "", "skills": [], "limits": {}, "protect": False, "schedule": {}}
+"""Fields, with what they are where they say nothing: some are left out then, and earlier versions knew none of them."""
 ALWAYS = "always"
 """The schedule of an agent that has none, as people read it."""
 
@@ -22,7 +22,7 @@ class AgentKind(Kind):
     order = 5
     logical = True
     fields = (
-        *("alias", "team", "role", "skills", "project", "runtime", "model", "command", "env", "working_directory"),
+        *("team", "role", "project", "runtime", "model", "command", "env", "working_directory"),
         *("policy", "enabled", "launch", "definition"),
     )
 
