@@ -71,6 +71,8 @@ class Watch:
         self._enabled = False
         self._orders: ScheduleOrders | None = None
         self._schedule: Schedule | None = None
+        self._draining: Schedule | None = None
+        """What says how the agent comes to rest: the schedule, or as much of it as needs no zone."""
         self._renew_at = 0.0
         self._is_open = False
         self._asks = False
@@ -84,7 +86,7 @@ class Watch:
         """Take what the operator wants now; return whether an operator's words are others than before."""
         self._enabled = definition.enabled
         if definition.schedule != self._orders:
-            self._orders, self._schedule = definition.schedule, None
+            self._orders, self._schedule, self._draining = definition.schedule, None, None
             self.problem, self._scheduled, self._renew_at = "", None, 0.0
             self._is_open = self._asks = False
             self.backlog.forget(ask_again=True)
@@ -185,8 +187,9 @@ class Watch:
                 self.problem = str(error)
                 self._record.event("schedule-unreadable", schedule=orders.name, why=self.problem)
             self._renew_at = self._boottime() + RETRY_SECONDS
+            self._draining = self._schedule or _without_hours(orders)
         else:
-            self.problem = ""
+            self.problem, self._draining = "", self._schedule
             self._renew_at = self._boottime() + RENEW_SECONDS
 
     def _by_schedule(self, now: float, ruled: bool) -> bool | None:
@@ -216,10 +219,19 @@ class Watch:
             on = True if self.override["watch"] else self._scheduled
             starts = self.kept if on is None else on
         self.kept = starts
-        schedule = self._schedule
-        grace: float | None = DEFAULT_GRACE if schedule is None else schedule.grace
+        draining = self._draining
+        grace: float | None = DEFAULT_GRACE if draining is None else draining.grace
         if rules is None and self._is_open:
             # There is no work, but time: what the agent does now may be the last piece of it.
             grace = None
-        keeps = schedule is not None and schedule.outside == "pause"
+        keeps = draining is not None and draining.outside == "pause"
         return Standing(kind, starts, keeps, grace, rules.word if rules else None)
+
+
+def _without_hours(orders: ScheduleOrders) -> Schedule | None:
+    """Return ``outside`` and ``grace`` alone, None where these cannot be understood either."""
+    words = {field: orders.words.get(field) for field in ("outside", "grace")}
+    try:
+        return parse_schedule({**words, "policy": "manual"})
+    except ScheduleError:
+        return None

@@ -405,6 +405,18 @@ def test_operators_word_needs_no_zone(bench: Bench) -> None:
     assert bench.session.told == ["start", "stop"]
 
 
+@pytest.mark.parametrize(("outside", "state"), [("pause", "paused"), ("stop", "off")])
+def test_off_drains_as_the_schedule_says_also_without_its_zone(bench: Bench, outside: str, state: str) -> None:
+    nowhere = {**NOWHERE, "outside": outside, "grace": 1200.0}
+    bench.use(said(watch=word(on=True)), schedule=nowhere)
+    bench.beat("working")
+    bench.use(said(watch=word(on=False)), schedule=nowhere)
+    bench.after(1190, answering=True)
+    assert (bench.state, bench.session.told) == ("working", ["start"])
+    bench.beat("idle")
+    assert (bench.state, bench.session.told) == (state, ["start"] + ["stop"] * (outside == "stop"))
+
+
 def test_zone_that_comes_is_found_without_anybodys_help(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     parse = watch_module.parse_schedule
     bench.set_clock("2027-01-18T12:00:00Z")
