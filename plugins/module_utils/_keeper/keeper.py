@@ -39,6 +39,11 @@ def boottime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def suspended() -> float:
+    """Return for how many seconds the machine was suspended since it booted."""
+    return boottime() - time.monotonic()
+
+
 class Keeper:
     """One agent's keeper."""
 
@@ -174,10 +179,11 @@ class Keeper:
         for descriptor in descriptors:
             if descriptor is not None:
                 poll.register(descriptor, select.POLLIN)
-        now = boottime()
+        now, slept = boottime(), suspended()
         seconds = max(0.0, min([LONGEST_WAIT, *(at - now for at in self._deadlines())])) if unchanged else 0.0
         ready = poll.poll(seconds * 1000 + 1)
-        late = boottime() - now - seconds
+        # Whoever is woken early was suspended all the same; a virtual machine that stood still is late and nothing else.
+        late = max(boottime() - now - seconds, suspended() - slept)
         if late > OVERSLEPT_SECONDS:
             self.supervision.overslept(late)
         ended = {descriptor for descriptor, _ in ready}

@@ -85,3 +85,16 @@ def test_keeper_does_not_sleep_on_a_clock_that_was_set_meanwhile(waiting: Keeper
     started = time.monotonic()
     waiting._wait()
     assert time.monotonic() - started < 10
+
+
+def test_agent_gets_all_the_time_back_in_which_the_machine_was_suspended(
+    waiting: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alarm rings when the machine wakes up, before the time for which the keeper would have slept is over."""
+    suspended = iter([100.0, 115.0])
+    monkeypatch.setattr(keeper_module, "suspended", lambda: next(suspended))
+    monkeypatch.setattr(waiting.watch, "next_change", lambda: time.time() - 1)
+    given_back: list[float] = []
+    monkeypatch.setattr(waiting.supervision, "overslept", given_back.append)
+    waiting._wait()
+    assert given_back == [15.0]
