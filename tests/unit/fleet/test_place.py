@@ -81,6 +81,41 @@ def test_agent_with_one_choice_is_not_left_out_for_one_with_many() -> None:
     assert place(seats, wanted).hosts == {("t", "anywhere"): "far", ("t", "in-a"): "small", ("t", "on-big"): "big"}
 
 
+def test_room_is_made_along_a_chain_of_agents() -> None:
+    seats = [
+        Seat("first", 1, labels={"m": "1", "z": "1"}),
+        Seat("second", 1, labels={"a": "1", "m": "1"}),
+        Seat("third", 1, labels={"a": "1"}),
+    ]
+    for seed in range(20):
+        wanted = [Seeker("t", f"agent-{label}-{seed}", 50, labels={label: "1"}) for label in "amz"]
+        placed = place(seats, wanted)
+        assert [placed[one.key] for one in wanted] == ["third", "second", "first"]
+
+
+def test_room_is_made_although_another_found_none() -> None:
+    seats = [Seat("fast", 1, labels={"a": "1", "z": "1"}), Seat("slow", 1, labels={"a": "1"})]
+    seats += [Seat("big", 1, labels={"m": "1"})]
+    for seed in range(10):
+        easy, picky = Seeker("t", f"easy{seed}", 50, labels={"a": "1"}), Seeker("t", "picky", 50, labels={"z": "1"})
+        two = [Seeker("t", f"big{number}", 50, labels={"m": "1"}) for number in range(2)]
+        assert set(place(seats, [easy, *two, picky])) == {easy.key, two[0].key, picky.key}
+
+
+def test_who_chose_last_makes_room() -> None:
+    seats = [Seat(name, 1, labels={"a": "1", "z": "1"}) for name in ("fast", "faster")]
+    picky = Seeker("t", "picky", 50, labels={"z": "1"})
+    seen = 0
+    for seed in range(20):
+        easy = [Seeker("t", f"easy-{seed}-{number}", 50, labels={"a": "1"}) for number in range(2)]
+        before = place([*seats, Seat("slow", 1, labels={"a": "1"})], easy)
+        if "slow" not in before.values():
+            seen += 1
+            placed = place([*seats, Seat("slow", 1, labels={"a": "1"})], [*easy, picky])
+            assert placed.hosts == {**before, easy[1].key: "slow", picky.key: before[easy[1].key]}
+    assert seen
+
+
 def test_nobody_moves_for_an_agent_of_a_lower_priority() -> None:
     seats = [Seat("big", 1, labels={"tier": "big"}), Seat("small", 1)]
     for name in ("first", "second", "third", "fourth"):

@@ -27,7 +27,7 @@ class Seated:
     def __init__(self, hosts: Hosts) -> None:
         self._hosts = hosts
         self._at: defaultdict[Kind, defaultdict[int, list[Asker]]] = defaultdict(lambda: defaultdict(list))
-        self._closed: set[Kind] = set()  # no agent of these finds room any more: slots are only ever taken
+        self._closed: set[Kind] = set()  # no way leads on from these any more: slots are only ever taken
         self._left = _MOST_SEARCHED
 
     def next_priority(self) -> None:
@@ -58,7 +58,7 @@ class Seated:
         reached = [kind]
         for here in reached:
             for other, at in self._at.items():
-                if other in ways or self._left < 0:
+                if other in ways or other in self._closed or self._left < 0:
                     continue
                 self._left -= len(at)
                 step = self._last(at, here)
