@@ -40,12 +40,13 @@ def export(
 
     Exit codes: 0 done, 1 a host could not be asked (the snapshot says which, and is written all the same).
     """
-    from watchbill.ops.snapshot import take, write
+    from watchbill.ops.snapshot import require_new, take, write
     from watchbill.ops.validate import counted
 
     target = options.target()
+    path = out or Path(f"{target.fleet.name}.snapshot.json")
+    require_new(path)
     snapshot = take(target, ask_hosts=not files_only)
-    path = out or Path(f"{snapshot.fleet}.snapshot.json")
     write(snapshot, path)
     if options.as_json:
         hosts = None if snapshot.hosts is None else len(snapshot.hosts)
@@ -60,7 +61,7 @@ def export(
 
 def import_(
     options: Options,
-    file: SnapshotFile,
+    snapshot: SnapshotFile,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder")],
 ) -> None:
     """Write the files of a snapshot into a folder. Nothing is applied.
@@ -70,7 +71,7 @@ def import_(
     from watchbill.ops.snapshot import read, restore
     from watchbill.ops.validate import validation_of
 
-    found = validation_of(restore(read(file), folder))
+    found = validation_of(restore(read(snapshot), folder))
     if options.as_json:
         print_json(found.to_json())
     else:
@@ -110,7 +111,7 @@ def diff(
 
 def _print_comparison(shown: Console, found: Comparison) -> None:
     for file in found.files:
-        say(shown, f"{file.change}: {file.name}", "bold")
+        say(shown, f"{file.change}: {file.name}{'' if file.lines else ' (no text, or too large to compare)'}", "bold")
         for line in file.lines[2:]:
             style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "dim")
             shown.print(cell("  " + line, style), soft_wrap=True)

@@ -11,8 +11,7 @@ import binascii
 import hashlib
 import json
 import os
-import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,9 @@ if TYPE_CHECKING:
     from watchbill.ops.target import Target
 
 FORMAT_VERSION = 1
-MAX_BYTES = 512 << 20
+# An agent takes 5 kB and 200 values in the manifest of its host; a fleet has 50,000 of them at most.
+MAX_BYTES = 256 << 20
+MAX_VALUES = 20_000_000
 _KIND = "watchbill-snapshot"
 
 
@@ -91,9 +92,15 @@ def take(target: Target, *, ask_hosts: bool = True) -> Snapshot:
 
 
 def _contents(fleet: Fleet) -> dict[str, bytes]:
+    from watchbill.fleet.source import read_regular
+    from watchbill.fleet.words import Refused
+
     contents = {}
     for file in fleet.files:
-        content = file.path.read_bytes()
+        try:
+            content = read_regular(file.path)
+        except Refused:
+            content = b""
         if hashlib.sha256(content).hexdigest() != file.sha256:
             raise OperationError(f"{file.name} changed while the snapshot was taken", "take it again", "changed")
         contents[file.name] = content
@@ -103,52 +110,63 @@ def _contents(fleet: Fleet) -> dict[str, bytes]:
 def _applied(target: Target) -> tuple[AppliedState, ...]:
     from watchbill.ops.remote import HostError, NotInstalled, ask, on_every_host
 
-    def on_host(host: str) -> Any:
+    def on_host(host: str) -> AppliedState:
         try:
-            return ask(target, host, ["applied"])
+            answer = ask(target, host, ["applied"])
         except NotInstalled:
-            return None
-
-    states = []
-    for host, answer in on_every_host(target.hosts, on_host).items():
-        if isinstance(answer, HostError):
-            states.append(AppliedState(host, problem=answer.reason))
-        elif answer is not None and not isinstance(answer, dict):
-            states.append(AppliedState(host, problem="its answer makes no sense"))
-        else:
+            return AppliedState(host)
+        try:
             # Generation 0 is a host that nothing was applied to.
-            states.append(AppliedState(host, answer if answer and answer.get("generation") else None))
-    return tuple(states)
+            return _state_from_json({"host": host, "applied": answer if answer["generation"] else None})
+        except (KeyError, TypeError):
+            return AppliedState(host, problem="its answer makes no sense")
+
+    answers = on_every_host(target.hosts, on_host)
+    return tuple(
+        AppliedState(host, problem=answer.reason) if isinstance(answer, HostError) else answer
+        for host, answer in answers.items()
+    )
+
+
+def require_new(path: Path) -> None:
+    """Raise OperationError where a snapshot file is there already: before hosts are asked in vain."""
+    if os.path.lexists(path):
+        raise OperationError(f"{path} is already there", "give another name with --out", "exists")
 
 
 def write(snapshot: Snapshot, path: Path) -> None:
     """Write a snapshot to a new file, readable by its owner only. Raises OperationError where the file is there."""
-    content = json.dumps(snapshot.to_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    require_new(path)
+    text = json.dumps(snapshot.to_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(content)
-    except FileExistsError:
-        raise OperationError(f"{path} is already there", "give another name with --out", "exists") from None
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                # What a host says may hold half a character: as an escape, it is JSON all the same.
+                stream.write(text.encode("utf-8", "backslashreplace"))
+        except OSError:
+            path.unlink()
+            raise
     except OSError as error:
         raise OperationError(f"{path}: {error.strerror}", "give another place with --out", "cannot-write") from None
 
 
 def read(path: Path) -> Snapshot:
     """Return the snapshot in a file, which may come from anybody. Raises OperationError for what is none."""
+    from watchbill.fleet.source import read_regular
+    from watchbill.fleet.words import Refused
+
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise _none(path, "it is no regular file")
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise OperationError(f"{path}: {error.strerror}", "name a snapshot file", "unreadable-file") from None
+        content = read_regular(path, MAX_BYTES)
+    except Refused as refused:
+        raise OperationError(f"{path}: {refused.message}", "name a snapshot file", refused.code) from None
     if len(content) > MAX_BYTES:
         raise _none(path, f"it is larger than {MAX_BYTES >> 20} MiB")
+    if sum(map(content.count, (b"[", b"{", b","))) > MAX_VALUES:
+        raise _none(path, f"it has more than {MAX_VALUES} values")
     try:
         return _from_json(json.loads(content))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _none(path, str(error) or type(error).__name__) from None
 
 
@@ -161,8 +179,15 @@ def _from_json(data: Any) -> Snapshot:
     """Return a snapshot from plain data. Raises ValueError, KeyError or TypeError for what is none."""
     if data["kind"] != _KIND or data["format_version"] != FORMAT_VERSION:
         raise ValueError("its kind or format is another")
-    files = dict(_file_from_json(entry) for entry in data["files"])
-    if data["top"] not in files:
+    files: dict[str, bytes] = {}
+    for name, content in map(_file_from_json, data["files"]):
+        if name in files:
+            raise ValueError(f"it has {name} twice")
+        files[name] = content
+    folders = {parent.as_posix() for name in files for parent in PurePosixPath(name).parents}
+    for name in sorted(folders & files.keys()):
+        raise ValueError(f"{name} is a file and a folder in it")
+    if data["top"] not in files or "/" in data["top"]:
         raise ValueError("its top file is not in it")
     hosts = data["hosts"]
     states = None if hosts is None else tuple(_state_from_json(entry) for entry in hosts)
@@ -170,7 +195,8 @@ def _from_json(data: Any) -> Snapshot:
 
 
 def _state_from_json(entry: Any) -> AppliedState:
-    manifest, problem = entry["applied"], entry["problem"]
+    """Return what one host had. Raises KeyError or TypeError for what says nothing about a host."""
+    manifest, problem = entry["applied"], entry.get("problem")
     if not (manifest is None or isinstance(manifest, dict)) or not (problem is None or isinstance(problem, str)):
         raise TypeError("a host has no manifest and no problem")
     if manifest is not None and not all(
@@ -190,10 +216,15 @@ def _file_to_json(name: str, content: bytes) -> dict[str, str]:
 
 
 def _file_from_json(entry: Any) -> tuple[str, bytes]:
+    from watchbill.fleet.words import Refused, relative_path
+
     name = entry["name"]
-    parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or "\\" in name or "\0" in name or any(part in ("..", ".") for part in parts):
-        raise ValueError(f"the name {name!r} leads out of a folder")
+    try:
+        relative_path(name, "a file of a fleet")
+    except Refused as refused:
+        raise ValueError(f"{refused.message}: {name!r}") from None
+    if ".git" in name.lower().split("/"):
+        raise ValueError(f"{name} is a file of git, which would be believed by every git command there")
     try:
         content = entry["text"].encode() if "text" in entry else base64.b64decode(entry["base64"], validate=True)
     except (UnicodeEncodeError, binascii.Error) as error:
@@ -206,8 +237,8 @@ def _file_from_json(entry: Any) -> tuple[str, bytes]:
 def restore(snapshot: Snapshot, folder: Path) -> Fleet:
     """Write the files of a snapshot into a new or empty folder and return the fleet that they make.
 
-    Nothing is applied. Raises OperationError where the folder holds something, FleetError where this version refuses
-    the fleet; its files are there then, to be mended.
+    Nothing is applied. Raises OperationError where the folder holds something, or the snapshot files that are not of
+    its fleet; FleetError where this version refuses the fleet: its files are there then, to be mended.
     """
     from watchbill.fleet import load_fleet
 
@@ -223,4 +254,21 @@ def restore(snapshot: Snapshot, folder: Path) -> Fleet:
     except OSError as error:
         where = error.filename or folder
         raise OperationError(f"{where}: {error.strerror}", "give another folder", "cannot-write") from None
-    return load_fleet(folder / snapshot.top)
+    fleet = load_fleet(folder / snapshot.top)
+    _remove_foreign(folder, sorted(snapshot.files.keys() - {file.name for file in fleet.files}))
+    return fleet
+
+
+def _remove_foreign(folder: Path, names: Sequence[str]) -> None:
+    """Remove files that a fleet does not read, and say so: other programs might believe them."""
+    from watchbill.fleet.words import listed
+
+    for name in names:
+        (folder / name).unlink()
+        for parent in (folder / name).parents:
+            if parent == folder or any(parent.iterdir()):
+                break
+            parent.rmdir()
+    if names:
+        message = f"the snapshot has files that its fleet does not read: {listed(names)}"
+        raise OperationError(message, f"the others are in {folder}; look at them before you use them", "foreign-files")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,16 @@ from typing import Any
 from watchbill.ops.snapshot import Snapshot
 
 FORMAT_VERSION = 1
+# What difflib looks at again and again: the pairs of equal lines.
+MAX_PAIRS = 5_000_000
 
 
 @dataclass(frozen=True)
 class FileDifference:
-    """One file that two snapshots do not have alike; `lines` are a unified diff, none where it is no text."""
+    """One file that two snapshots do not have alike.
+
+    `lines` are a unified diff; none where it is no text, or so large and repetitive that it would take minutes.
+    """
 
     name: str
     change: str
@@ -80,21 +86,33 @@ def compare(before: Snapshot, after: Snapshot) -> Comparison:
 
 
 def _files_that_differ(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[FileDifference]:
-    import difflib
-
     found = []
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
         if old == new:
             continue
         change = "added" if old is None else "removed" if new is None else "changed"
-        try:
-            first, second = ((content or b"").decode("utf-8").splitlines() for content in (old, new))
-            lines = tuple(difflib.unified_diff(first, second, name, name, lineterm="", n=2))
-        except UnicodeDecodeError:
-            lines = ()
-        found.append(FileDifference(name, change, lines))
+        found.append(FileDifference(name, change, _lines_that_differ(name, old or b"", new or b"")))
     return found
+
+
+def _lines_that_differ(name: str, old: bytes, new: bytes) -> tuple[str, ...]:
+    import difflib
+
+    try:
+        first, second = (_lines(content.decode("utf-8")) for content in (old, new))
+    except UnicodeDecodeError:
+        return ()
+    counts = Counter(second)
+    if sum(counts[line] for line in first) > MAX_PAIRS:
+        return ()
+    return tuple(difflib.unified_diff(first, second, name, name, lineterm="", n=2))
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text; one that ends in anything but a newline shows that, as nothing else would."""
+    *lines, last = text.split("\n")
+    return [*lines, f"{last} (no newline at the end)"] if last else lines
 
 
 def _objects_that_differ(
