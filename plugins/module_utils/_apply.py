@@ -14,6 +14,7 @@ import typing as t
 
 from . import _limits, _tenant
 from ._as_user import AsUserError, call_as, has_manager, systemctl_user
+from ._keeper.heartbeat import IN_A_TURN
 from ._layout import Account, Layout
 from ._observe import LIMIT_PROPERTIES, Observation, is_manager, of_system, parse_show, shown_limits
 from ._overrides import delete_override
@@ -179,10 +180,10 @@ class Apply:
         """Start the manager anew with all its agents; refuse while one of them is in the middle of a turn."""
         view = self.observation.tenants[action["tenant"]]
         busy = sorted(
-            agent for agent, heartbeat in view.heartbeats.items() if (heartbeat or {}).get("state") == "working"
+            agent for agent, heartbeat in view.heartbeats.items() if (heartbeat or {}).get("state") in IN_A_TURN
         )
         if busy:
-            raise ValueError(f"waits until all agents of the tenant are idle; working: {', '.join(busy)}")
+            raise ValueError(f"waits until all agents of the tenant are idle; busy: {', '.join(busy)}")
         _run("systemctl", "restart", action["name"])
 
     def _delete_manager(self, action: Action) -> None:

@@ -13,6 +13,7 @@ from ._applied import Journal, forget_applied, lock, read_applied, utc_now, writ
 from ._apply import GONE, Apply
 from ._as_user import AsUserError, call_as
 from ._hours import overrides_of
+from ._keeper.heartbeat import IN_A_TURN
 from ._layout import Layout
 from ._observe import Observation, observe
 from ._plain_files import read_regular_file
@@ -222,7 +223,7 @@ class _Reconciliation:
             if action["action"] != "move" or "result" in action:
                 continue
             state = self.observation.states.get(f"agent:{action['agent']}") or {}
-            if state.get("running") and state.get("state") == "working":
+            if state.get("running") and state.get("state") in IN_A_TURN:
                 action["result"] = "skipped"
                 action["error"] = "waits until the agent is idle"
 

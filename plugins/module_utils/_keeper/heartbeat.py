@@ -17,6 +17,8 @@ LINE_LIMIT = 4096
 FILE_LIMIT = 64 * 1024
 TEXT_LIMIT = 500
 STATES = ("idle", "working", "waiting-input")
+IN_A_TURN = ("working", "waiting-input")
+"""Those of an agent that is in the middle of something, be it only a question to a person."""
 
 
 class Beat(t.NamedTuple):

@@ -10,7 +10,7 @@ import typing as t
 from .._overrides import timestamp
 from .._plain_files import number
 from .._runtimes import Runtime
-from .heartbeat import Beat
+from .heartbeat import IN_A_TURN, Beat
 from .session import Found
 
 
@@ -98,9 +98,12 @@ class Running:
         if self.beat_boottime is None:
             return
         state = previous.get("state")
+        if state == "paused" and self.is_drained(now):
+            # Because it came to rest, or because its time was over: its next answer will tell.
+            state = "working"
         sequence = number(previous.get("sequence"))
         self.beat = Beat(
-            state=state if state in ("working", "waiting-input") else "idle",
+            state=str(state) if state in IN_A_TURN else "idle",
             source=text(previous, "source") or "agent",
             session_id=self.found.session_id,
             sequence=None if sequence is None else int(sequence),

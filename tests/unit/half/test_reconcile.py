@@ -206,6 +206,17 @@ def test_release_carries_out_moves_and_nothing_else(layout: Layout, tmp_path: Pa
     assert look(layout, file("b", b"B"))["summary"]["create"] == 1
 
 
+@pytest.mark.parametrize(
+    ("state", "result"), [("working", "skipped"), ("waiting-input", "skipped"), ("idle", "done"), ("paused", "done")]
+)
+def test_agent_in_the_middle_of_a_turn_is_not_moved(layout: Layout, state: str, result: str) -> None:
+    moving = {**file("a", b"A"), "tenant": "studio", "agent": "studio/coder0"}
+    apply(layout, moving, bodies=bodies(b"A"))
+    release = _reconcile._Reconciliation(layout, request(release=True, moves={"studio/coder0": "attic"}))
+    release.observation.states["agent:studio/coder0"] = {"running": True, "state": state}
+    assert [action["result"] for action in release.change()["actions"]] == [result]
+
+
 def test_agent_that_another_host_has_not_let_go_is_not_started_here(layout: Layout, tmp_path: Path) -> None:
     coming = {**file("a", b"A"), "tenant": "studio", "agent": "studio/coder0"}
     hold = {"studio/coder0": "waits until desk has let it go"}

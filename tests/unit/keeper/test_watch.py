@@ -183,6 +183,18 @@ def test_outside_pause_holds_after_the_grace_whatever_the_agent_does(bench: Benc
     assert min(bench.mind.deadlines()) > bench.now, "nothing is left to be done at once"
 
 
+def test_next_keeper_ends_no_turn_that_went_on_after_the_grace(bench: Bench) -> None:
+    at_work(bench, outside="pause")
+    for _ in range(80):
+        bench.now += 1
+        bench.beat("working")
+    before = bench.mind.heartbeat()
+    bench.succeed(before, schedule=office(outside="pause"), launch_digest="two")
+    assert (before["state"], bench.state, bench.session.told) == ("paused", "paused", ["start"])
+    bench.beat("idle")
+    assert bench.session.told == ["start", "stop"]
+
+
 def test_paused_session_is_not_made_where_there_is_none(bench: Bench) -> None:
     bench.set_clock("2027-01-18T20:00:00Z")
     bench.use(schedule=office(outside="pause"))
