@@ -131,8 +131,11 @@ def run_playbook(
     """Run the playbook `watchbill.fleet.NAME` on `hosts` and return how it ended.
 
     `limited` says that `hosts` are not all of the fleet. An interrupt (SIGINT) ends the playbook in an orderly way, a
-    second one at once; the result says so in `interrupted`. Raises OperationError when Ansible could not start.
+    second one at once; the result says so in `interrupted`. Without hosts nothing is run. Raises OperationError when
+    Ansible could not start.
     """
+    if not hosts:
+        return PlaybookResult(return_code=0, interrupted=False, output="")
     from ansible_runner import Runner, RunnerConfig
 
     with tempfile.TemporaryDirectory(prefix="watchbill-", ignore_cleanup_errors=True) as directory:

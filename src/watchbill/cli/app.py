@@ -51,7 +51,11 @@ class Program(Group):
             module, _, name = LATER[cmd_name][0].partition(":")
             group = getattr(importlib.import_module(module), name)
             self.add_command(typer.main.get_command(group), cmd_name)
-        return super().get_command(ctx, cmd_name)
+        found = super().get_command(ctx, cmd_name)
+        if found is None:  # what was meant may be one of these
+            for later in LATER.keys() - self.commands.keys():
+                self.get_command(ctx, later)
+        return found
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands with one line each, without importing those in LATER."""

@@ -58,7 +58,8 @@ def _last_line(applied: Applied, done: int, waiting: int) -> str:
     parts = [f"Done: {done} changed" + (f", {waiting} waiting" if waiting else "") + ", 0 failed"]
     if not done:
         parts.append(f"{counted(applied.agents, 'agent')} on {counted(len(applied.hosts), 'host')} as planned")
-    return " · ".join([*parts, _generations(applied.hosts), f"{applied.seconds:.1f} s"])
+    generations = [_generations(applied.hosts)] if applied.hosts else []
+    return " · ".join([*parts, *generations, f"{applied.seconds:.1f} s"])
 
 
 def _generations(hosts: tuple[HostState, ...]) -> str:

@@ -83,9 +83,9 @@ def _decide(options: Options, target: Target, prune: bool, diff: bool) -> tuple[
     """
     from watchbill.cli.plan_view import print_plan
     from watchbill.cli.progress import progress
+    from watchbill.fleet import load_fleet
     from watchbill.ops.plan import plan
 
-    before = target.path.read_bytes()
     with progress("looking", len(target.hosts)) as on_event:
         planned = plan(target, diff=diff, on_event=on_event)
     shown = console(errors=options.as_json)
@@ -95,8 +95,11 @@ def _decide(options: Options, target: Target, prune: bool, diff: bool) -> tuple[
     if not any(action.differs and not action.refused for action in planned.actions):
         return False, prune
     go, prune = _ask(planned, prune)
-    if go and target.path.read_bytes() != before:
-        raise OperationError(f"{target.path.name} changed since this plan", options.again("apply"), "plan-is-old")
+    if go:
+        changed = {file.name for file in set(target.fleet.files) ^ set(load_fleet(target.path).files)}
+        if changed:
+            words = f"{', '.join(sorted(changed))} changed since this plan"
+            raise OperationError(words, options.again("apply"), "plan-is-old")
     return go, prune
 
 
@@ -112,7 +115,9 @@ def _ask(planned: Plan, prune: bool) -> tuple[bool, bool]:
 
 
 def start(options: Options, agents: Agents, why: Why = "") -> int:
-    """Take back a stop or an off: the agents are on watch again whenever their schedule says so.
+    """Take back a stop or an off.
+
+    The agents are on watch again whenever their schedule says so.
 
     Examples:  watchbill start coder0   ·   watchbill start studio/coder0 studio/coder1 --why "repository is back"
     """
@@ -157,7 +162,9 @@ def pause(options: Options, agents: Agents, why: Why = "", until: Until = None) 
 
 
 def resume(options: Options, agents: Agents, why: Why = "") -> int:
-    """Take back a pause; where there is none, an on or off: the schedule decides again.
+    """Take back a pause; where there is none, an on or off.
+
+    The schedule decides again.
 
     Examples:  watchbill resume coder0   ·   watchbill resume studio/coder0 studio/coder1
     """
@@ -177,7 +184,9 @@ def on(options: Options, agents: Agents, why: Why = "", until: Until = None) -> 
 
 
 def off(options: Options, agents: Agents, why: Why = "", until: Until = None) -> int:
-    """Take agents off watch, whatever their schedule says: they end once they are idle, after the grace at the latest.
+    """Take agents off watch, whatever their schedule says.
+
+    They end once they are idle, after the grace at the latest.
 
     Examples:  watchbill off coder0 --until 2026-12-27T09:00   ·   watchbill off studio/coder0 --why holiday
     """

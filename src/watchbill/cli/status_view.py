@@ -54,7 +54,8 @@ def print_status(console: Console, status: Status) -> None:
 
 def print_details(console: Console, details: AgentDetails) -> None:
     """Print everything about one agent."""
-    agent, status = details.agent, details.status
+    agent, status, definition = details.agent, details.status, details.definition()
+    definition["said_in"] = f"{definition.pop('file')}:{definition.pop('line')}"
     sign, style = _SIGNS.get(status.state, ("?", "dim"))
     say(console, f"{status.reference} on {status.host}: {sign} {status.state}", style)
     facts: dict[str, Any] = {
@@ -79,7 +80,7 @@ def print_details(console: Console, details: AgentDetails) -> None:
         "role": agent.role,
         "runtime": agent.runtime,
         "model": agent.model,
-        **details.definition(),
+        **definition,
     }
     known = [(name, value) for name, value in [*facts.items(), *details.paths.items()] if value not in (None, {}, [])]
     print_table(console, [[cell(name.replace("_", " "), "dim"), cell(_words(value))] for name, value in known], "  ")

@@ -91,6 +91,10 @@ def init(directory: Path, wanted: Wanted) -> Started:
 
 def _answers(directory: Path, preset: Preset, wanted: Wanted) -> Answers:
     """Return what the template is filled with. Raises OperationError that names the option."""
+    if wanted.repository and not preset.has_repository:
+        others = ", ".join(other.name for other in PRESETS.values() if other.has_repository)
+        message = f"--repository: the preset {preset.name} has no repository"
+        raise OperationError(message, f"leave it out, or take another preset: {others}", "no-repository")
     tenant = tenant_name(wanted.tenant or DEFAULT_TENANT)
     return Answers(
         fleet=fleet_name(wanted.name) if wanted.name else suggested_name(directory),

@@ -36,6 +36,14 @@ def render(target: Target, directory: Path) -> Rendered:
     Only a new, an empty or a directory written by this function is taken; what it wrote earlier and is no longer in
     the file goes. With a limited target, other hosts' directories stay. Raises OperationError otherwise.
     """
+    try:
+        return _render(target, directory)
+    except OSError as error:
+        where = error.filename or directory
+        raise OperationError(f"{where}: {error.strerror}", "give another place with --out", "cannot-write") from None
+
+
+def _render(target: Target, directory: Path) -> Rendered:
     from watchbill.compile import compile_host
 
     _refuse_foreign(directory)

@@ -162,6 +162,7 @@ class AgentDetails:
                 },
             },
             "wanted": agent.enabled,
+            "file": agent.file,
             "line": agent.line,
         }
 

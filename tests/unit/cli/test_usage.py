@@ -39,6 +39,19 @@ def test_usage_error_is_one_line_a_hint_and_exit_code_1(cli: Cli, arguments: lis
     assert "--help" in hint
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("plam", "plan"), ("agnet", "agent")])
+def test_mistyped_command_is_told_what_it_may_have_meant(cli: Cli, typed: str, meant: str) -> None:
+    assert f"Did you mean '{meant}'" in cli(typed).stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_line_in_the_list_of_commands_is_whole(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["--help"]) == 0
+    line = re.search(rf"^  {name} +(.*(?:\n {{8,}}.*)*)", capsys.readouterr().out, re.MULTILINE)
+    assert line is not None
+    assert not line[1].endswith("...")
+
+
 def test_usage_error_as_json(cli: Cli) -> None:
     done = cli("plan", "--json", "--nonsense")
     assert done.returncode == 1

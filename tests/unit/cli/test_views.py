@@ -11,12 +11,15 @@ import pytest
 from rich.console import Console
 
 from tests.unit.ops.answers import action, answer
+from watchbill.cli import change
 from watchbill.cli.applied_view import print_applied
+from watchbill.cli.options import Options
 from watchbill.cli.output import cell
 from watchbill.cli.plan_view import print_plan
 from watchbill.cli.status_view import print_status
 from watchbill.cli.table import print_table, say
-from watchbill.ops.apply import Applied
+from watchbill.errors import OperationError
+from watchbill.ops.apply import Applied, apply
 from watchbill.ops.plan import Plan, drift, host_states, plan
 from watchbill.ops.status import AgentStatus, Status
 from watchbill.ops.target import Target, load_target
@@ -328,6 +331,37 @@ def test_names_stay_whole_and_lines_stay_below_100_columns() -> None:
 def test_second_apply_says_that_nothing_changed(target: Target) -> None:
     text = applied_text(target, played())
     assert text == "Done: 0 changed, 0 failed · 4 agents on 2 hosts as planned · generation 3 · 1.5 s\n"
+
+
+def test_apply_of_a_fleet_without_hosts_asks_nobody_and_says_so(target: Target, fleet_file: Path) -> None:
+    head, _, _ = fleet_file.read_text().partition("hosts:")
+    fleet_file.write_text(head + "hosts: {}\nteams: {}\nroster: []\n")
+    empty = load_target(fleet_file)
+    text = shown(lambda console: print_applied(console, apply(empty), empty.fleet, again="watchbill apply"))
+    assert text.startswith("Done: 0 changed, 0 failed · 0 agents on 0 hosts as planned · 0.")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda folder: (folder / "teams" / "docs.yaml").write_text("{}\n"),
+        lambda folder: (folder / "teams" / "docs.yaml").unlink(),
+        lambda folder: (folder / "fleet.yaml").write_text((folder / "fleet.yaml").read_text() + "# a word\n"),
+    ],
+    ids=["included file", "included file is gone", "top file"],
+)
+def test_yes_to_a_plan_counts_for_the_files_that_it_was_made_of(
+    here: Path, fleet_file: Path, monkeypatch: pytest.MonkeyPatch, edit: Callable[[Path], Any]
+) -> None:
+    (here / "teams").mkdir()
+    (here / "teams" / "app.yaml").write_text("{}\n")
+    (here / "teams" / "docs.yaml").write_text("teams: {docs: {tenant: studio, mission: Explain it}}\n")
+    fleet_file.write_text(fleet_file.read_text() + "include: [teams/*.yaml]\n")
+    monkeypatch.setattr("watchbill.runner.run_playbook", lambda *arguments, **options: played(action()))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("typer.confirm", lambda *arguments, **options: edit(here) is not Ellipsis)
+    with pytest.raises(OperationError, match="changed since this plan"):
+        change.apply(Options())
 
 
 def test_a_failed_apply_says_what_where_why_what_is_true_and_what_next(target: Target) -> None:

@@ -108,3 +108,10 @@ def test_a_planted_link_leads_nowhere_outside(target: Target, tmp_path: Path, pl
     with pytest.raises(OperationError, match="leads out of"):
         render(target, out)
     assert list(outside.iterdir()) == []
+
+
+def test_place_that_cannot_be_written_is_an_error_with_its_name(target: Target, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OperationError, match=r"file/below.*: Not a directory") as caught:
+        render(target, tmp_path / "file" / "below")
+    assert caught.value.code == "cannot-write"

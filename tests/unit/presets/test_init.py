@@ -152,6 +152,7 @@ def test_init_that_broke_off_can_be_done_again(tmp_path: Path) -> None:
         (Wanted("general", runtime="{{ 7 * 7 }}"), "--runtime"),
         (Wanted("coding", repository="https://me:secret@example.org/x"), "--repository"),
         (Wanted("coding", repository="--upload-pack=x"), "--repository"),
+        (Wanted("minimal", repository="https://example.org/x"), "--repository"),
     ],
 )
 def test_what_is_missing_or_wrong_is_told_with_its_option_and_nothing_is_written(
