@@ -96,13 +96,13 @@ class _Reconciliation:
         if self.request.get("diff"):
             self._add_texts()
         for action in self.actions:
-            if action["action"] in GONE and action["kind"] == "user" and (allowed or not action["needs_prune"]):
+            if action["action"] == "pending" or action.get("refused") or (action["needs_prune"] and not allowed):
+                action["result"] = "skipped"
+            elif action["action"] in GONE and action["kind"] == "user":
                 # The tenant leaves whole, and all that runs ends with its manager, seen or not.
                 self.observation.unseen.pop(action["tenant"], None)
         for action in self.actions:
-            if action["action"] == "pending" or action.get("refused") or (action["needs_prune"] and not allowed):
-                action["result"] = "skipped"
-            elif action["action"] in GONE and action["tenant"] in self.observation.unseen:
+            if "result" not in action and action["action"] in GONE and action["tenant"] in self.observation.unseen:
                 # Its units may run although we see none: without its files nobody would find them again.
                 action.update(result="failed", error=self.observation.unseen[action["tenant"]])
         self._hold_moves_of_busy_agents()

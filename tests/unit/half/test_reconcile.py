@@ -268,6 +268,26 @@ def test_protected_agent_stays_and_all_else_is_done(layout: Layout, tmp_path: Pa
     assert read_applied(layout)["digest"] is None
 
 
+def test_tenant_that_stays_for_a_protected_agent_is_not_taken_down_unseen(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = {**file("a", b"A"), "tenant": "studio", "agent": "studio/coder0"}
+    apply(layout, ours, bodies=bodies(b"A"))
+    applied = read_applied(layout)
+    protected = {"kind": "agent", "name": "studio/boss", "tenant": "studio", "agent": "studio/boss", "protect": True}
+    applied["resources"] += [protected, {"kind": "user", "name": "studio", "tenant": "studio"}]
+    write_applied(layout, applied)
+    monkeypatch.setattr(UserKind, "observe", staticmethod(lambda name: {}))
+
+    def blind(*arguments: Any) -> None:
+        raise AsUserError("no answer within 20 s")
+
+    monkeypatch.setattr(_observe, "call_as", blind)
+    pruned = apply(layout, prune=True)
+    assert {action["name"]: action["result"] for action in pruned["actions"]} == {"studio": "skipped", "~/a": "failed"}
+    assert (tmp_path / "a").exists()
+
+
 def test_letting_go_of_moving_agents_is_not_held_up_by_a_protected_one(layout: Layout) -> None:
     protected_agent(layout)
     assert apply(layout, release=True)["refused"] == []
