@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 FULL, PART, NONE, NOW = "█", "▒", "·", "▾"
 _WITHOUT = "(none)"
-_NUMBERED = re.compile(r"(.*?[^0-9])(0|[1-9][0-9]{0,8})")
 
 
 def print_watches(console: Console, watches: Watches) -> None:
@@ -94,24 +92,6 @@ def _next(watch: Watch, watches: Watches) -> str:
 
 def _agents(watch: Watch) -> str:
     return ", ".join(in_short(watch.agents)) or "nobody"
-
-
-def in_short(references: Sequence[str]) -> list[str]:
-    """Return names with neighbours put together: ``app/coder0…7`` for app/coder0 to app/coder7."""
-    groups: dict[str, list[int]] = {}
-    for reference in references:
-        match = _NUMBERED.fullmatch(reference)
-        if match:
-            groups.setdefault(match[1], []).append(int(match[2]))
-        else:
-            groups[reference + "\0"] = []
-    return [_group(stem, sorted(numbers)) for stem, numbers in groups.items()]
-
-
-def _group(stem: str, numbers: list[int]) -> str:
-    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
-        return f"{stem}{numbers[0]}…{numbers[-1]}"
-    return ", ".join(f"{stem}{number}" for number in numbers) or stem.removesuffix("\0")
 
 
 def _counts(watches: Watches) -> str:

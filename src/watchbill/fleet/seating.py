@@ -10,7 +10,7 @@ from watchbill.fleet.model import FleetSpec
 from watchbill.fleet.place import AgentKey, Placement, Seat, Seeker, place
 from watchbill.fleet.roster import agent_names, tenant_of
 from watchbill.fleet.translate import Typed
-from watchbill.fleet.words import listed
+from watchbill.fleet.words import in_short, listed
 
 Asked = tuple[tuple[str, str], ...]
 """The labels that somebody asks for, sorted."""
@@ -159,7 +159,8 @@ class _Shortage:
         """Add one no-slot problem, at the first entry that is left out."""
         highest = left[0].priority
         lower = f" < {lowest}" if lowest is not None and highest < lowest else ""
-        hint = f"left out: {listed([one.name for one in left])} (priority {highest}{lower}). {self._help(left)}"
+        names = listed(in_short([one.name for one in left]))
+        hint = f"left out: {names} (priority {highest}{lower}). {self._help(left)}"
         path = ("roster", min(self.entries[one.key] for one in left))
         self.document.add(self.document.problem("no-slot", message, path, hint=hint, excerpt=False))
 

@@ -27,6 +27,7 @@ UNVERSIONED = frozenset({"command", "stub"})
 NAME_LENGTH = shapes.NAME_LENGTH
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _SHIFTS = {"M": 20, "G": 30, "T": 40}
+_NUMBERED = re.compile(r"(.*?[^0-9])(0|[1-9][0-9]{0,8})")
 
 
 @dataclass
@@ -306,3 +307,21 @@ def shorten(text: str, longest: int = 40) -> str:
 def listed(texts: Sequence[str], most: int = 10) -> str:
     """Return the first of several texts in a row, and how many more there are."""
     return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+
+
+def in_short(references: Sequence[str]) -> list[str]:
+    """Return names with neighbours put together: ``app/coder0…7`` for app/coder0 to app/coder7."""
+    groups: dict[str, list[int]] = {}
+    for reference in references:
+        match = _NUMBERED.fullmatch(reference)
+        if match:
+            groups.setdefault(match[1], []).append(int(match[2]))
+        else:
+            groups[reference + "\0"] = []
+    return [_group(stem, sorted(numbers)) for stem, numbers in groups.items()]
+
+
+def _group(stem: str, numbers: list[int]) -> str:
+    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{stem}{numbers[0]}…{numbers[-1]}"
+    return ", ".join(f"{stem}{number}" for number in numbers) or stem.removesuffix("\0")

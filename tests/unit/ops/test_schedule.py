@@ -11,7 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
-from watchbill.cli.schedule_view import in_short, print_watches
+from watchbill.cli.schedule_view import print_watches
+from watchbill.fleet.words import in_short
 from watchbill.errors import OperationError
 from watchbill.ops.schedule import Watches, schedule, week_of
 from watchbill.ops.target import Target, load_target
