@@ -182,7 +182,7 @@ class Keeper:
         now, slept = boottime(), suspended()
         seconds = max(0.0, min([LONGEST_WAIT, *(at - now for at in self._deadlines())])) if unchanged else 0.0
         ready = poll.poll(seconds * 1000 + 1)
-        # Whoever is woken early was suspended all the same; a virtual machine that stood still is late and nothing else.
+        # Whoever was woken early may have been suspended too; a virtual machine that stood still is only late.
         late = max(boottime() - now - seconds, suspended() - slept)
         if late > OVERSLEPT_SECONDS:
             self.supervision.overslept(late)

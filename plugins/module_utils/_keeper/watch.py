@@ -59,12 +59,14 @@ class Watch:
         """Know nothing yet; *wall* gives seconds since the epoch, *boottime* seconds that nobody can set."""
         self.backlog = backlog
         self.override = in_force(None, 0.0)
-        """An operator's words that are in force; what is over is gone from here for good."""
+        """An operator's words that are in force."""
         self.standing = Standing(UNKNOWN, starts=False)
         self.kept = False
         """Whether a session is to be kept alive while nobody knows if the agent is on watch."""
         self.problem = ""
         """Why the schedule cannot be evaluated, or its zone not be read anew."""
+        self._said: Override | None = None
+        """An operator's words as they were read, those that are over among them: by a wrong clock, maybe."""
         self._record = record
         self._boottime = boottime
         self._wall = wall
@@ -90,14 +92,8 @@ class Watch:
             self.problem, self._scheduled, self._renew_at = "", None, 0.0
             self._is_open = self._asks = False
             self.backlog.forget(ask_again=True)
-        now = self._wall()
-        self._drop_what_is_over(now)
-        words = in_force(override, now)
-        news = words != self.override
-        for part in words:
-            self._say_change(part, self.override[part], words[part])
-        self.override = words
-        return news
+        self._said = override
+        return self._weigh_words(self._wall())
 
     def remember(self, words: t.Any) -> None:
         """Know the words that a former keeper wrote into its last heartbeat: what is over or taken back since, is news.
@@ -114,7 +110,7 @@ class Watch:
     def look(self) -> Standing:
         """Find out what holds now, and keep it as ``standing``."""
         now = self._wall()
-        self._drop_what_is_over(now)
+        self._weigh_words(now)
         if self._orders is not None and self._boottime() >= self._renew_at:
             self._read_schedule(self._orders)
         rules = ruling(self.override)
@@ -157,18 +153,23 @@ class Watch:
 
     # -- an operator's words ------------------------------------------------------------------------------------------
 
-    def _drop_what_is_over(self, now: float) -> None:
-        for part, word in self.override.items():
-            if is_over(word, now):
-                self._say_over(part, word)
-                self.override = {**self.override, part: None}
-
-    def _say_over(self, part: str, word: Override) -> None:
-        self._record.event("override-over", news=False, kind=kind_of(part, word), who=word.get("who"))
+    def _weigh_words(self, now: float) -> bool:
+        """Find out which words are in force; return whether one came or was taken back, not only ended."""
+        words, news = in_force(self._said, now), False
+        for part, word in words.items():
+            former = self.override[part]
+            if former is not None and is_over(former, now):
+                self._record.event("override-over", news=False, kind=kind_of(part, former), who=former.get("who"))
+                former = None
+            if former != word:
+                self._say_change(part, former, word)
+                news = True
+        self.override = words
+        return news
 
     def _say_change(self, part: str, former: Override | None, word: Override | None) -> None:
         """Write down what an operator said or took back; what became of a restart is an event of its own."""
-        if part == "restart" or former == word:
+        if part == "restart":
             return
         if word is not None:
             said = {"who": word.get("who"), "because": word.get("why") or None, "until": word.get("until")}

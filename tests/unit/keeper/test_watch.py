@@ -313,6 +313,15 @@ def test_word_ends_when_it_said_and_is_gone_then(
     assert bench.mind.heartbeat()["override"] is None
 
 
+def test_word_that_a_wrong_clock_ended_holds_again_once_the_clock_is_right(bench: Bench) -> None:
+    bench.set_clock("2040-01-01T00:00:00Z")
+    bench.use(said(stop=word(OPENING)))
+    assert bench.session.told == ["start"]
+    bench.set_clock(MORNING)
+    assert (bench.state, bench.session.told) == ("off", ["start", "stop"])
+    assert bench.mind.heartbeat()["override"]["stop"] == word(OPENING)
+
+
 def test_word_that_ended_while_no_keeper_was_there_is_told_by_the_next_one(bench: Bench) -> None:
     bench.set_clock(MORNING)
     bench.use(said(pause=word(OPENING)))
