@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -144,14 +143,13 @@ def _unit(builder: ManifestBuilder, agent: Agent, template: str) -> bytes:
     letters, digits and dashes: they need no escape, and cannot be taken for what stands in for them.
     """
     layout, home = builder.layout, "%h" if builder.rootless else "~"
-    unit = _unit_of_tenant(
-        template, agent.tenant, builder.host, layout.program.replace("~", home), layout.configuration.replace("~", home)
+    unit = render(
+        template,
+        tenant=agent.tenant,
+        agent=_AGENT,
+        host=builder.host,
+        slice=_SLICE,
+        program=layout.program.replace("~", home),
+        configuration=layout.configuration.replace("~", home),
     )
     return unit.replace(_AGENT.encode(), agent.name.encode()).replace(_SLICE.encode(), slice_of(agent).encode())
-
-
-@functools.lru_cache(maxsize=64)
-def _unit_of_tenant(template: str, tenant: str, host: str, program: str, configuration: str) -> bytes:
-    return render(
-        template, tenant=tenant, agent=_AGENT, host=host, slice=_SLICE, program=program, configuration=configuration
-    )

@@ -28,9 +28,9 @@ class ManifestBuilder:
 
     def add(self, kind: str, name: str, **fields: Any) -> None:
         """Add one resource; fields that are None are left out."""
-        self.resources.append(
-            {"kind": kind, "name": name, **{key: value for key, value in fields.items() if value is not None}}
-        )
+        if None in fields.values():
+            fields = {key: value for key, value in fields.items() if value is not None}
+        self.resources.append({"kind": kind, "name": name, **fields})
 
     def add_directory(self, path: str, mode: str, owner: str = "root", group: str = "root", **fields: Any) -> None:
         """Add a directory; a rootless host has no owners to set."""

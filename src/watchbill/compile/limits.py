@@ -58,7 +58,7 @@ def add_agent_limits(builder: ManifestBuilder, agent: Agent) -> None:
 
 
 def _slice(whose: str, limits: dict[str, int]) -> bytes:
-    return render("limits.slice.j2", whose=whose, limits=limits)
+    return render("limits.slice.j2", whose=whose, **{"memory": None, "cpu": None, "tasks": None, **limits})
 
 
 def _add_slice(

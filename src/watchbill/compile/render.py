@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Any
+from collections.abc import Hashable
 
 import jinja2
 
@@ -38,8 +38,9 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def render(template: str, **variables: Any) -> bytes:
-    """Return a template of ``roles/agents/templates`` with *variables*.
+@functools.lru_cache(maxsize=1024)
+def render(template: str, **variables: Hashable) -> bytes:
+    """Return a template of ``roles/agents/templates`` with *variables*: what many hosts have alike is rendered once.
 
     :raises jinja2.UndefinedError: the template wants a variable that was not given.
     """
