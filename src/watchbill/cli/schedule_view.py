@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from watchbill.cli.hours_view import duration
 from watchbill.cli.output import cell
 from watchbill.cli.table import print_table, say
+from watchbill.fleet.words import in_short
 from watchbill.ops.schedule import BURST, CELL_HOURS, Watch, Watches, Week
 from watchbill.ops.validate import counted
 

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 from rich.console import Console
 
 from watchbill.cli.schedule_view import print_watches
-from watchbill.fleet.words import in_short
 from watchbill.errors import OperationError
+from watchbill.fleet.words import in_short
 from watchbill.ops.schedule import Watches, schedule, week_of
 from watchbill.ops.target import Target, load_target
 
