@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import typing as t
 
@@ -38,11 +39,11 @@ class Running:
         """Until when the agent, off watch now, may finish what it does; None while it is on watch, or has all time."""
 
     def drain(self, grace: float | None, now: float) -> None:
-        """Give the agent *grace* seconds from the first such call on; None takes that back."""
+        """Give the agent *grace* seconds from the first such call on, never more; None takes that back."""
         if grace is None:
             self.drain_until = None
-        elif self.drain_until is None:
-            self.drain_until = now + grace
+        else:
+            self.drain_until = min(now + grace, self.drain_until or math.inf)
 
     def give_back(self, seconds: float) -> None:
         """Give the agent the time back in which the whole machine stood still: it could neither answer nor work."""

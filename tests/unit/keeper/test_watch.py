@@ -136,6 +136,16 @@ def test_next_keeper_gives_the_rest_of_the_grace_and_no_second_one(bench: Bench)
     assert bench.session.told == ["start", "stop"]
 
 
+def test_no_heartbeat_that_a_tenant_wrote_makes_the_grace_longer(bench: Bench) -> None:
+    at_work(bench)
+    bench.after(20, answering=True)
+    bench.succeed({**bench.mind.heartbeat(), "drain_boottime": 1e12}, schedule=office())
+    bench.after(59, answering=True)
+    assert bench.session.told == ["start"]
+    bench.after(1)
+    assert bench.session.told == ["start", "stop"]
+
+
 def test_time_in_which_the_machine_slept_is_no_grace(bench: Bench) -> None:
     at_work(bench)
     bench.after(20, answering=True)
