@@ -31,11 +31,26 @@ AGENT is `tenant/name`; the bare name is enough where it is unique in the fleet.
 | `WATCHBILL_DEBUG` | `1` shows the traceback of a mistake in Watchbill itself |
 | `NO_COLOR` | no colours |
 
-With `--json`, errors are on stderr as [errors.schema.json](../../schemas/errors.schema.json) says; `plan` and `drift`
-print [plan.schema.json](../../schemas/plan.schema.json), `apply` [apply.schema.json](../../schemas/apply.schema.json),
-`ps` [ps.schema.json](../../schemas/ps.schema.json), edits [edit.schema.json](../../schemas/edit.schema.json),
-`project discover` [discover.schema.json](../../schemas/discover.schema.json).
+With `--json`, errors are on stderr as [errors.schema.json](../../schemas/errors.schema.json) says; what a
+command prints then, the schema says that stands with it.
 """
+
+SCHEMAS = {
+    **{name: name for name in ("init", "validate", "render", "plan", "ps", "show", "logs", "schedule", "placement")},
+    **{name: name for name in ("apply", "attach")},
+    **{name: "override" for name in ("start", "stop", "restart", "pause", "resume", "on", "off")},
+    **{f"agent {verb}": "edit" for verb in ("add", "remove", "scale", "move")},
+    **{f"host {verb}": "edit" for verb in ("add", "cordon", "uncordon", "drain")},
+    "drift": "plan",
+    "team add": "edit",
+    "project add": "edit",
+    "project discover": "discover",
+    "snapshot export": "snapshot-export",
+    "snapshot import": "validate",
+    "snapshot diff": "snapshot-diff",
+    "lab status": "lab-status",
+}
+"""Which file in schemas/ says what a command prints with ``--json``."""
 
 
 def reference() -> str:
@@ -67,6 +82,8 @@ def _described(command: Any, path: str, parent: Any) -> Iterator[str]:
         yield text + "\n"
     if examples:
         yield "\n".join(f"    {example}" for example in examples) + "\n"
+    if schema := SCHEMAS.get(path.removeprefix("watchbill ")):
+        yield f"`--json`: [{schema}.schema.json](../../schemas/{schema}.schema.json)\n"
     own = [parameter.get_help_record(context) for parameter in command.get_params(context) if not _shared(parameter)]
     rows = [record for record in own if record is not None]
     if rows:

@@ -6,10 +6,10 @@ import datetime
 from typing import TYPE_CHECKING
 
 from watchbill.cli.hours_view import duration
-from watchbill.cli.output import cell
+from watchbill.cli.output import NOTHING, cell
 from watchbill.cli.table import print_table, say
 from watchbill.fleet.words import in_short
-from watchbill.ops.schedule import BURST, CELL_HOURS, Watch, Watches, Week
+from watchbill.ops.schedule import BURST, CELL_HOURS, DAYS, Watch, Watches, Week
 from watchbill.ops.validate import counted
 
 if TYPE_CHECKING:
@@ -38,27 +38,36 @@ def print_watches(console: Console, watches: Watches) -> None:
 
 
 def _print_week(console: Console, watches: Watches, week: Week) -> None:
-    from rich.text import Text
-
     labels = [watch.name or _WITHOUT for watch in watches.schedules]
     margin = max(map(len, labels), default=0) + 2
     first, last = week.dates[0], week.dates[-1]
     say(console, f"{first:%a %d %b} to {last:%a %d %b %Y}, {_zone(watches)}; each cell {CELL_HOURS} hours")
     width = max(len(cells) for cells in week.cells) + 1
-    header = "".join(f"{date:%a %d}".ljust(width) for date in week.dates)
+    # A terminal that is too narrow for a week has some days of it below the others.
+    fitting = max(1, (console.width - margin + 1) // width)
+    for start in range(0, DAYS, fitting):
+        _print_days(console, watches, week, range(start, min(start + fitting, DAYS)), margin, width)
+    say(console, f"{FULL} on watch   {PART} for a part   {NONE} off   yellow: only while there is work", "dim")
+
+
+def _print_days(console: Console, watches: Watches, week: Week, days: range, margin: int, width: int) -> None:
+    """Print some days of the grid, `width` columns each, behind a `margin` for the names of schedules."""
+    from rich.text import Text
+
+    header = "".join(f"{week.dates[day]:%a %d}".ljust(width) for day in days)
     console.print(Text(" " * margin + header.rstrip()), soft_wrap=True)
-    now = _column_of_now(watches.at, week, width)
-    console.print(Text(" " * (margin + now) + NOW, style="bold"), soft_wrap=True)
-    for watch, label in zip(watches.schedules, labels, strict=True):
-        row = Text(label.ljust(margin))
-        for cells in week.cells:
-            for span in cells:
+    now = _column_of_now(watches.at, week, days, width)
+    if now is not None:
+        console.print(Text(" " * (margin + now) + NOW, style="bold"), soft_wrap=True)
+    for watch in watches.schedules:
+        row = Text((watch.name or _WITHOUT).ljust(margin))
+        for day in days:
+            for span in week.cells[day]:
                 row.append_text(_block(watch, watch.share(span)))
-            row.append(" " * (width - len(cells)))
+            row.append(" " * (width - len(week.cells[day])))
         row.rstrip()
         console.print(row, soft_wrap=True)
         say(console, " " * margin + _agents(watch), "dim")
-    say(console, f"{FULL} on watch   {PART} for a part   {NONE} off   yellow: only while there is work", "dim")
 
 
 def _block(watch: Watch, share: float) -> Text:
@@ -66,12 +75,13 @@ def _block(watch: Watch, share: float) -> Text:
     return cell(NONE if share == 0 else FULL if share > 0.999 else PART, style)
 
 
-def _column_of_now(at: float, week: Week, width: int) -> int:
-    for day, cells in enumerate(week.cells):
-        for number, (begin, end) in enumerate(cells):
+def _column_of_now(at: float, week: Week, days: range, width: int) -> int | None:
+    """Return the column of an instant in the grid of some days, None where it is on another day."""
+    for place, day in enumerate(days):
+        for number, (begin, end) in enumerate(week.cells[day]):
             if begin <= at < end:
-                return day * width + number
-    raise AssertionError("a week holds the instant it was made for")
+                return place * width + number
+    return None
 
 
 def _state(watch: Watch) -> Text:
@@ -83,6 +93,8 @@ def _state(watch: Watch) -> Text:
 def _next(watch: Watch, watches: Watches) -> str:
     if watch.policy == "manual":
         return "by: watchbill on AGENT"
+    if watch.on_watch is None and watch.next_change is None:
+        return NOTHING
     if watch.next_change is None:
         return "never off" if watch.on_watch is not False else "never on"
     wait = duration(watch.next_change - watches.at)

@@ -54,8 +54,7 @@ def print_status(console: Console, status: Status) -> None:
 
 def print_details(console: Console, details: AgentDetails) -> None:
     """Print everything about one agent."""
-    agent, status, definition = details.agent, details.status, details.definition()
-    definition["said_in"] = f"{definition.pop('file')}:{definition.pop('line')}"
+    agent, status = details.agent, details.status
     sign, style = _SIGNS.get(status.state, ("?", "dim"))
     say(console, f"{status.reference} on {status.host}: {sign} {status.state}", style)
     facts: dict[str, Any] = {
@@ -80,10 +79,21 @@ def print_details(console: Console, details: AgentDetails) -> None:
         "role": agent.role,
         "runtime": agent.runtime,
         "model": agent.model,
-        **definition,
+        **_defined(details),
     }
     known = [(name, value) for name, value in [*facts.items(), *details.paths.items()] if value not in (None, {}, [])]
     print_table(console, [[cell(name.replace("_", " "), "dim"), cell(_words(value))] for name, value in known], "  ")
+
+
+def _defined(details: AgentDetails) -> dict[str, Any]:
+    """Return what the fleet says about an agent, without what it does not say."""
+    from watchbill.compile.half import limits_as_written
+
+    said = details.definition()
+    place = f"{said.pop('file')}:{said.pop('line')}"
+    limits = limits_as_written({name: limit for name, limit in said["limits"].items() if limit is not None})
+    marks = {mark: said[mark] or None for mark in ("worktree", "protect")}
+    return {**said, **marks, "limits": limits or None, "said in": place}
 
 
 def _words(value: Any) -> str:

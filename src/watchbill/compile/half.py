@@ -24,6 +24,7 @@ VERSION = _manifest.VERSION
 canonical = _manifest.canonical
 digest = _manifest.digest
 format_environment = definition.format_environment
+limits_as_written = _limits.as_written
 rootless_notices = _rootless.notices
 
 COLLECTION = Path(_manifest.__file__).resolve().parents[2]

@@ -65,7 +65,8 @@ def placement(target: Target, references: Sequence[str] = ()) -> Places:
     Raises OperationError for an agent that is not in the file.
     """
     fleet = target.fleet
-    chosen = [fleet.find(reference) for reference in references] or target.agents()
+    named = {agent.reference: agent for agent in map(fleet.find, references)}
+    chosen = list(named.values()) or target.agents()
     placed = [
         Placed(agent, fleet.teams[agent.team].priority, fleet.placement.explain((agent.tenant, agent.name)))
         for agent in chosen

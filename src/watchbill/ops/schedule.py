@@ -144,7 +144,8 @@ def _watch(schedule: Schedule | None, agents: Iterable[Agent], at: float, week: 
 def week_of(at: float, zone: Zone) -> Week:
     """Return the week around an instant, in cells of CELL_HOURS hours of the clock of `zone`.
 
-    A cell is shorter or longer than that where the clock changes. Raises OperationError for an instant too far away.
+    A cell is shorter or longer than that where the clock changes; a day that does not exist has none. Raises
+    OperationError for an instant too far away.
     """
     try:
         today = datetime.datetime.fromtimestamp(at, zone).date()
@@ -158,7 +159,9 @@ def week_of(at: float, zone: Zone) -> Week:
 
 
 def _cells(date: datetime.date, following: datetime.date, zone: Zone) -> Sequence[Interval]:
-    edges = [_instant(date, hour, zone) for hour in range(0, 24, CELL_HOURS)] + [_instant(following, 0, zone)]
+    midnight = _instant(following, 0, zone)
+    # A day that a zone left out, as Samoa did in 2011, is over before it begins.
+    edges = [min(_instant(date, hour, zone), midnight) for hour in range(0, 24, CELL_HOURS)] + [midnight]
     return [(begin, end) for begin, end in itertools.pairwise(edges) if begin < end]
 
 
@@ -167,7 +170,8 @@ def _instant(date: datetime.date, hour: int, zone: Zone) -> float:
 
 
 def _too_far() -> OperationError:
-    return OperationError("nobody knows the schedules of that time", "ask for a time from 1970 to 2299", "bad-time")
+    message = "nobody knows the schedules of that time, or of the week around it"
+    return OperationError(message, "ask for a time from 5 January 1970 to the end of 2298", "bad-time")
 
 
 def _utc(instant: float) -> str:

@@ -107,7 +107,7 @@ def status(target: Target) -> Status:
     not_applied: list[str] = []
     notices: dict[str, tuple[str, ...]] = {}
     for host, answer in answers.items():
-        expected = [agent for agent in target.agents() if agent.host == host]
+        expected = target.fleet.agents_on(host)
         if isinstance(answer, NotInstalled):
             not_applied.append(host)
             agents += [_absent(agent, "not applied yet") for agent in expected]
@@ -149,6 +149,7 @@ class AgentDetails:
         """Return what the fleet says about the agent."""
         agent = self.agent
         return {
+            "alias": agent.alias,
             "command": None if agent.command is None else list(agent.command),
             "project": agent.project,
             "env": dict(agent.env),
@@ -161,6 +162,10 @@ class AgentDetails:
                     "healthy_within": agent.policy.heartbeat.healthy_within,
                 },
             },
+            "schedule": agent.schedule,
+            "limits": {"memory": agent.limits.memory, "cpu": agent.limits.cpu, "tasks": agent.limits.tasks},
+            "worktree": agent.worktree,
+            "protect": agent.protect,
             "wanted": agent.enabled,
             "file": agent.file,
             "line": agent.line,

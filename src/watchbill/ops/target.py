@@ -33,7 +33,8 @@ class Target:
 
     def agents(self) -> list[Agent]:
         """Return the agents on the hosts of this target, in the order of the fleet."""
-        return [agent for agent in self.fleet.agents if agent.host in self.hosts]
+        hosts = set(self.hosts)
+        return [agent for agent in self.fleet.agents if agent.host in hosts]
 
 
 def load_target(path: Path, *, limit: Sequence[str] = (), lab: bool = False) -> Target:

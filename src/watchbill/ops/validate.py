@@ -73,7 +73,10 @@ def validation_of(fleet: Fleet) -> Validation:
 
 def shown_path(path: Path) -> str:
     """Return a path as people call it from here: relative where it is below the current directory."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # somebody removed it
+        return str(path)
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 

@@ -54,7 +54,7 @@ def fleets() -> list[tuple[str, str]]:
     found = []
     for page in PAGES:
         for number, text in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)):
-            if "roster:" in text:
+            if text.startswith(("plugin:", "version:")):
                 found.append((f"{page.name}-{number}", text))
     return found
 

@@ -16,12 +16,12 @@ from watchbill.cli.applied_view import print_applied
 from watchbill.cli.options import Options
 from watchbill.cli.output import cell
 from watchbill.cli.plan_view import print_plan
-from watchbill.cli.status_view import print_status
+from watchbill.cli.status_view import print_details, print_status
 from watchbill.cli.table import print_table, say
 from watchbill.errors import OperationError
 from watchbill.ops.apply import Applied, apply
 from watchbill.ops.plan import Plan, drift, host_states, plan
-from watchbill.ops.status import AgentStatus, Status
+from watchbill.ops.status import AgentDetails, AgentStatus, Status, derived_paths
 from watchbill.ops.target import Target, load_target
 from watchbill.runner import HostFailed, HostUnreachable, PlaybookResult
 
@@ -89,6 +89,30 @@ def test_row_names_the_included_file_that_has_the_agent(target: Target) -> None:
     late = action(kind="agent", name="studio/late", tenant="studio", agent="studio/late", action="create")
     text = plan_text(load_target(top), played(late))
     assert "studio/late  + create  change teams/late.yaml:2" in text
+
+
+def test_show_says_what_the_file_says_of_an_agent_and_where(target: Target) -> None:
+    top = target.path
+    more = "alias: Ada, protect: true, schedule: hand, limits: {memory: 2G, cpu: 50%}"
+    late = "{name: late, team: app, role: coder, runtime: stub, " + more + "}"
+    top.write_text(f"{top.read_text()}  - {late}\nschedules: {{hand: {{policy: manual}}}}\n")
+    changed = load_target(top)
+    rows = {}
+    for name in ("late", "coder0"):
+        agent = changed.fleet.find(name)
+        status = AgentStatus(agent.tenant, agent.name, agent.host)
+        details = AgentDetails(agent, status, derived_paths(changed, agent), 0)
+        text = shown(lambda console, details=details: print_details(console, details))
+        rows[name] = dict(line.strip().split("  ", 1) for line in text.splitlines()[1:])
+        rows[name] = {key: value.strip() for key, value in rows[name].items()}
+    assert {key: rows["late"][key] for key in ("alias", "protect", "schedule", "limits", "said in")} == {
+        "alias": "Ada",
+        "protect": "yes",
+        "schedule": "hand",
+        "limits": "memory 2G, cpu 50%",
+        "said in": "fleet.yaml:16",
+    }
+    assert not {"alias", "protect", "schedule", "limits", "worktree"} & rows["coder0"].keys()
 
 
 def test_each_drift_is_a_row_that_names_the_object(target: Target) -> None:

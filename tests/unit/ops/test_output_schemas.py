@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
-
 import pytest
-from jsonschema import Draft202012Validator
 
 from tests.unit.ops.answers import action, answer
+from tests.unit.published import violations
 from watchbill.errors import FleetError, OperationError, Problem
 from watchbill.ops.apply import Applied
 from watchbill.ops.plan import Plan, host_states
 from watchbill.ops.status import AgentStatus
 from watchbill.ops.target import Target
 from watchbill.runner import HostUnreachable, PlaybookResult
-
-SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
-
-
-def closed(schema: Any) -> Any:
-    """Return a schema that refuses what it does not name: published ones allow additions, tests do not."""
-    if isinstance(schema, list):
-        return [closed(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    whole = {key: closed(value) for key, value in schema.items()}
-    if "properties" in schema and "additionalProperties" not in schema:
-        whole["additionalProperties"] = False
-    return whole
-
-
-def violations(name: str, value: Any) -> list[str]:
-    schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
-    Draft202012Validator.check_schema(schema)
-    return [error.message for error in Draft202012Validator(closed(schema)).iter_errors(json.loads(json.dumps(value)))]
 
 
 @pytest.fixture

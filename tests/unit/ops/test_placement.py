@@ -41,6 +41,10 @@ def test_labels_and_spread_of_the_file_hold(company: Target) -> None:
     assert len({agents[f"payments{number}"].host for number in range(3)}) == 3
 
 
+def test_agent_that_is_named_twice_is_shown_once(company: Target) -> None:
+    assert [one.agent.name for one in placement(company, ["Ada", "data/lead", "data/Ada"]).agents] == ["lead"]
+
+
 def test_agent_that_is_not_there_is_refused(company: Target) -> None:
     with pytest.raises(OperationError, match="there is no agent"):
         placement(company, ["codr"])

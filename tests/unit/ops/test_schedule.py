@@ -30,6 +30,7 @@ schedules:
   office: {policy: windows, timezone: Europe/Berlin, windows: ["mon-fri 09:00-17:00"]}
   burst: {policy: burst-on-backlog, timezone: Europe/Berlin, windows: ["sat 00:00-24:00"], backlog: [test, -s, queue]}
   hand: {policy: manual}
+  idler: {policy: burst-on-backlog, backlog: [test, -s, queue]}
 """
 
 
@@ -72,15 +73,27 @@ def test_team_and_limited_hosts_leave_out_the_others(target: Target) -> None:
 
 
 @pytest.mark.parametrize(
-    ("day", "hours"), [("2026-11-18", 168), ("2026-10-22", 169), ("2026-03-25", 167)], ids=["plain", "autumn", "spring"]
+    ("zone", "day", "hours", "empty"),
+    [
+        pytest.param("Europe/Berlin", "2026-11-18", 168, None, id="plain"),
+        pytest.param("Europe/Berlin", "2026-10-22", 169, None, id="autumn"),
+        pytest.param("Europe/Berlin", "2026-03-25", 167, None, id="spring"),
+        pytest.param("Australia/Lord_Howe", "2026-04-05", 168.5, None, id="half-an-hour"),
+        pytest.param("Asia/Kathmandu", "1985-12-31", 167.75, None, id="a-quarter"),
+        pytest.param("Africa/Cairo", "2026-04-24", 167, None, id="no-midnight"),
+        pytest.param("Pacific/Apia", "2011-12-31", 144, 4, id="no-friday"),
+    ],
 )
-def test_week_has_all_of_its_hours(day: str, hours: int) -> None:
-    week = week_of(instant(f"{day} 12:00"), BERLIN)
-    assert week.days[0] == instant(f"{week.dates[0]} 00:00") and week.dates[0].weekday() == 0
+def test_week_has_all_of_its_hours_once(zone: str, day: str, hours: float, empty: int | None) -> None:
+    here = ZoneInfo(zone)
+    week = week_of(datetime.datetime.fromisoformat(f"{day} 12:00").replace(tzinfo=here).timestamp(), here)
+    begin = datetime.datetime.fromtimestamp(week.days[0], here)
+    assert (begin.date(), begin.hour, begin.weekday()) == (week.dates[0], 0, 0)
     assert (week.days[-1] - week.days[0]) / 3600 == hours
     spans = [cell for cells in week.cells for cell in cells]
     assert [begin for begin, _ in spans[1:]] == [end for _, end in spans[:-1]]
     assert (spans[0][0], spans[-1][1]) == (week.days[0], week.days[-1])
+    assert [number for number, cells in enumerate(week.cells) if not cells] == ([] if empty is None else [empty])
 
 
 def test_share_of_a_cell_is_what_the_windows_cover(target: Target) -> None:
@@ -101,8 +114,8 @@ def test_week_before_1970_is_refused(target: Target) -> None:
         schedule(target, 1e18)
 
 
-def printed(watches: Watches, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    print_watches(Console(width=100, highlight=False), watches)
+def printed(watches: Watches, capsys: pytest.CaptureFixture[str], width: int = 100) -> list[str]:
+    print_watches(Console(width=width, highlight=False), watches)
     return capsys.readouterr().out.splitlines()
 
 
@@ -119,6 +132,19 @@ def test_grid_shows_a_week_at_one_glance(target: Target, capsys: pytest.CaptureF
     assert nights.split()[1:] == ["██·····▒"] * 7
 
 
+def test_grid_goes_on_below_where_the_terminal_is_narrow(target: Target, capsys: pytest.CaptureFixture[str]) -> None:
+    watches = schedule(target, instant("2026-11-21 12:30"), zone=BERLIN, week=True)
+    lines = printed(watches, capsys, 60)
+    assert max(map(len, lines)) <= 60
+    heads = [
+        number for number, line in enumerate(lines) if line.startswith("    ") and line.split()[0] in ("Mon", "Sat")
+    ]
+    assert [lines[number].split()[::2] for number in heads] == [["Mon", "Tue", "Wed", "Thu", "Fri"], ["Sat", "Sun"]]
+    assert [line.index("▾") for line in lines if "▾" in line] == [lines[heads[1]].index("Sat") + 4]
+    offices = [line.split()[1:] for line in lines if line.startswith("office")]
+    assert offices == [["···██▒··"] * 5, ["········"] * 2]
+
+
 def test_table_says_what_comes_next(target: Target, capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(schedule(target, instant("2026-11-20 23:00"), zone=BERLIN), capsys)
     assert lines[0] == "Fri 20 Nov 2026 23:00: 4 of 5 agents on watch"
@@ -127,6 +153,7 @@ def test_table_says_what_comes_next(target: Target, capsys: pytest.CaptureFixtur
     assert rows["burst"] == "off on Sat 00:00 (in 1h) studio/sweeper"
     assert rows["(none)"].startswith("on never off studio/coder0,")
     assert rows["hand"] == "off by: watchbill on AGENT nobody"
+    assert rows["idler"] == "if there is work – nobody"  # noqa: RUF001
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,7 @@ def test_an_answer_that_is_no_list_makes_the_host_unknown(target: Target, everyb
 
 def test_show_has_definition_and_paths(target: Target, everybody: Path) -> None:
     details = show(target, "coder0").to_json()
+    assert (details["definition"]["file"], details["definition"]["line"]) == ("fleet.yaml", 12)
     assert details["paths"]["definition"] == "/etc/watchbill/agents/studio/coder0/definition.json"
     assert details["paths"]["terminal"] == "/run/user/20001/watchbill/coder0/tmux.sock"
     assert details["definition"]["policy"]["stuck"] == "restart"
