@@ -52,7 +52,7 @@ class ActionModule(ActionBase):
         if looking:
             return self._looked(compiled, answer, moves)
         for _attempt in range(ATTEMPTS):
-            if answer.get("failed") or not answer["differs"] or answer.get("applied"):
+            if answer.get("failed") or not (answer["differs"] or moves) or answer.get("applied"):
                 break
             arguments = {"bodies": self._bodies(compiled, answer), "moves": moves, "hold": self._hold(answer)}
             answer = self._call(compiled, arguments)
@@ -103,8 +103,8 @@ class ActionModule(ActionBase):
         """Return the agents that leave this host because the fleet now has them on another one."""
         if self._boolean("remove"):
             return {}
-        leaving = {action["agent"] for action in answer["actions"] if action["action"] in ("delete", "move")}
-        places = {f"{agent.tenant}/{agent.name}": agent.host for agent in fleet.agents} if leaving - {None} else {}
+        leaving = answer["leaving"]
+        places = {f"{agent.tenant}/{agent.name}": agent.host for agent in fleet.agents} if leaving else {}
         return {agent: places[agent] for agent in leaving if agent in places and places[agent] != host}
 
     def _hold(self, answer: dict[str, t.Any]) -> dict[str, str]:

@@ -292,6 +292,7 @@ class _Reconciliation:
                 *_enforcement.notices(self.layout, self.manifest["resources"]),
                 *_rootless_notices(self.layout),
             ],
+            leaving=self._leaving(),
             ignored=self.ignored,
             overrides=overrides_of(self.layout, self.manifest["resources"]),
             # Letting go of agents that move is no business of those that stay.
@@ -299,6 +300,16 @@ class _Reconciliation:
         )
         answer["summary"]["ignored"] = len(self.ignored)
         return answer
+
+    def _leaving(self) -> list[str]:
+        """Return the agents that left the file and of whom something is there, whatever the policy makes of them."""
+        staying = {resource.get("agent") for resource in self.manifest["resources"]}
+        here = {
+            resource.get("agent")
+            for key, resource in self.resources.items()
+            if self.observation.states.get(key) is not None
+        }
+        return sorted(agent for agent in here - staying if agent)
 
 
 def _answer(manifest: t.Mapping[str, t.Any], actions: list[dict[str, t.Any]], problems: list[dict[str, str]]) -> Answer:
@@ -316,6 +327,7 @@ def _answer(manifest: t.Mapping[str, t.Any], actions: list[dict[str, t.Any]], pr
         "preflight": {},
         "notices": [],
         "problems": problems,
+        "leaving": [],
         "ignored": [],
         "overrides": [],
         "refused": [],

@@ -132,6 +132,11 @@ refused:
   returned: always
   type: list
   elements: dict
+leaving:
+  description: Agents that left the file, and of whom something was here when the host was looked at.
+  returned: always
+  type: list
+  elements: str
 ignored:
   description: Drift that C(policy.ignore) leaves alone, with the rule that says so.
   returned: always

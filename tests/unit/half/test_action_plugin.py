@@ -66,7 +66,7 @@ def test_removal_deletes_also_where_the_policy_is_never_to_prune(monkeypatch: py
 
 
 def test_host_that_never_stays_as_it_was_seen_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = plugin(observation={"actions": [], "differs": True, "needs": [], "problems": []})
+    made = plugin(observation={"actions": [], "differs": True, "needs": [], "problems": [], "leaving": []})
     made._task.check_mode = False
     answer = {"actions": [], "differs": True, "needs": ["0"], "problems": [], "applied": False}
     monkeypatch.setattr(ActionBase, "run", lambda self, tmp, task_vars: {})
@@ -75,3 +75,25 @@ def test_host_that_never_stays_as_it_was_seen_is_no_success(monkeypatch: pytest.
     monkeypatch.setattr(made, "_call", lambda compiled, arguments: answer)
     with pytest.raises(AnsibleActionFail, match="changes faster"):
         made.run(task_vars={})
+
+
+@pytest.mark.parametrize("observe", [True, False])
+def test_agent_is_known_to_move_also_where_nothing_is_ever_pruned(
+    monkeypatch: pytest.MonkeyPatch, observe: bool
+) -> None:
+    """Else its new host would start it, and the old one would keep it."""
+    fleet = SimpleNamespace(agents=[SimpleNamespace(tenant="studio", name="coder0", host="attic")])
+    made = plugin(observe=observe)
+    made._task.check_mode = False
+    asked: list[dict[str, Any]] = []
+
+    def call(compiled: CompiledHost, arguments: dict[str, Any]) -> dict[str, Any]:
+        asked.append(arguments)
+        return {"actions": [], "differs": False, "needs": [], "leaving": ["studio/coder0", "studio/gone"]}
+
+    monkeypatch.setattr(ActionBase, "run", lambda self, tmp, task_vars: {})
+    monkeypatch.setattr(made, "_fleet", lambda: fleet)
+    monkeypatch.setattr(made, "_compiled", lambda fleet: CompiledHost(MANIFEST, {}))
+    monkeypatch.setattr(made, "_call", call)
+    made.run(task_vars={"inventory_hostname": "desk"})
+    assert asked[1]["moves"] == {"studio/coder0": "attic"}

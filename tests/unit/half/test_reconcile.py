@@ -217,6 +217,17 @@ def test_agent_in_the_middle_of_a_turn_is_not_moved(layout: Layout, state: str, 
     assert [action["result"] for action in release.change()["actions"]] == [result]
 
 
+def test_agents_that_left_the_file_are_named_while_something_of_them_is_there(layout: Layout) -> None:
+    """Only the control half knows whether they moved; with `prune: never` no action would tell it of them."""
+    never = {"policy": {"prune": "never"}}
+    gone, here = ({**file(name, b"A"), "tenant": "studio", "agent": f"studio/{name}"} for name in ("coder0", "coder1"))
+    assert apply(layout, gone, here, bodies=bodies(b"A"), **never)["leaving"] == []
+    left = look(layout, here, **never)
+    assert (left["leaving"], left["actions"]) == (["studio/coder0"], [])
+    os.unlink(layout.expand("~/coder0"))
+    assert look(layout, here, **never)["leaving"] == []
+
+
 def test_agent_that_another_host_has_not_let_go_is_not_started_here(layout: Layout, tmp_path: Path) -> None:
     coming = {**file("a", b"A"), "tenant": "studio", "agent": "studio/coder0"}
     hold = {"studio/coder0": "waits until desk has let it go"}
