@@ -62,6 +62,10 @@ def _means(value: str) -> dict[str, Any]:
     return {"default": value}
 
 
+NOT_YET = "; not in force yet"
+"""Said of what is checked and kept, but changes nothing on a host. The guide has all of it in one table."""
+
+
 class Section(BaseModel):
     """What all sections share: no conversion, no unknown keys."""
 
@@ -146,11 +150,11 @@ class PolicySpec(AgentPolicySpec):
     )
     max_unavailable: CountOrShare = Field(
         default=1,
-        description="how many hosts change at the same time, as a number or a share of them",
+        description=f"how many hosts change at the same time, as a number or a share of them{NOT_YET}",
         examples=["25%"],
     )
     canary: list[Name] = Field(
-        default=[], description="hosts that change first, before all others", examples=[["edge2"]]
+        default=[], description=f"hosts that change first, before all others{NOT_YET}", examples=[["edge2"]]
     )
     ignore: Annotated[list[IgnoreSpec], Field(max_length=100)] = Field(
         default=[], description="differences that plan and drift leave alone"
@@ -315,8 +319,10 @@ class ProjectSpec(Section):
 
     team: Name = Field(description="who owns it: a name under teams", examples=["app"])
     path: TenantPath = Field(description="where it lies on a host; its agents work there")
-    repository: Maybe[Repository] = Field(default=None, description="where it is cloned from")
-    branch: Maybe[Branch] = Field(default=None, description="what is checked out; the repository's default if left out")
+    repository: Maybe[Repository] = Field(default=None, description=f"where it is cloned from{NOT_YET}")
+    branch: Maybe[Branch] = Field(
+        default=None, description=f"what is checked out; the repository's default if left out{NOT_YET}"
+    )
 
 
 class RoleSpec(Section):
@@ -350,7 +356,7 @@ class RuntimeSpec(Section):
     model_config = _example(version="2.1.97", env={"LEVEL": "3"})
 
     version: Maybe[Version] = Field(
-        default=None, description="the version that is installed; what the host has if left out"
+        default=None, description=f"the version that is installed; what the host has if left out{NOT_YET}"
     )
     env: Env = Field(default={}, description="variables of its agents; no secrets")
 
@@ -390,7 +396,9 @@ class RosterSpec(Section):
         default={}, description="variables, over those of runtime and role; no secrets", examples=[{"LEVEL": "3"}]
     )
     alias: Maybe[Alias] = Field(default=None, description="what people call it, once in its tenant")
-    worktree: bool = Field(default=False, description="works in a git worktree of its own, not in that of its project")
+    worktree: bool = Field(
+        default=False, description=f"works in a git worktree of its own, not in that of its project{NOT_YET}"
+    )
     schedule: Maybe[Name] = Field(
         default=None,
         description="when it is on watch: a name under schedules; as its team if left out",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 
 from watchbill.cli import app
 from watchbill.fleet import load_fleet
+from watchbill.fleet.model import NOT_YET
 
 PROJECT = Path(__file__).resolve().parents[3]
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")), PROJECT / "docs" / "reference" / "cli.md"]
@@ -48,6 +52,25 @@ def test_commands_in_the_documentation_are_accepted(page: Path) -> None:
 
 def test_there_are_commands_in_the_guide() -> None:
     assert len(commands(PROJECT / "docs" / "guide.md")) > 15
+
+
+def not_yet(schema: Any) -> Iterator[str]:
+    """Yield the last keys of what a schema describes as not in force yet."""
+    for key, part in schema.get("properties", {}).items():
+        if part.get("description", "").endswith(NOT_YET):
+            yield key
+    for part in schema.get("$defs", {}).values():
+        yield from not_yet(part)
+
+
+def test_guide_names_every_key_that_does_nothing_yet() -> None:
+    schema = json.loads((PROJECT / "schemas" / "fleet.schema.json").read_text())
+    guide = (PROJECT / "docs" / "guide.md").read_text()
+    (section,) = re.findall(r"## What the file may say already\n(.*?)\n## ", guide, re.DOTALL)
+    named = {key.rpartition(".")[2] for row in section.splitlines() for key in re.findall(r"`([A-Za-z_.]+)`", row[:60])}
+    keys = set(not_yet(schema))
+    assert len(keys) == 6
+    assert keys <= named
 
 
 def fleets() -> list[tuple[str, str]]:
