@@ -59,7 +59,7 @@ def print_discovery(found: Discovery) -> None:
             state = cell("known", "dim") if one.known else cell("new", "green")
             rows.append([cell(one.name), state, cell(one.branch), cell(one.path), cell(one.repository)])
         print_table(shown, rows)
-    else:
+    elif found.edited is None:
         say(shown, "No git repository was found.")
     for note in found.notes:
         say(shown, note, "yellow")

@@ -20,6 +20,12 @@ def register(app: typer.Typer) -> None:
     command(app)(schedule)
 
 
+def _complete_zone(incomplete: str) -> list[str]:
+    from zoneinfo import available_timezones
+
+    return sorted(zone for zone in available_timezones() if zone.startswith(incomplete))
+
+
 def schedule(
     options: Options,
     week: Annotated[bool, typer.Option("--week", help="A grid of the whole week")] = False,
@@ -28,7 +34,13 @@ def schedule(
         typer.Option("--at", metavar="TIME", help="Another time than now: 18:00, 2h, 2026-12-24T18:00, with a zone …Z"),
     ] = None,
     timezone: Annotated[
-        str | None, typer.Option("--timezone", metavar="ZONE", help="Show times of this zone [default: this machine's]")
+        str | None,
+        typer.Option(
+            "--timezone",
+            metavar="ZONE",
+            help="Show times of this zone [default: this machine's]",
+            autocompletion=_complete_zone,
+        ),
     ] = None,
     team: Annotated[
         str | None, typer.Option("--team", metavar="TEAM", help="Only this team's agents", autocompletion=complete_team)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from zoneinfo import available_timezones
 
 from ansible_collections.watchbill.fleet.plugins.module_utils._schedule import ScheduleError, parse_schedule
 
 from watchbill.fleet.document import Document
 from watchbill.fleet.model import ScheduleSpec
-from watchbill.fleet.objects import Schedule
+from watchbill.fleet.objects import Schedule, did_you_mean
 from watchbill.fleet.translate import Typed
 
 _FIELDS = ("policy", "timezone", "windows", "outside", "grace", "backlog")
@@ -26,7 +27,8 @@ def read_schedules(document: Document, typed: Typed) -> dict[str, Schedule]:
             for problem in error.problems:
                 path = ("schedules", name, *problem.path)
                 message = f'schedule "{name}": {problem.message}'
-                document.add(document.problem("bad-schedule", message, path, hint=problem.hint))
+                near = _near_zone(words) if problem.path == ("timezone",) else ""
+                document.add(document.problem("bad-schedule", message, path, hint=near or problem.hint))
             continue
         if parsed.never_opens(time.time()):
             message = f'schedule "{name}" never opens: its exceptions leave nothing of its windows'
@@ -35,6 +37,11 @@ def read_schedules(document: Document, typed: Typed) -> dict[str, Schedule]:
             continue
         schedules[name] = Schedule(name, words, spec.backlog_every or Schedule.backlog_every)
     return schedules
+
+
+def _near_zone(words: dict[str, Any]) -> str:
+    """Return what a zone that this system does not know may have meant."""
+    return did_you_mean(str(words.get("timezone", "")), sorted(available_timezones()))
 
 
 def _words(spec: ScheduleSpec) -> dict[str, Any]:

@@ -110,7 +110,8 @@ def discover(
         return found
     entries = {proposal.name: proposal.fields(team) for proposal in found.new}
     if not entries:
-        edited = draft.nothing("every repository there is a project already")
+        why = "every repository there is a project already" if proposals else "no git repository was found"
+        edited = draft.nothing(why)
     else:
         edited = draft.finish(*draft.new_entries("projects", entries, team=team), dry_run=dry_run)
     return Discovery(found.proposals, team, found.notes, edited)

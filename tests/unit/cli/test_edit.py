@@ -169,3 +169,15 @@ def test_discovery_shows_a_table_and_what_would_be_written(cli: Cli, here: Path,
     assert fleet_file.read_text() == before.replace("roster:", f"projects:\n{entry}\nroster:")
     assert "Nothing to change" in cli("project", "discover", "src", "--team", "app", "--write").stdout
     assert "secret" not in shown.stdout + written.stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ([], "No git repository was found.\n"),
+        (["--write"], "Nothing to change: no git repository was found\n"),
+    ],
+)
+def test_discovery_that_finds_nothing_says_so_once(cli: Cli, here: Path, option: list[str], said: str) -> None:
+    (here / "src").mkdir()
+    assert cli("project", "discover", "src", "--team", "app", *option).stdout == said

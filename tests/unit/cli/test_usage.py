@@ -233,6 +233,7 @@ def test_completion_knows_commands_agents_hosts_and_teams(cli: Cli) -> None:
     assert completed("watchbill stop co") == {"coder0", "coder1"}
     assert completed("watchbill plan --limit desk,a") == {"desk,attic"}
     assert completed("watchbill ps --team gu") == {"guest"}
+    assert completed("watchbill schedule --timezone Europe/Berl") == {"Europe/Berlin"}
 
 
 def test_completion_is_silent_about_a_bad_file(cli: Cli, fleet_file: Path) -> None:

@@ -208,6 +208,14 @@ MISTAKES = {
         'schedule "s": "2026-02-30": there is no 2026-02-30',
         "2026-05-01",
     ),
+    "mistyped-zone": (
+        POLICY,
+        "schedules: {s: {policy: always-on, timezone: Europe/Berln, except: [2026-02-03]}}\npolicy:",
+        "bad-schedule",
+        "Europe",
+        'schedule "s": this system knows no zone "Europe/Berln"',
+        'did you mean "Europe/Berlin"?',
+    ),
     "zone-in-small-letters": (
         POLICY,
         "schedules: {s: {policy: always-on, timezone: europe/berlin, except: [2026-02-03]}}\npolicy:",
