@@ -41,7 +41,7 @@ def shown_override(layout: Layout, tenant: str, agent: str, done: t.Any = None) 
 
 
 def overrides_of(layout: Layout, resources: t.Iterable[t.Mapping[str, t.Any]]) -> list[Row]:
-    """Return the words that decide about the agents among *resources*, as :func:`shown_override`, with ``agent``.
+    """Return the words that decide about the agents among *resources*, as :func:`shown_override`, with ``agent``; sorted.
 
     A restart is none: it is over once it is carried out, which only keepers know.
     """
@@ -51,7 +51,7 @@ def overrides_of(layout: Layout, resources: t.Iterable[t.Mapping[str, t.Any]]) -
             word = shown_override(layout, *resource["name"].split("/", 1))
             if word is not None and word["kind"] != "restart":
                 found.append({"agent": resource["name"], **word})
-    return found
+    return sorted(found, key=lambda word: str(word["agent"]))
 
 
 def _shown(rules: Ruling) -> Row:

@@ -294,7 +294,8 @@ class _Reconciliation:
             ],
             leaving=self._leaving(),
             ignored=self.ignored,
-            overrides=overrides_of(self.layout, self.manifest["resources"]),
+            # Also of those that leave: what was said about an agent does not move with it.
+            overrides=overrides_of(self.layout, self.resources.values()),
             # Letting go of agents that move is no business of those that stay.
             refused=[] if self.request.get("release") else protected(self.actions),
         )

@@ -19,6 +19,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._applied import (
 from ansible_collections.watchbill.fleet.plugins.module_utils._as_user import AsUserError
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Account, Layout
 from ansible_collections.watchbill.fleet.plugins.module_utils._manifest import VERSION, digest
+from ansible_collections.watchbill.fleet.plugins.module_utils._overrides import write_override
 from ansible_collections.watchbill.fleet.plugins.module_utils._resources._file import FileKind
 from ansible_collections.watchbill.fleet.plugins.module_utils._resources._user import UserKind
 
@@ -226,6 +227,18 @@ def test_agents_that_left_the_file_are_named_while_something_of_them_is_there(la
     assert (left["leaving"], left["actions"]) == (["studio/coder0"], [])
     os.unlink(layout.expand("~/coder0"))
     assert look(layout, here, **never)["leaving"] == []
+
+
+def test_word_about_an_agent_that_moves_is_shown_because_it_stays_behind(layout: Layout) -> None:
+    apply(layout, file("a", b"A"), bodies=bodies(b"A"))
+    applied = read_applied(layout)
+    agent = {"kind": "agent", "name": "studio/coder0", "tenant": "studio", "agent": "studio/coder0"}
+    write_applied(layout, {**applied, "resources": [*applied["resources"], agent]})
+    os.makedirs(layout.overrides("studio"))
+    stop = {"who": "ana", "why": "loops", "at": "2026-11-21T10:00:00Z", "until": None}
+    write_override(layout, "studio", "coder0", {"stop": stop})
+    (word,) = look(layout, file("a", b"A"), moves={"studio/coder0": "attic"})["overrides"]
+    assert (word["agent"], word["kind"], word["who"]) == ("studio/coder0", "stop", "ana")
 
 
 def test_agent_that_another_host_has_not_let_go_is_not_started_here(layout: Layout, tmp_path: Path) -> None:
