@@ -41,7 +41,7 @@ def shown_override(layout: Layout, tenant: str, agent: str, done: t.Any = None) 
 
 
 def overrides_of(layout: Layout, resources: t.Iterable[t.Mapping[str, t.Any]]) -> list[Row]:
-    """Return the words that decide about the agents among *resources*, as :func:`shown_override`, with ``agent``; sorted.
+    """Return, sorted, the words that decide about the agents among *resources*: :func:`shown_override` with ``agent``.
 
     A restart is none: it is over once it is carried out, which only keepers know.
     """
