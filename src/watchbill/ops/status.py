@@ -258,11 +258,19 @@ def _known(host: str, entry: Mapping[str, Any], agent: Agent | None) -> AgentSta
         session_pid=_typed(entry, "session_pid", int),
         keeper_pid=_typed(entry, "keeper_pid", int),
         in_fleet=agent is not None,
-        note=_typed(entry, "note", str) if agent else "not in the file",
+        note=_note(entry, agent),
         schedule=_typed(entry, "schedule", str),
         on_watch=_typed(entry, "on_watch", bool),
         next_change=_typed(entry, "next_change", str),
     )
+
+
+def _note(entry: Mapping[str, Any], agent: Agent | None) -> str | None:
+    """Return what is to be said of an agent beside its state: what its host says, else what the file says."""
+    if agent is None:
+        return "not in the file"
+    said: str | None = _typed(entry, "note", str)
+    return said or (None if agent.enabled else "enabled: false")
 
 
 def read_override(value: Any) -> Mapping[str, Any] | None:

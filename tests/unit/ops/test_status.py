@@ -12,7 +12,7 @@ from tests.unit.ops.answers import answers_with
 from watchbill.errors import OperationError
 from watchbill.ops.override import restart, start, stop
 from watchbill.ops.status import show, status
-from watchbill.ops.target import Target
+from watchbill.ops.target import Target, load_target
 
 
 def agent(name: str, **fields: Any) -> dict[str, Any]:
@@ -56,6 +56,14 @@ def test_every_agent_of_every_host_is_there(target: Target, everybody: Path) -> 
     assert (rows["coder0"]["host"], rows["coder0"]["team"], rows["coder0"]["role"]) == ("desk", "app", "coder")
     assert (rows["coder0"]["healthy"], rows["coder0"]["session_pid"]) == (True, 42)
     assert status(target).exit_code == 0
+
+
+def test_agent_that_the_file_does_not_enable_says_why_it_is_off(
+    fleet_file: Path, target: Target, everybody: Path
+) -> None:
+    assert by_name(target)["writer"]["note"] is None
+    fleet_file.write_text(fleet_file.read_text().replace("host: attic}", "host: attic, enabled: false}"))
+    assert by_name(load_target(fleet_file))["writer"]["note"] == "enabled: false"
 
 
 def test_agents_of_an_unreachable_host_are_unknown_and_the_rest_is_shown(target: Target, everybody: Path) -> None:
