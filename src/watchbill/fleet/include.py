@@ -168,7 +168,10 @@ class _Reader:
         try:
             text = decode(self.document.disk.read(real), name)
         except Refused as refused:
-            self.document.add(mark.problem(refused.code, f"{name}: {refused.message}", refused.hint))
+            hint = refused.hint
+            if refused.code == "missing-file":
+                hint = f"a path is relative to the file that says it, here {part.source.name}"
+            self.document.add(mark.problem(refused.code, f"{name}: {refused.message}", hint))
             return
         except FleetError as error:
             self.document.add(error.problems[0])
@@ -203,7 +206,8 @@ class _Reader:
         ours, place = data[key], root.children[key]
         if type(ours) is not type(value) or isinstance(place, Scalar):
             wanted = "a list" if key == "roster" else "a mapping of keys to values"
-            if isinstance(ours, (dict, list)):  # else the model says so of what was there before
+            # Of what was there before, the model says so; of a broken value, everything is said.
+            if isinstance(ours, (dict, list)) and not node.broken:
                 self.document.add(node.mark.problem("wrong-type", f'"{key}" must be {wanted}'))
         elif isinstance(ours, list):
             for index, entry in enumerate(value):

@@ -158,6 +158,18 @@ def test_included_file_that_is_wrong(load: Load, text: str, code: str, line: int
     assert (code, "a.yaml", line) in places(refused(load, "[a.yaml]", {"a.yaml": text}))
 
 
+def test_section_without_a_value_is_one_mistake(load: Load) -> None:
+    assert places(refused(load, "[a.yaml]", {"a.yaml": "roster:\n"})) == [("empty-value", "a.yaml", 1)]
+
+
+def test_missing_file_says_where_paths_begin(load: Load) -> None:
+    files = {"teams/a.yaml": "include: [teams/b.yaml]\n"}
+    [problem] = refused(load, "[teams/a.yaml]", files)
+    assert problem.message.endswith("/teams/teams/b.yaml: there is no such file")
+    assert problem.hint.startswith("a path is relative to the file that says it, here ")
+    assert problem.hint.endswith("/teams/a.yaml")
+
+
 def test_one_broken_file_does_not_hide_mistakes_of_the_next(load: Load) -> None:
     files = {"a.yaml": "a: b: c\n", "b.yaml": "fleet: {}\n"}
     assert [code for code, _, _ in places(refused(load, "[a.yaml, b.yaml]", files))] == ["not-yaml", "not-included"]
