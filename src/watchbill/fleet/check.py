@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from watchbill.fleet import floor, hosts, policies, seating, unique, volume
+from watchbill.fleet import floor, hosts, policies, seating, secrets, unique, volume
 from watchbill.fleet.document import Document
 from watchbill.fleet.model import FleetSpec, RosterSpec
 from watchbill.fleet.objects import Role, Schedule, Skill
@@ -42,6 +42,7 @@ def check(document: Document, typed: Typed) -> Checked:
     hosts.check(document, typed.spec)
     roles = read_roles(document, typed)
     skills = read_skills(document, typed)
+    secrets.check(document)
     schedules = read_schedules(document, typed)
     _roster(document, typed)
     _runtime_versions(document, typed.spec)

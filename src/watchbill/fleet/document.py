@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from watchbill.errors import FleetError, Problem
 from watchbill.fleet.objects import did_you_mean
+from watchbill.fleet.secrets import Secret, covered
 from watchbill.fleet.source import Disk, Mark, Source
 
 MAX_PROBLEMS = 1000
@@ -56,13 +57,21 @@ class Node:
 Place = Node | Scalar
 
 
+class Respelled(NamedTuple):
+    """A value that is not in the file as such, because of escapes or because it goes over lines, to the `last`."""
+
+    value: str
+    mark: Mark
+    last: int
+
+
 @dataclass
 class Document:
     """One fleet: data (mappings, lists, str, int, float, bool), the tree of places, the files and the problems.
 
     `path` is the top file as it was named, made absolute; `folder` is the real one that everything must lie in, and
-    `folder_name` how people reach that; `values` is how many were read in all files; `pages` are personas and the pages
-    of skills, by real path.
+    `folder_name` how people reach that; `values` is how many were read in all files; `pages` are personas and the
+    files of skills, by real path; `secrets` are remembered by secrets.py.
     """
 
     path: Path
@@ -73,9 +82,15 @@ class Document:
     root: Node = field(default_factory=lambda: Node(Mark(1, 1)))
     sources: list[Source] = field(default_factory=list)
     pages: dict[Path, Source] = field(default_factory=dict)
+    respelled: list[Respelled] = field(default_factory=list)
+    secrets: dict[Source, list[Secret]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     values: int = 0
     suggestions: int = 0
+
+    def all_sources(self) -> tuple[Source, ...]:
+        """Return all files that were read so far."""
+        return (*self.sources, *self.pages.values())
 
     def add(self, problem: Problem) -> None:
         """Note one more problem. Raises FleetError where there are more than anybody reads."""
@@ -89,9 +104,9 @@ class Document:
 
     def refusal(self) -> FleetError:
         """Return the error with all problems so far, file by file, in the order of each."""
-        order = {source.name: source.order for source in (*self.sources, *self.pages.values())}
+        order = {source.name: source.order for source in self.all_sources()}
         place = lambda problem: (order.get(problem.file or "", 0), problem.line or 0, problem.column or 0)
-        return FleetError(sorted(self.problems, key=place))
+        return FleetError(covered(self, sorted(self.problems, key=place)))
 
     def suggest(self, word: str, known: Iterable[str]) -> str:
         """Return did_you_mean for a word of this file; nothing after so many that nobody reads them all.

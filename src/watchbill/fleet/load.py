@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from watchbill.fleet.document import Document, Node, Place, Scalar
+from watchbill.fleet.document import Document, Node, Place, Respelled, Scalar
 from watchbill.fleet.scalars import Unreadable, read_scalar
 from watchbill.fleet.source import (
     REPLACED,
@@ -107,6 +107,8 @@ class _Builder:
                 # Some characters that nobody sees count as printable. They can only stand here as escapes.
                 if style == '"':
                     odd = odd or not value.isascii()
+                if value and (end.line != line or (style == '"' and place.width != len(value) + 2)):
+                    self.document.respelled.append(Respelled(value, place, end.line + 1))
                 if odd and self._is_refused(event, place):
                     place = Node(place, broken=True)
                 elif not style:

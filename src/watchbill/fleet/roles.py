@@ -79,7 +79,7 @@ def read_page(document: Document, path: Path, written: str) -> Source:
             message = f"{shorten(shown)} is larger than {MAX_PERSONA >> 10} KiB, the most that is read"
             raise Refused("too-large", message)
         text = decode(content, shown).replace("\r\n", "\n")
-        order = len(document.sources) + len(document.pages)
+        order = len(document.all_sources())
         document.pages[real] = Source(shown, real, text, document.disk.digests[real], order)
     page = document.pages[real]
     for line, column, message in find_controls(page.text, 1):
@@ -156,10 +156,19 @@ def _skill(document: Document, name: str) -> Skill:
         real = inside(document.folder, folder / relative, f"{shown}/{relative}")
         files[relative] = document.disk.read(real)
         size += len(files[relative])
+        if relative != "SKILL.md":
+            _attach(document, real, f"{shown}/{relative}", files[relative])
         if size > MAX_SKILL_BYTES:
             raise Refused("too-large", f"{shown} is larger than {MAX_SKILL_BYTES >> 20} MiB, the most that is read")
     page = read_page(document, folder / "SKILL.md", f"{shown}/SKILL.md")
     return Skill(name, _description(document, page), files)
+
+
+def _attach(document: Document, real: Path, shown: str, content: bytes) -> None:
+    """Note a file of a skill among the document's, as far as it is text."""
+    text = content.replace(b"\0", b"").decode("utf-8", "replace")
+    source = Source(shown, real, text, document.disk.digests[real], len(document.all_sources()), is_written=False)
+    document.pages.setdefault(real, source)
 
 
 def _files_below(folder: Path, shown: str) -> list[str]:

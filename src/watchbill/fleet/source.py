@@ -29,13 +29,17 @@ Overlay = Mapping[Path, bytes]
 
 @dataclass(eq=False)
 class Source:
-    """One file of a fleet. `name` is how people see it; `path` is real (no links left); `order` counts from the top."""
+    """One file of a fleet. `name` is how people see it; `path` is real (no links left); `order` counts from the top.
+
+    `is_written` says that people write it, and read it: a fleet file or a page, but not whatever else a skill has.
+    """
 
     name: str
     path: Path
     text: str
     sha256: str
     order: int = 0
+    is_written: bool = True
 
     @cached_property
     def lines(self) -> list[str]:
