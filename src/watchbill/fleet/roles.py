@@ -157,18 +157,18 @@ def _skill(document: Document, name: str) -> Skill:
         files[relative] = document.disk.read(real)
         size += len(files[relative])
         if relative != "SKILL.md":
-            _attach(document, real, f"{shown}/{relative}", files[relative])
+            _attach(document, real, files[relative])
         if size > MAX_SKILL_BYTES:
             raise Refused("too-large", f"{shown} is larger than {MAX_SKILL_BYTES >> 20} MiB, the most that is read")
     page = read_page(document, folder / "SKILL.md", f"{shown}/SKILL.md")
     return Skill(name, _description(document, page), files)
 
 
-def _attach(document: Document, real: Path, shown: str, content: bytes) -> None:
+def _attach(document: Document, real: Path, content: bytes) -> None:
     """Note a file of a skill among the document's, as far as it is text."""
     text = content.replace(b"\0", b"").decode("utf-8", "replace")
-    source = Source(shown, real, text, document.disk.digests[real], len(document.all_sources()), is_written=False)
-    document.pages.setdefault(real, source)
+    name, order = document.name_of(real), len(document.all_sources())
+    document.pages.setdefault(real, Source(name, real, text, document.disk.digests[real], order, is_written=False))
 
 
 def _files_below(folder: Path, shown: str) -> list[str]:

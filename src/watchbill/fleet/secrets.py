@@ -90,7 +90,8 @@ def find(text: str, *, shapeless: bool = True) -> list[Secret]:
     found = [secret for shape in shapes for secret in islice(_shaped(text, shape), MAX_FOUND)]
     if shapeless:
         runs = islice(_RUN.finditer(_PUBLIC_BLOCK.sub(_blank, text)), _MAX_RUNS)
-        found += [Secret(run.start(), run.end(), "a key or token") for run in runs if _is_random(text, run)]
+        random = [Secret(run.start(), run.end(), "a key or token") for run in runs if _is_random(text, run)]
+        found += [one for one in random if not any(one.start < other.end and other.start < one.end for other in found)]
     kept: list[Secret] = []
     for secret in sorted(found, key=lambda one: (one.start, -one.end)):
         if not kept or secret.start >= kept[-1].end:

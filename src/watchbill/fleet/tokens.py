@@ -135,7 +135,8 @@ TEXTS: tuple[Shape, ...] = (
         "a private key",
         "PRIVATE KEY",
         r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-        r"(?:[\s\\\"'|>n]|[A-Za-z-]{1,40}: [^\n]{1,100}\n){0,40}[A-Za-z0-9+/=\\]{16,}",
+        r"(?:[\s\\\"'|>n]|[A-Za-z-]{1,40}: [^\n]{1,100}\n){0,40}[A-Za-z0-9+/=\\]{16,}"
+        r"(?:[A-Za-z0-9+/=\s\\\"'|>]{0,20000}-----END [A-Z0-9 ]{1,60}-----)?",
     ),
     Shape("a private key", "PuTTY-User-Key-File-", "PuTTY-User-Key-File-[0-9]: "),
     # The password may be a variable, or nothing but letters x or stars.
@@ -147,9 +148,9 @@ TEXTS: tuple[Shape, ...] = (
     Shape(
         "an Authorization header",
         "uthorization",
-        r"uthorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?(?:[Bb]earer|[Bb]asic|[Tt]oken|[Dd]igest)\s{1,4}"
+        r"[Aa]uthorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?(?:[Bb]earer|[Bb]asic|[Tt]oken|[Dd]igest)\s{1,4}"
         r"(?![<${*])[A-Za-z0-9+/._~=-]{8,}",
     ),
-    Shape("a bearer token", "earer ", "earer (?=[A-Za-z._~+/=-]{0,200}[0-9])[A-Za-z0-9._~+/=-]{20,}"),
+    Shape("a bearer token", "earer ", "[Bb]earer (?=[A-Za-z._~+/=-]{0,200}[0-9])[A-Za-z0-9._~+/=-]{20,}"),
 )
 """Secrets that have spaces in them, or are short."""
