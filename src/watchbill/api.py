@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +14,11 @@ if TYPE_CHECKING:
     from watchbill.fleet import Agent, Host
     from watchbill.ops.apply import Applied
     from watchbill.ops.override import Outcomes
+    from watchbill.ops.placement import Places
     from watchbill.ops.plan import Plan
     from watchbill.ops.render import Rendered
+    from watchbill.ops.schedule import Watches
+    from watchbill.ops.snapshot import Snapshot
     from watchbill.ops.status import AgentDetails, Status
     from watchbill.ops.target import Target
     from watchbill.runner import OnEvent
@@ -107,6 +112,48 @@ class Fleet:
 
         return logs(self._target, agent, lines=lines)
 
+    def schedule(
+        self,
+        at: datetime.datetime | None = None,
+        *,
+        week: bool = False,
+        zone: datetime.tzinfo | None = None,
+        team: str | None = None,
+    ) -> Watches:
+        """Return who is on watch at an instant (by default now), by the file alone.
+
+        With `week` also when, from Monday on in `zone` (by default that of this machine).
+        """
+        from watchbill.ops.schedule import schedule
+
+        instant = (at or datetime.datetime.now(datetime.UTC)).timestamp()
+        return schedule(self._target, instant, zone=zone, week=week, team=team)
+
+    def placement(self, *agents: str) -> Places:
+        """Return which host carries each of some agents (by default all), and why."""
+        from watchbill.ops.placement import placement
+
+        return placement(self._target, agents)
+
+    def snapshot(self, path: str | os.PathLike[str] | None = None, *, ask_hosts: bool = True) -> Snapshot:
+        """Return all files of the fleet with what its hosts have applied, and write it to a new file at `path`.
+
+        `watchbill.ops.snapshot` has `read` and `restore`, `watchbill.ops.snapshot_diff` has `compare`.
+        """
+        from watchbill.ops.snapshot import require_new, take, write
+
+        if path is not None:
+            require_new(Path(path))
+        taken = take(self._target, ask_hosts=ask_hosts)
+        if path is not None:
+            write(taken, Path(path))
+        return taken
+
+    @property
+    def edit(self) -> Edits:
+        """What changes the file, with its comments kept. This fleet stays as it was read: load it again."""
+        return Edits(self.path)
+
     def start(self, *agents: str, why: str = "") -> Outcomes:
         """Take back a stop and an off."""
         from watchbill.ops.override import start
@@ -154,3 +201,24 @@ class Fleet:
         from watchbill.ops.render import render
 
         return render(self._target, Path(directory))
+
+
+class Edits:
+    """The edits of one fleet file: those of `watchbill.ops.edit`, with the file already given.
+
+    Each returns an `Edited`, with `dry_run=True` of what it would do. It raises `FleetError` where the fleet would be
+    wrong afterwards and `OperationError` where the edit is refused; the file is untouched then.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from watchbill.ops import edit
+
+        self.add_agent = partial(edit.add_agent, path)
+        self.remove_agent = partial(edit.remove_agent, path)
+        self.scale_agent = partial(edit.scale_agent, path)
+        self.move_agent = partial(edit.move_agent, path)
+        self.add_host = partial(edit.add_host, path)
+        self.cordon_host = partial(edit.cordon_host, path)
+        self.drain_host = partial(edit.drain_host, path)
+        self.add_team = partial(edit.add_team, path)
+        self.add_project = partial(edit.add_project, path)

@@ -15,7 +15,7 @@ import pexpect
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.lab.command_line import answer, eventually, watchbill
+from tests.lab.command_line import WATCHBILL, answer, eventually, watchbill
 from tests.lab.conftest import Lab
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -116,7 +116,7 @@ def test_second_time_there_is_nothing_to_ask(machines: Lab) -> None:
 
 def test_the_example_of_the_python_api_runs_as_it_stands_in_the_docs(machines: Lab) -> None:
     text = (PROJECT / "docs" / "python-api.md").read_text()
-    [example] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    example, *_ = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     done = subprocess.run(
         [sys.executable, "-c", example],
         cwd=machines.path.parent,
@@ -235,6 +235,33 @@ def test_a_file_that_changed_under_the_plan_is_not_applied(machines: Lab) -> Non
     assert watchbill(machines.path, "apply", "--yes").returncode == 0
 
 
+def test_snapshot_tells_what_the_file_and_an_apply_changed_since(machines: Lab) -> None:
+    before = str(machines.path.with_name("before.json"))
+    assert answer(machines.path, "snapshot", "export", "--out", before) == {"file": before, "files": 1, "hosts": 2}
+    same = watchbill(machines.path, "snapshot", "diff", before)
+    assert (same.returncode, same.stdout, same.stderr) == (0, "Nothing differs.\n", "")
+
+    def quieter(document: dict[str, Any]) -> None:
+        document["roster"][1]["env"] = {"LEVEL": "1"}
+
+    machines.rewrite(quieter)
+    edited = answer(machines.path, "snapshot", "diff", before, status=2)
+    assert ([file["name"] for file in edited["files"]], edited["applied"]) == (["fleet.yaml"], [])
+    assert watchbill(machines.path, "apply", "--yes").returncode == 0
+    applied = answer(machines.path, "snapshot", "diff", before, status=2)
+    assert valid("snapshot-diff", applied)
+    assert {(one["host"], one["change"]) for one in applied["applied"]} == {("attic", "changed")}
+    changed = {(one["kind"], one["name"]): one["fields"] for one in applied["applied"]}
+    assert changed["agent", "studio/writer"]["env"] == [{}, {"LEVEL": "1"}]
+    assert ("file", "/etc/watchbill/agents/studio/writer/env") in changed
+    restored = machines.path.with_name("restored")
+    subprocess.run([*WATCHBILL, "snapshot", "import", before, str(restored)], capture_output=True, check=True)
+    assert watchbill(restored / "fleet.yaml", "apply", "--yes").returncode == 0
+    back = answer(restored / "fleet.yaml", "snapshot", "diff", before)
+    assert (back["files"], back["applied"]) == ([], [])
+    machines.path.write_text((restored / "fleet.yaml").read_text())
+
+
 def test_an_interrupted_apply_says_so_and_the_next_one_completes(machines: Lab) -> None:
     def much_more(document: dict[str, Any]) -> None:
         document["roster"][0]["count"] = 4
@@ -273,6 +300,13 @@ def test_unreachable_host_is_unknown_everywhere_and_the_rest_is_done(machines: L
     assert {row["name"] for row in rows if row["state"] == "unknown"} == {"writer"}
     assert all(row["healthy"] is None for row in rows if row["host"] == "attic")
     assert watchbill(machines.path, "show", "writer").returncode == 1
+    taken = machines.path.with_name("half.json")
+    told = watchbill(machines.path, "snapshot", "export", "--out", str(taken))
+    assert (told.returncode, told.stderr.startswith("attic: not in it: ")) == (1, True)
+    assert watchbill(machines.path, "snapshot", "diff", str(taken)).returncode == 1
+    snapshot = json.loads(taken.read_text())
+    assert valid("snapshot", snapshot)
+    assert [host["applied"] is None for host in snapshot["hosts"]] == [True, False]
     machines.ssh("desk", "echo X=1 >> /etc/watchbill/agents/studio/coder0/env", check=True)
     applied = answer(machines.path, "apply", "--yes", status=1)
     assert [(action["host"], action["result"]) for action in applied["actions"]] == [("desk", "done")]

@@ -52,10 +52,7 @@ def schedule(
     """
     from watchbill.ops.schedule import schedule as look
 
-    target = options.target()
-    if team is not None:
-        target.fleet.team(team)
-    found = look(target, _instant(at), zone=_zone(timezone), week=week, team=team)
+    found = look(options.target(), _instant(at), zone=_zone(timezone), week=week, team=team)
     if options.as_json:
         print_json(found.to_json())
         return

@@ -98,8 +98,10 @@ def schedule(target: Target, at: float, *, zone: Zone = None, week: bool = False
     """Return who is on watch at an instant (seconds since the epoch), and with `week` when in the week around it.
 
     The week begins on Monday in `zone`. `team` leaves only its agents. Raises OperationError for an instant that is
-    too far away.
+    too far away, and for a team that the fleet does not have.
     """
+    if team is not None:
+        target.fleet.team(team)
     agents = [agent for agent in target.agents() if team in (None, agent.team)]
     grid = week_of(at, zone) if week else None
     groups: dict[str | None, list[Agent]] = {name: [] for name in (None, *target.fleet.schedules)}

@@ -69,7 +69,9 @@ def test_team_and_limited_hosts_leave_out_the_others(target: Target) -> None:
     desk = Target(target.fleet, ("desk",))
     agents = {agent for watch in schedule(desk, 1e9).schedules for agent in watch.agents}
     assert agents == {"studio/coder0", "studio/coder1"}
-    assert schedule(target, 1e9, team="nobody").schedules == ()
+    assert schedule(desk, 1e9, team="app").schedules[0].agents == ("studio/coder0", "studio/coder1")
+    with pytest.raises(OperationError, match='no team "nobody"'):
+        schedule(target, 1e9, team="nobody")
 
 
 @pytest.mark.parametrize(
