@@ -22,18 +22,26 @@ def check(document: Document, typed: Typed) -> None:
         if tenant not in spec.tenants or spec.tenants[tenant].floor == "none":
             continue
         filled: dict[str, list[int]] = {ORCHESTRATOR: [], ENHANCER: []}
+        disabled: dict[str, list[str]] = {ORCHESTRATOR: [], ENHANCER: []}
         for index in indexes:
             entry = spec.roster[index]
-            for role in set(lineage(spec, entry.role)) & filled.keys() if entry.enabled else ():
-                filled[role].extend([index] * len(agent_names(entry)))
-        _report(document, typed, tenant, filled)
+            for role in set(lineage(spec, entry.role)) & filled.keys():
+                if entry.enabled:
+                    filled[role].extend([index] * len(agent_names(entry)))
+                else:
+                    disabled[role].append(entry.name)
+        _report(document, typed, tenant, filled, disabled)
 
 
-def _report(document: Document, typed: Typed, tenant: str, filled: dict[str, list[int]]) -> None:
+def _report(
+    document: Document, typed: Typed, tenant: str, filled: dict[str, list[int]], disabled: dict[str, list[str]]
+) -> None:
     missing = [role for role, indexes in filled.items() if not indexes]
     if missing:
         message = f'tenant "{tenant}" has no {" and no ".join(missing)}'
-        hint = "add one to its roster, or say of the tenant: floor: none"
+        idle = [name for role in missing for name in disabled[role]]
+        hint = f"enable {listed(idle)}, " if idle else ""
+        hint += "add one to its roster, or say of the tenant: floor: none"
         document.add(document.problem("no-floor", message, ("tenants", tenant), hint=hint, at_key=True))
     orchestrators = filled[ORCHESTRATOR]
     if len(orchestrators) > 1:
