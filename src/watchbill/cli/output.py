@@ -5,6 +5,7 @@ Whatever came from a host passes `visible` on its way to a terminal.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -53,11 +54,17 @@ def print_error(error: WatchbillError, *, as_json: bool) -> None:
 
 
 def unexpected(error: Exception) -> OperationError:
-    """Return a mistake of ours as an error with one line; with WATCHBILL_DEBUG=1 its traceback is printed as well."""
+    """Return a mistake of ours as an error with one line; with WATCHBILL_DEBUG=1 its traceback is printed as well.
+
+    A full disk is nobody's mistake, wherever it is noticed.
+    """
     if os.environ.get("WATCHBILL_DEBUG") == "1":
         import traceback
 
         traceback.print_exception(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        where = f"{error.filename}: " if error.filename else ""
+        return OperationError(f"{where}{error.strerror}", "make room, then run it again", "cannot-write")
     words = " ".join(str(error).split())
     return OperationError(
         f"{type(error).__name__}: {words}"[:500],

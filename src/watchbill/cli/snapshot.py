@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,7 +77,7 @@ def import_(
         print_json(found.to_json())
     else:
         print(found.sentence())
-        print(f"Next: watchbill plan -f {visible(found.file)}")
+        print(f"Next: watchbill plan -f {visible(shlex.quote(found.file))}")
 
 
 def diff(

@@ -26,6 +26,8 @@ def test_fleet_goes_out_and_comes_back(cli: Cli, here: Path, taken: str) -> None
         "Next: watchbill plan -f restored/fleet.yaml",
     ]
     assert (here / "restored/fleet.yaml").read_text() == (here / "fleet.yaml").read_text()
+    same = cli("snapshot", "diff", taken, "-f", "restored/fleet.yaml")
+    assert (same.returncode, same.stdout) == (0, "Nothing differs.\n")
     again = cli("snapshot", "import", taken, "restored", "--json")
     assert (again.returncode, json.loads(again.stderr)["errors"][0]["code"]) == (1, "exists")
     assert json.loads(cli("snapshot", "import", taken, "other", "--json").stdout)["agents"] == 4

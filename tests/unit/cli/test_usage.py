@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -138,15 +141,6 @@ def test_lab_that_is_not_up_is_said_with_the_command_that_boots_it(cli: Cli, com
     assert done.stderr == "error[lab-down]: the lab of fleet trial is not up\n   watchbill lab up\n"
 
 
-def test_snapshot_goes_out_and_comes_back(cli: Cli, here: Path, fleet_file: Path) -> None:
-    assert cli("snapshot", "export", "--files-only", "--out", "before.json").returncode == 0
-    done = cli("snapshot", "import", "before.json", "restored")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert (here / "restored" / "fleet.yaml").read_text() == fleet_file.read_text()
-    same = cli("snapshot", "diff", "before.json", "-f", "restored/fleet.yaml")
-    assert (same.returncode, same.stdout) == (0, "Nothing differs.\n")
-
-
 def test_ambiguous_agent_is_refused_with_both_names(cli: Cli) -> None:
     done = cli("show", "writer")
     assert done.returncode == 1
@@ -169,6 +163,20 @@ def test_a_mistake_of_ours_is_one_line(
     monkeypatch.setenv("WATCHBILL_DEBUG", "1")
     assert app.run(["validate"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_full_disk_is_no_mistake_of_ours(here: Path) -> None:
+    for command in (["validate"], ["schedule"], ["placement", "--json"]):
+        words = shlex.join([sys.executable, "-m", "watchbill", *command])
+        done = subprocess.run(["/bin/sh", "-c", f"{words} > /dev/full"], capture_output=True, text=True, check=False)
+        assert (done.returncode, "No space left on device" in done.stderr) == (1, True)
+        assert "internal" not in done.stderr and "Traceback" not in done.stderr
+
+
+def test_terminal_without_the_characters_of_a_grid_is_no_error(cli: Cli) -> None:
+    done = cli("schedule", "--week", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[3].split()[0] == "(none)"
 
 
 def test_an_interrupt_is_130_and_no_traceback(
