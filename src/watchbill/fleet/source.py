@@ -74,6 +74,10 @@ class Mark:
 
     def problem(self, code: str, message: str, hint: str = "", *, excerpt: bool = True) -> Problem:
         """Return a problem at this place."""
+        if self.source and self.line > len(self.source.lines):
+            # To libyaml, a last line without an end is followed by another one.
+            end = Mark(len(self.source.lines), len(self.source.lines[-1]) + 1, 1, self.source)
+            return end.problem(code, message, hint, excerpt=excerpt)
         name = self.source.name if self.source else None
         shown = self.line_text if excerpt else None
         return Problem(code, message, hint, name, self.line, self.column, shown, self.width)

@@ -70,6 +70,18 @@ def test_every_key_and_value_has_its_place(tmp_path: Path) -> None:
     assert (team.line, team.column, team.width) == (6, 11, 3)
 
 
+@pytest.mark.parametrize("text", ["version: 1\nfleet", "version: 1\nteams: {"])
+def test_what_is_missing_at_the_end_is_missing_behind_the_last_line(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_text(text)
+    with pytest.raises(FleetError) as caught:
+        load_fleet(path)
+    [problem] = caught.value.problems
+    lines = text.split("\n")
+    assert (problem.code, problem.line, problem.column) == ("not-yaml", len(lines), len(lines[-1]) + 1)
+    assert problem.excerpt == lines[-1]
+
+
 def test_byte_order_mark_and_windows_line_ends_do_not_shift_places(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     path.write_bytes("\ufeffversion: 1\r\nfleet: {nam: x}\r\n".encode())
