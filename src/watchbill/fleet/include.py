@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,9 @@ class _Reader:
         if not isinstance(patterns, list):
             self._wrong_type(part, node, '"include" must be a list of files')
             return
-        for index, pattern in enumerate(patterns):
+        named: set[Path] = set()
+        # A star stands for what the list does not name, so that comes first: the order in a list means nothing.
+        for index, pattern in sorted(enumerate(patterns), key=lambda one: "*" in str(one[1])):
             place = node.children[index]
             if not isinstance(pattern, str):
                 self._wrong_type(part, place, "an included file must be named by text")
@@ -122,6 +124,9 @@ class _Reader:
             except Refused as refused:
                 self.document.add(place.mark.problem(refused.code, refused.message, refused.hint))
                 continue
+            if "*" in pattern:
+                found = [real for real in found if real not in named]
+            named.update(found)
             yield from ((self.document.name_of(real), real, place.mark) for real in found)
 
     def _wrong_type(self, part: _Part, place: Place, message: str) -> None:
@@ -130,25 +135,24 @@ class _Reader:
             self.document.add(place.mark.problem("wrong-type", message, "write include: [teams/app.yaml]"))
 
     def _matches(self, part: _Part, pattern: str) -> list[Path]:
-        """Return the real paths that a pattern stands for. Raises Refused."""
+        """Return the real paths that a pattern stands for, each once. Raises Refused."""
         relative_path(pattern, "an included file", wildcard=True)
         head, _, last = pattern.rpartition("/")
         folder = part.source.path.parent / head
         if "*" not in last:
-            names: Sequence[str] = (last,)
-        else:
-            inside(self.document.folder, folder, pattern)
-            # A pattern in the folder of the file that says it would match that file, too.
-            names = [
-                name
-                for name in self.document.disk.list(folder, _expression(last))
-                if real_path(folder / name) not in part.including
-            ]
-            if not names:
-                raise Refused("missing-file", f"no file is called {shorten(pattern)}", "add one, or remove the line")
-            for name in names:
-                relative_path(name, "an included file")
-        return [inside(self.document.folder, folder / name, pattern) for name in names]
+            return [inside(self.document.folder, folder / last, pattern)]
+        inside(self.document.folder, folder, pattern)
+        # A pattern in the folder of the file that says it would match that file, too.
+        names = [
+            name
+            for name in self.document.disk.list(folder, _expression(last))
+            if real_path(folder / name) not in part.including
+        ]
+        if not names:
+            raise Refused("missing-file", f"no file is called {shorten(pattern)}", "add one, or remove the line")
+        for name in names:
+            relative_path(name, "an included file")
+        return list(dict.fromkeys(inside(self.document.folder, folder / name, pattern) for name in names))
 
     def _include(self, part: _Part, name: str, real: Path, mark: Mark) -> None:
         """Read one included file, merge it, and go on with what it includes itself."""

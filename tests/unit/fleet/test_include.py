@@ -68,6 +68,21 @@ def test_star_stands_for_all_files_but_hidden_ones_and_the_one_that_says_it(load
     assert {"sweeper", "watcher"} <= {agent.name for agent in load("[teams/all.yaml]", files).agents}
 
 
+@pytest.mark.parametrize(
+    "include", ["[teams/a.yaml, 'teams/*.yaml']", "['teams/*.yaml', teams/a.yaml]", "['teams/*.yaml', 'teams/a*']"]
+)
+def test_star_stands_for_what_is_not_named_in_any_order(tmp_path: Path, load: Load, include: str) -> None:
+    files = {
+        "teams/a.yaml": TEAM,
+        "teams/b.yaml": TEAM.replace("ops", "net").replace("sweeper", "watcher"),
+        "teams/c.yaml": TEAM.replace("ops", "lab").replace("sweeper", "tester"),
+    }
+    (tmp_path / "teams").mkdir()
+    (tmp_path / "teams/d.yaml").symlink_to("c.yaml")
+    names = {agent.name for agent in load(include, files).agents}
+    assert {"sweeper", "watcher", "tester"} <= names
+
+
 @pytest.mark.parametrize("name", [b"\xff.yaml", b"a\nb.yaml", b"\x1b[31m.yaml"])
 def test_file_with_a_name_that_nobody_could_write_down_is_refused(tmp_path: Path, load: Load, name: bytes) -> None:
     (tmp_path / "teams").mkdir()
