@@ -17,7 +17,9 @@ UNSHOWABLE_RANGES = (
     # never visible. Joiners and the selectors of emoji (U+200C, U+200D, U+FE0F) are not here: people write them.
     (0xAD, 0xAD), (0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200B),
     (0x2060, 0x2064), (0x206A, 0x206F), (0x3164, 0x3164), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF9, 0xFFFB),
-    (0xFFFE, 0xFFFF), (0x1D173, 0x1D17A), (0xE0000, 0xE007F), (0xE0100, 0xE01EF),
+    (0x1D173, 0x1D17A), (0xE0000, 0xE007F), (0xE0100, 0xE01EF),
+    # no characters, by Unicode: systemd reads no environment file with one of them
+    (0xFDD0, 0xFDEF), *((plane + 0xFFFE, plane + 0xFFFF) for plane in range(0, 0x110000, 0x10000)),
 )  # fmt: skip
 UNSHOWABLE = frozenset(chr(code) for first, last in UNSHOWABLE_RANGES for code in range(first, last + 1))
 _ESCAPES = str.maketrans({c: f"\\x{ord(c):02x}" if ord(c) < 0x100 else f"\\u{ord(c):04x}" for c in UNSHOWABLE})

@@ -18,10 +18,16 @@ MAX_BYTES = 4 << 20
 MAX_FILES = 1000
 
 REPLACED = "\ufffd"
-# A class of ranges is searched 30 times as fast as one of characters.
-_RANGES = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in UNSHOWABLE_RANGES)
-_UNSHOWABLE = re.compile(f"[{_RANGES}]")
-_RAW_CONTROLS = re.compile(f"[{_RANGES}](?<![\\t\\n])")
+# By whether a text is ASCII, as most are: for these a class without the others is five times as fast. A class of ranges
+# is searched 30 times as fast as one of characters.
+_RANGES = {
+    ascii_only: "".join(
+        f"\\U{first:08x}-\\U{last:08x}" for first, last in UNSHOWABLE_RANGES if first < 0x80 or not ascii_only
+    )
+    for ascii_only in (True, False)
+}
+_UNSHOWABLE = {ascii_only: re.compile(f"[{ranges}]") for ascii_only, ranges in _RANGES.items()}
+_RAW_CONTROLS = {ascii_only: re.compile(f"[{ranges}](?<![\\t\\n])") for ascii_only, ranges in _RANGES.items()}
 
 Overlay = Mapping[Path, bytes]
 """Contents by real path that stand in for what the disk holds: how an edit is tried before it is written."""
@@ -189,7 +195,7 @@ def refusal(name: str, code: str, message: str, hint: str = "") -> FleetError:
 def find_controls(text: str, most: int) -> list[tuple[int, int, str]]:
     """Return line, column and sentence for the first control characters and bidi marks of a text."""
     found = []
-    for match in _RAW_CONTROLS.finditer(text.replace("\r\n", " \n")):
+    for match in _RAW_CONTROLS[text.isascii()].finditer(text.replace("\r\n", " \n")):
         start = match.start()
         line, column = text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
         found.append((line, column, control_message(match.group())))
@@ -200,13 +206,13 @@ def find_controls(text: str, most: int) -> list[tuple[int, int, str]]:
 
 def find_unshowable(text: str) -> str | None:
     """Return the first character of a value that no value may hold, None where there is none."""
-    match = _UNSHOWABLE.search(text)
+    match = _UNSHOWABLE[text.isascii()].search(text)
     return match.group() if match else None
 
 
 def replace_controls(text: str) -> str:
     """Return the text with a stand-in for each control character and bidi mark, so that reading can go on."""
-    return _RAW_CONTROLS.sub(REPLACED, text.replace("\r\n", " \n"))
+    return _RAW_CONTROLS[text.isascii()].sub(REPLACED, text.replace("\r\n", " \n"))
 
 
 def control_message(character: str) -> str:
