@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.watchbill.fleet.plugins.module_utils import _host_cli
+from ansible_collections.watchbill.fleet.plugins.module_utils._host_commands import applied as _applied_command
+from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
 
 from watchbill.compile import zipapp
 
@@ -41,3 +45,36 @@ def test_reader_that_left_gets_no_traceback(program: Path) -> None:
             [sys.executable, program, "status"], stdout=nowhere, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def applied_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None) -> int:
+    layout = Layout.rootless(str(tmp_path), 1000)
+    if content is not None:
+        os.makedirs(layout.configuration)
+        Path(layout.manifest).write_text(content)
+    monkeypatch.setattr(_applied_command, "layout_here", lambda: layout)
+    return _host_cli.main(["applied"])
+
+
+def test_applied_is_the_manifest_as_the_last_apply_left_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = {"generation": 3, "resources": [{"kind": "agent", "name": "a/b"}], "claims": [], "digest": "d"}
+    assert applied_here(tmp_path, monkeypatch, json.dumps(manifest)) == 0
+    assert json.loads(capsys.readouterr().out) == manifest
+
+
+def test_host_that_nothing_was_applied_to_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert applied_here(tmp_path, monkeypatch, None) == 0
+    assert json.loads(capsys.readouterr().out)["generation"] == 0
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"generation": "x", "resources": [], "claims": []}'])
+def test_manifest_that_cannot_be_read_is_an_error_and_not_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    assert applied_here(tmp_path, monkeypatch, content) == 1
+    shown = capsys.readouterr()
+    assert (shown.out, "is no manifest" in shown.err) == ("", True)
