@@ -22,8 +22,8 @@ demo: setup ## two machines, a fleet on them, drift and its repair
 	@scripts/demo
 
 .PHONY: test
-test: lint ## lint, then unit, golden, packaging, lab and molecule tests
-	python -m pytest --durations=10 tests/unit tests/golden tests/packaging tests/lab tests/molecule
+test: lint ## lint, then unit, golden, fuzz (short), packaging, lab and molecule tests
+	python -m pytest --durations=10 tests/unit tests/golden tests/fuzz tests/packaging tests/lab tests/molecule
 
 .PHONY: unit golden packaging lab molecule
 unit: setup ## tests of single functions
@@ -36,6 +36,10 @@ lab: setup ## tests on real machines (needs root)
 	python -m pytest --durations=10 tests/lab
 molecule: setup ## molecule scenarios on the lab (needs root)
 	python -m pytest tests/molecule
+
+.PHONY: fuzz
+fuzz: setup ## whatever others may write, for FUZZ_SECONDS=120 a reader
+	@scripts/fuzz
 
 .PHONY: lint
 lint: setup ## every static check

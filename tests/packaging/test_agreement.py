@@ -58,7 +58,7 @@ def test_lock_satisfies_the_project_on_every_python(python: str) -> None:
     assert not wrong, "run make lock"
 
 
-@pytest.mark.parametrize("name", ["dev.lock", "bench.lock"])
+@pytest.mark.parametrize("name", ["dev.lock", "bench.lock", "fuzz.lock"])
 def test_every_locked_package_has_a_hash(name: str) -> None:
     entries = re.split(r"^(?=\S+==)", (PROJECT / "requirements" / name).read_text(), flags=re.MULTILINE)[1:]
     assert entries

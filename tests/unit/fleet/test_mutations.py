@@ -1,4 +1,4 @@
-"""Whatever is in a file: a Fleet in which all holds, or located errors; never another exception."""
+"""Whatever value is in a file: a Fleet in which all holds, or located errors. Whatever text: see tests/fuzz."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from watchbill.errors import UNSHOWABLE, FleetError
+from tests.fuzz.promises import holds, refused_in_place
+from watchbill.errors import FleetError
 from watchbill.fleet import Fleet, load_fleet
 
 from .conftest import GOOD
@@ -36,27 +37,9 @@ def loaded(path: Path, content: bytes) -> Fleet | None:
     try:
         fleet = load_fleet(path)
     except FleetError as error:
-        assert error.problems
-        for problem in error.problems:
-            assert problem.line is not None and problem.line >= 1, problem
-            assert problem.column is not None and problem.column >= 1, problem
-            assert "\n" not in str(problem)
-            assert not (set(problem.render()) - {"\n"}) & UNSHOWABLE
+        refused_in_place(error, {path: content})
         return None
     return fleet
-
-
-def holds(fleet: Fleet) -> None:
-    """Check what everything behind the loader relies on."""
-    for agent in fleet.agents:
-        assert re.fullmatch(r"[a-z]([a-z0-9]|-(?!-))*", agent.name) and len(agent.name) <= 32
-        assert agent.tenant in fleet.tenants and agent.host in fleet.hosts and agent.runtime in fleet.runtimes
-        texts = [agent.model or "", agent.working_directory, *agent.env, *agent.env.values(), *(agent.command or ())]
-        assert not any(set(text) & UNSHOWABLE for text in texts)
-        assert agent.working_directory.startswith(("~", "/")) and ".." not in agent.working_directory.split("/")
-    for host in fleet.hosts.values():
-        assert len(fleet.agents_on(host.name)) <= host.slots
-        assert not host.address.startswith("-") and not re.search(r"\s", host.address)
 
 
 def paths(data: object, here: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
@@ -89,24 +72,6 @@ def test_any_value_anywhere_is_refused_in_place_or_harmless(
     fleet = loaded(file, yaml.safe_dump(data, allow_unicode=True).encode("utf-8", "replace"))
     if fleet is not None:
         holds(fleet)
-
-
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    at=st.integers(0, len(GOOD)),
-    gone=st.integers(0, 30),
-    new=st.one_of(st.sampled_from(WORDS), st.sampled_from(EVIL), st.text(max_size=10)),
-)
-def test_any_edit_of_the_text_is_refused_in_place_or_harmless(file: Path, at: int, gone: int, new: str) -> None:
-    fleet = loaded(file, (GOOD[:at] + new + GOOD[at + gone :]).encode("utf-8", "surrogatepass"))
-    if fleet is not None:
-        holds(fleet)
-
-
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(content=st.binary(max_size=200))
-def test_any_bytes_are_refused_in_place(file: Path, content: bytes) -> None:
-    assert loaded(file, content) is None
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
