@@ -30,6 +30,7 @@ HINT = "keep it on the host, in the HOME of the agent, and replace it: whoever h
 _COVER = "•"
 _LONG = re.compile(f"[!-~]{{{WORD},}}")
 _PLACEHOLDER = re.compile(r"(?i)your|example|placeholder|redacted|x{5}|\*{3}|\.{3}")
+_DISTINCT = 6  # characters in a prefix that is a part of nothing else
 _LEAST_VARIETY = 8  # different characters, so that a row of zeros is no token
 
 _RUN = re.compile(r"(?<![A-Za-z0-9+/_~.-])[A-Za-z0-9+/_-]{32,200}={0,2}(?![A-Za-z0-9+/_=~-])")
@@ -107,7 +108,8 @@ def _shaped(text: str, shape: Shape) -> Iterator[Secret]:
     for match in shape.compiled.finditer(text):
         word = match.group()
         before = text[match.start() - 1 : match.start()]
-        if word.startswith(shape.part) and before.isascii() and (before.isalnum() or before in ("_", "-")):
+        in_a_word = before.isascii() and (before.isalnum() or before in ("_", "-"))
+        if in_a_word and word.startswith(shape.part) and len(shape.part) < _DISTINCT:
             continue  # the end of another word: "task-" ends in "sk-"
         if len(set(word)) >= _LEAST_VARIETY and not _PLACEHOLDER.search(word):
             yield Secret(match.start(), match.end(), shape.kind)

@@ -32,9 +32,9 @@ class Case:
     file: str = "fleet.yaml"
 
 
-def content(data: bytes | str, code: str, line: int = 1, column: int = 1) -> Case:
-    """Return the case of one file with this content."""
-    return Case(lambda folder: _write(folder / "fleet.yaml", data), code, line, column)
+def content(data: bytes | str | Callable[[], bytes | str], code: str, line: int = 1, column: int = 1) -> Case:
+    """Return the case of one file with this content, which is made late where it is large."""
+    return Case(lambda folder: _write(folder / "fleet.yaml", data() if callable(data) else data), code, line, column)
 
 
 def each(count: int, line: str, step: int = 1) -> str:
