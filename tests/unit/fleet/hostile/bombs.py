@@ -223,7 +223,7 @@ CASES: dict[str, Case] = {
     ),
     # schedules
     "more-schedules-than-anybody-has": content(
-        lambda: f"{BASE}schedules:\n" + each(19_000, "  s%d: {{_SCHEDULE}: [mon 09:00-10:00]}"),
+        lambda: f"{BASE}schedules:\n" + each(19_000, f"  s%d: {{{_SCHEDULE}: [mon 09:00-10:00]}}"),
         "too-long",
         FIRST + 1,
         3,
