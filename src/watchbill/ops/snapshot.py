@@ -179,11 +179,17 @@ def _from_json(data: Any) -> Snapshot:
     """Return a snapshot from plain data. Raises ValueError, KeyError or TypeError for what is none."""
     if data["kind"] != _KIND or data["format_version"] != FORMAT_VERSION:
         raise ValueError("its kind or format is another")
+    from watchbill.fleet import source
+
     files: dict[str, bytes] = {}
+    if len(data["files"]) > source.MAX_FILES:
+        raise ValueError(f"it has more than {source.MAX_FILES} files")
     for name, content in map(_file_from_json, data["files"]):
         if name in files:
             raise ValueError(f"it has {name} twice")
         files[name] = content
+    if sum(map(len, files.values())) > source.MAX_BYTES:
+        raise ValueError(f"its files are larger than {source.MAX_BYTES >> 20} MiB")
     folders = {parent.as_posix() for name in files for parent in PurePosixPath(name).parents}
     for name in sorted(folders & files.keys()):
         raise ValueError(f"{name} is a file and a folder in it")

@@ -141,11 +141,13 @@ def test_only_its_owner_may_read_a_snapshot(target: Target, tmp_path: Path) -> N
         {"files": [entry("fleet.yaml", "a"), entry("a\x1b[31m.yaml", "b")]},
         {"files": [entry("fleet.yaml", "a"), entry("a\udcff.yaml", "b")]},
         {"files": [entry("fleet.yaml", "a"), entry("x" * 256, "b")]},
+        {"files": [entry("fleet.yaml", "a"), *(entry(f"f{number}", "") for number in range(1000))]},
+        {"files": [entry("fleet.yaml", "a"), entry("b", "x" * (4 << 20))]},
         {"files": [entry("deep/fleet.yaml", "a")], "top": "deep/fleet.yaml"},
         {"hosts": [{"host": "h", "applied": [], "problem": None}]},
         {"hosts": [{"host": "h", "applied": {"resources": [{}]}, "problem": None}]},
     ],
-    ids=str,
+    ids=lambda change: str(change)[:80],
 )
 def test_what_is_no_snapshot_is_refused_before_anything_is_written(
     target: Target, tmp_path: Path, change: dict[str, Any]
