@@ -177,10 +177,10 @@ def _none(path: Path, why: str) -> OperationError:
 
 def _from_json(data: Any) -> Snapshot:
     """Return a snapshot from plain data. Raises ValueError, KeyError or TypeError for what is none."""
-    if data["kind"] != _KIND or data["format_version"] != FORMAT_VERSION:
-        raise ValueError("its kind or format is another")
     from watchbill.fleet import source
 
+    if data["kind"] != _KIND or data["format_version"] != FORMAT_VERSION:
+        raise ValueError("its kind or format is another")
     files: dict[str, bytes] = {}
     if len(data["files"]) > source.MAX_FILES:
         raise ValueError(f"it has more than {source.MAX_FILES} files")
