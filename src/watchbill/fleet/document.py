@@ -45,7 +45,7 @@ class Scalar(Mark):
 
 @dataclass(slots=True)
 class Node:
-    """Where a mapping or list stands, and what is in it. A `broken` value already has its problem."""
+    """Where a mapping or list stands, and what is in it; or a `broken` value of any kind, which has its problem."""
 
     mark: Mark
     broken: bool = False

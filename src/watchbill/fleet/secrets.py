@@ -11,10 +11,11 @@ import base64
 import binascii
 import math
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
 from watchbill.errors import Problem
@@ -22,9 +23,10 @@ from watchbill.fleet.source import Mark, Source
 from watchbill.fleet.tokens import TEXTS, WORD, WORDS, Shape
 
 if TYPE_CHECKING:
-    from watchbill.fleet.document import Document
+    from watchbill.fleet.document import Document, Respelled
 
 MAX_FOUND = 100
+CODE = "secret-in-file"
 HINT = "keep it on the host, in the HOME of the agent, and replace it: whoever has read the file has it"
 
 _COVER = "•"
@@ -57,31 +59,41 @@ class Secret:
 
 
 def check(document: Document) -> None:
-    """Add a problem for each secret in the files of a fleet."""
-    for mark, kind in _places(document):
-        message = f"this looks like {kind}, and no file of a fleet may hold one"
-        document.add(mark.problem("secret-in-file", message, HINT, excerpt=False))
+    """Add a problem for each secret in the files of a fleet, up to MAX_FOUND for each file."""
+    for problem in _problems(document):
+        document.add(problem)
 
 
-def _places(document: Document) -> Iterator[tuple[Mark, str]]:
-    """Yield place and kind of each secret in all files of a fleet, and in values that are spelled otherwise there."""
-    seen: set[tuple[Source, int]] = set()
+def _problems(document: Document) -> Iterator[Problem]:
+    lines: set[tuple[Source, int]] = set()
     for source in document.all_sources():
         for secret in _secrets(document, source):
             line = source.text.count("\n", 0, secret.start) + 1
             column = secret.start - source.text.rfind("\n", 0, secret.start)
-            seen.add((source, line))
-            yield Mark(line, column, source=source), secret.kind
-    for value, mark, last in document.respelled:
-        found = find(value)
-        if found and mark.source and not any((mark.source, line) in seen for line in range(mark.line, last + 1)):
-            yield mark, found[0].kind
+            lines.add((source, line))
+            yield _problem(Mark(line, column, source=source), secret)
+    for (_, mark, last), secret in _in_respelled(document):
+        if mark.source and not any((mark.source, line) in lines for line in range(mark.line, last + 1)):
+            yield _problem(mark, secret)
+
+
+def _problem(mark: Mark, secret: Secret) -> Problem:
+    message = f"this looks like {secret.kind}, and no file of a fleet may hold one"
+    return mark.problem(CODE, message, HINT, excerpt=False)
 
 
 def _secrets(document: Document, source: Source) -> list[Secret]:
     if source not in document.secrets:
         document.secrets[source] = find(source.text, shapeless=source.is_written)
     return document.secrets[source]
+
+
+def _in_respelled(document: Document) -> Iterator[tuple[Respelled, Secret]]:
+    """Yield the values that are spelled otherwise in their file, and are secrets as they are meant."""
+    values = [one.value for one in document.respelled]
+    starts = list(accumulate((len(value) + 1 for value in values), initial=0))
+    for secret in find("\n".join(values)):
+        yield document.respelled[bisect_right(starts, secret.start) - 1], secret
 
 
 def find(text: str, *, shapeless: bool = True) -> list[Secret]:
@@ -125,8 +137,8 @@ def _is_random(text: str, run: re.Match[str]) -> bool:
     kinds = _KINDS.findall(word)
     if len(kinds) < _LEAST_TURNS * len(word) or word.lower() == word or word.upper() == word:
         return False
-    line = text[text.rfind("\n", 0, run.start()) + 1 : run.start()]
-    if _PUBLIC.search(line[-200:].rsplit(" ", 1)[-1] + word[:8]) or _PLACEHOLDER.search(word):
+    before = text[max(0, run.start() - 200) : run.start()]
+    if _PUBLIC.search(re.split(r"\s", before)[-1] + word[:8]) or _PLACEHOLDER.search(word):
         return False
     return _bits(word) >= _LEAST_BITS and not _is_encoded_text(word)
 
@@ -149,30 +161,48 @@ _FROM_URL = str.maketrans("-_", "+/")
 
 
 def covered(document: Document, problems: Sequence[Problem]) -> list[Problem]:
-    """Return problems that show nothing of a secret that is in one of the files."""
+    """Return problems that show nothing of a secret that is in one of the files.
+
+    Where a file is full of secrets, they are all that is told.
+    """
+    sources = document.all_sources()
+    if any(len(_secrets(document, source)) >= MAX_FOUND for source in sources):
+        told = [problem for problem in problems if problem.code == CODE]
+        return told or list(islice(_problems(document), MAX_FOUND))
     pieces = {
         piece.strip()
-        for source in document.all_sources()
+        for source in sources
         for secret in _secrets(document, source)
         for piece in source.text[secret.start : secret.end].split("\n")
     }
-    for value, mark, last in document.respelled:
-        if find(value) and mark.source:
-            lines = mark.source.lines[mark.line - 1 : last]
-            pieces |= {value, lines[0][mark.column - 1 :].strip(), *(line.strip() for line in lines[1:])}
+    for (value, mark, last), _ in _in_respelled(document):
+        lines = mark.source.lines[mark.line - 1 : last] if mark.source else [""]
+        pieces |= {value, lines[0][mark.column - 1 :].strip(), *(line.strip() for line in lines[1:])}
     words = sorted((piece for piece in pieces if len(piece) > 3), key=len, reverse=True)
-    return [_covered(problem, words) for problem in problems] if words else list(problems)
-
-
-def _covered(problem: Problem, words: Sequence[str]) -> Problem:
-    excerpt = None if problem.excerpt is None else _cover(problem.excerpt, words)
-    return replace(problem, message=_cover(problem.message, words), hint=_cover(problem.hint, words), excerpt=excerpt)
+    if not words:
+        return list(problems)
+    excerpts = {problem.excerpt: _cover(problem.excerpt, words) for problem in problems if problem.excerpt is not None}
+    return [
+        replace(
+            problem,
+            message=_cover_cut(problem.message, words),
+            hint=_cover_cut(problem.hint, words),
+            excerpt=None if problem.excerpt is None else excerpts[problem.excerpt],
+        )
+        for problem in problems
+    ]
 
 
 def _cover(text: str, words: Iterable[str]) -> str:
-    """Return a text with the words covered, also where an ellipsis cuts them."""
+    """Return a text with the words covered; it is as long as before."""
     for word in words:
         text = text.replace(word, _COVER * len(word))
+    return text
+
+
+def _cover_cut(text: str, words: Iterable[str]) -> str:
+    """Return a message with the words covered, also where an ellipsis cuts them."""
+    text = _cover(text, words)
     for end in (index for index, letter in enumerate(text) if letter == "…"):
         longest = max((_overlap(text[:end], word) for word in words), default=0)
         text = text[: end - longest] + _COVER * longest + text[end:]

@@ -322,6 +322,14 @@ def test_whatever_else_is_wrong_the_secret_is_not_shown(mistake: str, tmp_path: 
     assert not shows(error, "hunter2hunter2" if mistake == "password-cut" else SECRET)
 
 
+@pytest.mark.parametrize("mistake", ["", "x: !t y\n", "x: [\n"], ids=["right", "wrong", "no-yaml"])
+def test_of_a_file_full_of_secrets_nothing_else_is_told(mistake: str, tmp_path: Path) -> None:
+    keys = "".join(f"# {n} {some(ALNUM, 48, seed=n)}\n" for n in range(300))
+    error = refused(written(tmp_path, GOOD + keys + f"k: {SECRET}, x: y\n" + mistake))
+    assert [problem.code for problem in error.problems] == ["secret-in-file"] * 100
+    assert not shows(error, SECRET)
+
+
 def test_looking_for_secrets_takes_a_tenth_of_a_second_in_a_large_fleet() -> None:
     hosts = "".join(
         f"  h{n}: {{address: 10.0.{n // 250}.{n % 250}, slots: 9, connect: {{host_key: {HOST_KEY}}}}}\n"

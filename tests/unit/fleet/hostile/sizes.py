@@ -82,5 +82,14 @@ CASES: dict[str, Case] = {
         FIRST,
         4,
     ),
+    "tokens-everywhere": content(
+        lambda: f"{BASE}# {'gh' + 'p_q3uIFhmcVmPv4oGZQd4dfXOmiKLQKI0RQjyZ ' * 90_000}\n", "secret-in-file", FIRST, 3
+    ),
+    "words-like-tokens-everywhere": content(
+        lambda: f"{BASE}#{' q3uIFhmcVmPv4oGZQd4dfXOm-iKLQKI0RQjyZ' * 90_000}\n", "secret-in-file", FIRST, 3
+    ),
+    "escapes-everywhere": content(
+        lambda: BASE + "x:\n" + each(19_000, '  p%d: ["\\x61\\x62", "\\x63", "a\\\n  b"]'), "unknown-key", FIRST
+    ),
     "names-that-are-none": content(lambda: BASE + "projects:\n" + each(SECTION, "  P%d: {}"), "bad-name", FIRST + 1, 3),
 }
