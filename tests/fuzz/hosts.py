@@ -59,6 +59,14 @@ HEARTBEAT: dict[str, Any] = {
     "started_boottime": 800.0, "drain_boottime": 950.0, "quick_ends": 1, "restart_done": "r1",
     "schedule": {"name": "office", "on_watch": True, "until": "2026-11-21T18:00:00Z", "problem": None},
 }  # fmt: skip
+BEAT = {
+    "state": "idle",
+    "source": "stub",
+    "session_id": "life1",
+    "sequence": 7,
+    "evidence": "prompt",
+    "boottime": 900.5,
+}
 OVERRIDE = {"stop": WORD, "pause": None, "watch": {"on": True, **WORD, "until": "2027-01-01T00:00:00Z"}}
 RESTART = {"restart": {"id": "r1", "when": "idle", **WORD}}
 ORDERS = {"name": "office", "backlog_every": 60.0, **WINDOWS}
@@ -72,6 +80,8 @@ def check_heartbeat(content: bytes) -> bool:
     said = read_heartbeat(str(path))
     known = definition(schedule=ORDERS)
     row = condition(known, said, "active", "active", ended=False)
+    # Only who answered is healthy, and an answer has a time.
+    assert not row["healthy"] or (type(said["beat_boottime"]) in (int, float) and math.isfinite(said["beat_boottime"]))
     row |= hours(known, None, said.get("schedule"))
     row["note"] = problem(said.get("schedule"))
     _is_shown(row)
@@ -219,6 +229,6 @@ TARGETS = [
     Target("roster", check_roster, _json(roster(*AGENTS))),
     Target("definition", check_definition, _json(definition(), definition(schedule=ORDERS, skills=["a"], alias="Ada"))),
     Target("environment", check_environment, (format_environment(ENVIRONMENT).decode(),)),
-    Target("beat", check_beat, tuple(f"beat {text}" for text in map(json.dumps, (HEARTBEAT, {"state": "working"})))),
+    Target("beat", check_beat, tuple(f"beat {json.dumps(beat)}" for beat in (BEAT, {"state": "working"}))),
     Target("schedule", check_schedule, _json(WINDOWS, BACKLOG, {"policy": "always-on"}, {"policy": "manual"})),
 ]

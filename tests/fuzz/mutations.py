@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -21,6 +24,13 @@ EVIL = [
 ]  # fmt: skip
 TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|[\w./~+-]+|\n *| +|.', re.DOTALL)
 LARGEST = 100_000
+ODD: list[Any] = [
+    None, True, False, 0, -1, 1, 0.5, math.nan, math.inf, -math.inf, 1e308, 2**63, 10**400, "", " ", "a\nb", "\0",
+    "\x1b[31m", "\u202e", "\ud800", "`x`", "<b>", '"', "../x", "/etc/passwd", "x" * 5000, [], {}, [[]], [None],
+    {"a": 1},
+]  # fmt: skip
+JSON = re.compile(r"\A(beat )?(?=[\[{])|#---- edit\n")
+"""Where the JSON of an input begins, if it has any."""
 
 Change = Callable[[st.DrawFn, str, Sequence[str]], str]
 
@@ -33,12 +43,14 @@ def inputs(target: Target) -> st.SearchStrategy[bytes]:
 @st.composite
 def _changed(draw: st.DrawFn, target: Target) -> bytes:
     text = draw(st.sampled_from(target.seeds))
+    # Most changes of a text make it no JSON any more, and then nothing behind its parser is tried.
+    changes = draw(st.sampled_from([CHANGES, (_value,), (_value,)])) if JSON.search(text) else CHANGES
     for _ in range(draw(st.integers(0, 4))):
-        text = draw(st.sampled_from(CHANGES))(draw, text, target.seeds)[:LARGEST]
+        text = draw(st.sampled_from(changes))(draw, text, target.seeds)[:LARGEST]
     if target.amend is not None and draw(st.booleans()):
         text = target.amend(text)
     content = text.encode("utf-8", "surrogatepass")
-    if draw(st.integers(0, 15)) == 15:
+    if changes is CHANGES and draw(st.integers(0, 15)) == 15:
         at = draw(st.integers(0, len(content)))
         content = content[:at] + draw(st.binary(min_size=1, max_size=4)) + content[at + draw(st.integers(0, 4)) :]
     return content
@@ -89,4 +101,39 @@ def _splice(draw: st.DrawFn, text: str, seeds: Sequence[str]) -> str:
     return text[: draw(st.integers(0, len(text)))] + other[draw(st.integers(0, len(other))) :]
 
 
-CHANGES: tuple[Change, ...] = (_lines, _lines, _word, _word, _word, _character, _splice)
+def _value(draw: st.DrawFn, text: str, seeds: Sequence[str]) -> str:
+    """Change, rename or remove one value of JSON; of anything else change a word."""
+    start = JSON.search(text)
+    try:
+        data = json.loads(text[start.end() :]) if start else None
+    except (ValueError, RecursionError):
+        data = None
+    places = list(_places(data))
+    if start is None or not places:
+        return _word(draw, text, seeds)
+    container, key = places[draw(st.integers(0, len(places) - 1))]
+    how = draw(st.sampled_from(["replace", "replace", "replace", "borrow", "rename", "remove"]))
+    value = container[key]
+    if how in ("rename", "remove"):
+        del container[key]
+    if how == "rename" and isinstance(container, dict):
+        container[draw(st.sampled_from([odd for odd in ODD if isinstance(odd, str)]))] = value
+    elif how == "borrow":
+        other, name = places[draw(st.integers(0, len(places) - 1))]
+        container[key] = json.loads(json.dumps(other[name]))
+    elif how == "replace":
+        container[key] = draw(st.sampled_from(ODD) | st.text(max_size=6) | st.integers() | st.floats())
+    return text[: start.end()] + json.dumps(data)
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield every container of some data, with each of its keys."""
+    rest = [value]
+    while rest:
+        one = rest.pop()
+        for key in list(one) if isinstance(one, dict) else range(len(one)) if isinstance(one, list) else ():
+            yield one, key
+            rest.append(one[key])
+
+
+CHANGES: tuple[Change, ...] = (_lines, _lines, _word, _word, _word, _value, _character, _splice)

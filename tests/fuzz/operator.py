@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter
 
 from tests.unit.edit.writer import Writer
 from watchbill.errors import FleetError, OperationError, WatchbillError
@@ -67,8 +70,8 @@ def check_edit(content: bytes) -> bool:
         function, words = json.loads(asked)
         change, section = EDITS[function]
         name = words.pop("name")
-        assert isinstance(name, str)
-    except (ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError):
+        require_types(change, name, words)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return False
     path = fleets.FOLDER / "edited.yaml"
     path.write_bytes(text)
@@ -86,6 +89,15 @@ def check_edit(content: bytes) -> bool:
     assert before is not None and after is not None
     expect_only(function, section, name, before, after)
     return True
+
+
+def require_types(change: Callable[..., Any], name: Any, words: Mapping[str, Any]) -> None:
+    """Raise TypeError or ValueError for words that no command line hands over: too many, too few, of other types."""
+    inspect.signature(change).bind(Path(), name, **words)
+    TypeAdapter(str).validate_python(name, strict=True)
+    types = get_type_hints(change)
+    for word, value in words.items():
+        TypeAdapter(types[word]).validate_python(value, strict=True)
 
 
 def data_of(path: Path) -> dict[str, Any] | None:
