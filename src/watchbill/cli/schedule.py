@@ -52,7 +52,8 @@ def schedule(
     """
     from watchbill.ops.schedule import schedule as look
 
-    found = look(options.target(), _instant(at), zone=_zone(timezone), week=week, team=team)
+    zone = _zone(timezone)
+    found = look(options.target(), _instant(at, zone), zone=zone, week=week, team=team)
     if options.as_json:
         print_json(found.to_json())
         return
@@ -61,11 +62,11 @@ def schedule(
     print_watches(console(), found)
 
 
-def _instant(at: str | None) -> float:
+def _instant(at: str | None, zone: ZoneInfo | None) -> float:
     from watchbill.ops.until import parse_at
 
     now = datetime.datetime.now(datetime.UTC)
-    return now.timestamp() if at is None else parse_at(at, now).timestamp()
+    return now.timestamp() if at is None else parse_at(at, now, zone).timestamp()
 
 
 def _zone(name: str | None) -> ZoneInfo | None:

@@ -33,12 +33,12 @@ def parse_until(text: str, now: datetime.datetime) -> datetime.datetime:
     return whole
 
 
-def parse_at(text: str, now: datetime.datetime) -> datetime.datetime:
+def parse_at(text: str, now: datetime.datetime, zone: datetime.tzinfo | None = None) -> datetime.datetime:
     """Return the instant that `text` means, past or to come: as in parse_until, ``2h`` is in two hours.
 
-    Raises OperationError for what is no time or does not exist.
+    Times without a zone are those of `zone`, None for this machine's clock. Raises OperationError for what is no time or does not exist.
     """
-    return _read(text.strip(), now)
+    return _read(text.strip(), now, zone)
 
 
 def written(end: datetime.datetime) -> str:
@@ -46,9 +46,9 @@ def written(end: datetime.datetime) -> str:
     return end.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _read(text: str, now: datetime.datetime) -> datetime.datetime:
+def _read(text: str, now: datetime.datetime, zone: datetime.tzinfo | None = None) -> datetime.datetime:
     if clock := _CLOCK.fullmatch(text):
-        return _next(datetime.time(int(clock[1]), int(clock[2])), text, now)
+        return _next(datetime.time(int(clock[1]), int(clock[2])), text, now, zone)
     if span := _DURATION.fullmatch(text):
         days, hours, minutes, seconds = (int(number or 0) for number in span.groups())
         return now + datetime.timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
@@ -57,24 +57,24 @@ def _read(text: str, now: datetime.datetime) -> datetime.datetime:
             moment = datetime.datetime.fromisoformat(text)
         except ValueError as error:
             raise _refused(text, "does not exist") from error
-        return moment if match[1] else _here(moment, text)
+        return moment if match[1] else _here(moment, text, zone)
     raise _refused(text, "is no time")
 
 
-def _next(clock: datetime.time, text: str, now: datetime.datetime) -> datetime.datetime:
-    """Return the next instant after `now` at which the clock of this machine shows `clock`."""
-    today = now.astimezone().date()
+def _next(clock: datetime.time, text: str, now: datetime.datetime, zone: datetime.tzinfo | None) -> datetime.datetime:
+    """Return the next instant after `now` at which the clock of `zone` shows `clock`."""
+    today = now.astimezone(zone).date()
     for days in (0, 1):
-        end = _here(datetime.datetime.combine(today + datetime.timedelta(days=days), clock), text)
+        end = _here(datetime.datetime.combine(today + datetime.timedelta(days=days), clock), text, zone)
         if end > now:
             return end
     raise AssertionError("a time of tomorrow is not past")
 
 
-def _here(moment: datetime.datetime, text: str) -> datetime.datetime:
-    """Return the instant at which the clock of this machine shows `moment`: the second one, where there are two."""
-    end = moment.replace(fold=1).astimezone(datetime.UTC)
-    if end.astimezone().replace(tzinfo=None) != moment:
+def _here(moment: datetime.datetime, text: str, zone: datetime.tzinfo | None) -> datetime.datetime:
+    """Return the instant at which the clock of `zone` shows `moment`: the second one, where there are two."""
+    end = moment.replace(fold=1, tzinfo=zone).astimezone(datetime.UTC)
+    if end.astimezone(zone).replace(tzinfo=None) != moment:
         raise _refused(text, f"does not exist: the clocks jump over it on {moment:%Y-%m-%d}")
     return end
 

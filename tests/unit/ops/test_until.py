@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -135,3 +136,11 @@ def test_instant_to_look_at_may_be_past_or_far_away(text: str, at: str) -> None:
 def test_instant_that_is_none_is_refused() -> None:
     with pytest.raises(OperationError, match="is no time"):
         parse_at("tomorrow", datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    ("text", "at"), [("18:00", "2026-11-23T23:00:00Z"), ("2026-07-01T18:00", "2026-07-01T22:00:00Z")]
+)
+def test_instant_to_look_at_is_of_the_zone_that_is_shown(text: str, at: str) -> None:
+    zone = ZoneInfo("America/New_York")
+    assert written(parse_at(text, datetime.fromisoformat("2026-11-23T14:30:00Z"), zone)) == at
