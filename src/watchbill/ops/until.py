@@ -36,7 +36,8 @@ def parse_until(text: str, now: datetime.datetime) -> datetime.datetime:
 def parse_at(text: str, now: datetime.datetime, zone: datetime.tzinfo | None = None) -> datetime.datetime:
     """Return the instant that `text` means, past or to come: as in parse_until, ``2h`` is in two hours.
 
-    Times without a zone are those of `zone`, None for this machine's clock. Raises OperationError for what is no time or does not exist.
+    Times without a zone are those of `zone`, None for this machine's clock. Raises OperationError for what is no time,
+    or does not exist.
     """
     return _read(text.strip(), now, zone)
 
