@@ -18,6 +18,8 @@ from watchbill.cli.output import print_error, unexpected
 from watchbill.errors import OperationError, WatchbillError
 
 INTERRUPTED = 130
+# Whoever read the output has left: what a shell says of a program that SIGPIPE ended.
+UNREAD = 141
 SECTIONS = {
     "Start": ("init",),
     "Look": ("validate", "render", "plan", "drift", "ps", "show", "logs", "schedule", "placement"),
@@ -133,6 +135,7 @@ def run(arguments: Sequence[str]) -> int:
     as_json = "--json" in _until_double_dash(arguments)
     try:
         code = app(args=list(arguments), standalone_mode=False, prog_name="watchbill")
+        sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except WatchbillError as error:
         print_error(error, as_json=as_json)
@@ -142,6 +145,8 @@ def run(arguments: Sequence[str]) -> int:
         with contextlib.suppress(OSError):
             print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        return UNREAD
     except Exception as error:  # noqa: BLE001 - the last line of defence: a mistake of ours is one line, too
         print_error(unexpected(error), as_json=as_json)
     return 1

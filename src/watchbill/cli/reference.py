@@ -23,6 +23,7 @@ AGENT is `tenant/name`; the bare name is enough where it is unique in the fleet.
 | 1 | error: bad file or usage, refused, failed, or a host could not be asked |
 | 2 | `plan`, `drift`: something differs |
 | 130 | interrupted |
+| 141 | whoever read the output has left |
 
 | variable | meaning |
 | --- | --- |
