@@ -41,9 +41,10 @@ def become(argv: t.Sequence[str], tenant_home: str, environment: dict[str, str])
     :raises OSError: it cannot be started; ``filename`` names it.
     """
     program = expand(argv[0], tenant_home)
-    # Python ignores these, and what is ignored stays so: pipes of the agent's own would not end with their readers.
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
+    # What is ignored stays so in the program, and Python ignores SIGPIPE: pipes of the agent would not end with readers.
+    for number in signal.valid_signals():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     try:
         os.execvpe(program, [program, *argv[1:]], environment)  # noqa: S606 -- argv only
     except OSError as error:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,10 @@ def run(home: Path, env: dict[str, str], argv: list[str], **launch: Any) -> subp
         text=True,
         check=False,
     )
+
+
+def ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def pages(home: Path) -> tuple[Path, Path]:
@@ -129,7 +135,9 @@ def test_arguments_reach_the_program_as_they_are(tmp_path: Path) -> None:
     assert json.loads(done.stdout) == words
 
 
-def test_program_ignores_no_signal_that_it_did_not_choose_to(tmp_path: Path) -> None:
+def test_program_ignores_no_signal_that_it_did_not_choose_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The child inherits it, as from a session that was started in the background.
+    monkeypatch.setattr(subprocess, "run", partial(subprocess.run, preexec_fn=ignore_interrupts))
     assert run(tmp_path, {}, ["grep", "SigIgn", "/proc/self/status"]).stdout.split() == ["SigIgn:", "0" * 16]
 
 
