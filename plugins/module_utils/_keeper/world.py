@@ -41,7 +41,7 @@ def become(argv: t.Sequence[str], tenant_home: str, environment: dict[str, str])
     :raises OSError: it cannot be started; ``filename`` names it.
     """
     program = expand(argv[0], tenant_home)
-    # What is ignored stays so in the program, and Python ignores SIGPIPE: pipes of the agent would not end with readers.
+    # What is ignored stays so, and Python ignores SIGPIPE: pipes of the agent would not end with their readers.
     for number in signal.valid_signals():
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
