@@ -138,7 +138,9 @@ def test_arguments_reach_the_program_as_they_are(tmp_path: Path) -> None:
 def test_program_ignores_no_signal_that_it_did_not_choose_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The child inherits it, as from a session that was started in the background.
     monkeypatch.setattr(subprocess, "run", partial(subprocess.run, preexec_fn=ignore_interrupts))
-    assert run(tmp_path, {}, ["grep", "SigIgn", "/proc/self/status"]).stdout.split() == ["SigIgn:", "0" * 16]
+    _, ignored = run(tmp_path, {}, ["grep", "SigIgn", "/proc/self/status"]).stdout.split()
+    # 32 and 33 are glibc's own: its posix_spawn has children ignore them, and nobody can change that.
+    assert int(ignored, 16) & ~(0b11 << 31) == 0
 
 
 def test_program_in_the_home_of_the_tenant_is_found(tmp_path: Path) -> None:
