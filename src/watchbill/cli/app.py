@@ -147,6 +147,11 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return UNREAD
+    except SystemExit as end:
+        # Where an answer is larger than a buffer, click hears of it before us and exits with 1.
+        if isinstance(end.__context__, BrokenPipeError):
+            return UNREAD
+        raise
     except Exception as error:  # noqa: BLE001 - the last line of defence: a mistake of ours is one line, too
         print_error(unexpected(error), as_json=as_json)
     return 1

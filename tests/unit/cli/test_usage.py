@@ -173,8 +173,9 @@ def test_full_disk_is_no_mistake_of_ours(here: Path) -> None:
         assert "internal" not in done.stderr and "Traceback" not in done.stderr
 
 
-def test_reader_that_leaves_early_is_told_nothing(here: Path) -> None:
-    words = shlex.join([sys.executable, "-m", "watchbill", "placement", "--json"])
+@pytest.mark.parametrize("python", [[], ["-u"]], ids=["buffered", "unbuffered"])
+def test_reader_that_leaves_early_is_told_nothing(here: Path, python: list[str]) -> None:
+    words = shlex.join([sys.executable, *python, "-m", "watchbill", "placement", "--json"])
     command = f"{{ {words}; echo $? >&2; }} | :"
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("", "141\n")
