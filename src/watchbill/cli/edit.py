@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchbill.cli.options import Options, command, completed, group
+from watchbill.cli.options import Options, command, complete_team, completed, group
 from watchbill.cli.output import print_json
 from watchbill.errors import OperationError
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from watchbill.edit.outcome import Edited
 
 SHARED = ("file", "as_json")
-
 
 agent = group(
     "Agents in the file: comments and order stay, and nothing is written that would be wrong.\n\n"
@@ -37,7 +36,6 @@ project = group(
 
 _agents = completed(lambda fleet: [entry.name for entry in fleet.roster])
 _hosts = completed(lambda fleet: fleet.hosts)
-_teams = completed(lambda fleet: fleet.teams)
 _schedules = completed(lambda fleet: fleet.schedules)
 
 
@@ -55,7 +53,7 @@ NewName = Annotated[str, typer.Argument(metavar="NAME", help="The new name")]
 HostName = Annotated[str, typer.Argument(metavar="HOST", help="A host of the file", autocompletion=_hosts)]
 Team = Annotated[
     str | None,
-    typer.Option("--team", metavar="TEAM", help="Whose it is [default: the only team]", autocompletion=_teams),
+    typer.Option("--team", metavar="TEAM", help="Whose it is [default: the only team]", autocompletion=complete_team),
 ]
 Schedule = Annotated[
     str | None,

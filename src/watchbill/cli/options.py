@@ -76,11 +76,6 @@ def complete_agent(context: typer.Context, incomplete: str) -> list[str]:
     )
 
 
-def complete_team(context: typer.Context, incomplete: str) -> list[str]:
-    """Return the teams of the fleet."""
-    return _known(context, lambda fleet: [team for team in fleet.teams if team.startswith(incomplete)])
-
-
 def completed(names: Callable[[Any], Iterable[str]]) -> Callable[[typer.Context, str], list[str]]:
     """Return what completes a word with those of some names out of the fleet that begin with it."""
 
@@ -88,6 +83,9 @@ def completed(names: Callable[[Any], Iterable[str]]) -> Callable[[typer.Context,
         return [name for name in _known(context, lambda fleet: list(names(fleet))) if name.startswith(incomplete)]
 
     return complete
+
+
+complete_team = completed(lambda fleet: fleet.teams)
 
 
 def _known(context: typer.Context, names: Callable[[Any], list[str]]) -> list[str]:

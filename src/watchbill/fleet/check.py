@@ -73,6 +73,12 @@ def _entries(document: Document, section: str) -> Iterator[tuple[Path, dict[str,
             yield (section, key), entry
 
 
+def _owner(document: Document, path: Path) -> str:
+    """Return whose reference it is: ``team "app"``, ``agent "coder"``."""
+    owner, _ = describe(document, path)
+    return owner.replace("roster entry", "agent")
+
+
 _REFERENCES = (
     ("teams", ("tenant",), "tenant", "belongs to"),
     ("projects", ("team",), "team", "belongs to"),
@@ -96,9 +102,7 @@ def _references(document: Document) -> None:
                 value = value.get(key) if isinstance(value, dict) else None
             if not isinstance(value, str) or value in known or document.is_broken((*path, *keys)):
                 continue
-            owner, _ = describe(document, path)
-            owner = owner.replace("roster entry", "agent")
-            message = f'{owner} {verb} {kind} "{shorten(value)}", which does not exist'
+            message = f'{_owner(document, path)} {verb} {kind} "{shorten(value)}", which does not exist'
             hint = document.suggest_of(f"{kind}s", value, known)
             document.add(document.problem(f"unknown-{kind}", message, (*path, *keys), hint=hint))
 
@@ -112,8 +116,7 @@ def _role_names(document: Document) -> None:
             value = entry.get(key)
             if not isinstance(value, str) or value in known or document.is_broken((*path, key)):
                 continue
-            owner, _ = describe(document, path)
-            message = f'{owner.replace("roster entry", "agent")} {verb} role "{shorten(value)}", which does not exist'
+            message = f'{_owner(document, path)} {verb} role "{shorten(value)}", which does not exist'
             hint = document.suggest(value, known) or f"write it under roles; the library has {', '.join(role_names())}"
             document.add(document.problem("unknown-role", message, (*path, key), hint=hint))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from watchbill.fleet.document import Document
-from watchbill.fleet.roster import agent_names, lineage, tenant_of
+from watchbill.fleet.roster import lineage, tenant_of
 from watchbill.fleet.translate import Typed
 from watchbill.fleet.words import listed
 
@@ -27,7 +27,7 @@ def check(document: Document, typed: Typed) -> None:
             entry = spec.roster[index]
             for role in set(lineage(spec, entry.role)) & filled.keys():
                 if entry.enabled:
-                    filled[role].extend([index] * len(agent_names(entry)))
+                    filled[role].extend([index] * (entry.count or 1))
                 else:
                     disabled[role].append(entry.name)
         _report(document, typed, tenant, filled, disabled)

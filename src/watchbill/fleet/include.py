@@ -78,12 +78,7 @@ class _Reader:
     def read_top(self, name: str, real: Path, text: str) -> None:
         """Fill the document from its top file. Raises GaveUp where that is no mapping."""
         top = self._parse(name, real, text, ())
-        self.document.data, self.document.root = dict(top.data), top.node
-        for section in MERGED:
-            # Included entries are added to what the top file has: that must not change what was read.
-            value = self.document.data.get(section)
-            if isinstance(value, (dict, list)):
-                self.document.data[section] = value.copy()
+        self.document.data, self.document.root = top.data, top.node
         self._follow(top)
 
     def _parse(self, name: str, real: Path, text: str, including: tuple[Path, ...]) -> _Part:

@@ -13,7 +13,7 @@ from watchbill.fleet.include import inside
 from watchbill.fleet.load import GaveUp, read_yaml
 from watchbill.fleet.model import FleetSpec
 from watchbill.fleet.objects import Role, Skill
-from watchbill.fleet.roster import lineage, roles_of
+from watchbill.fleet.roster import env_of_role, lineage, model_of_role, roles_of, runtime_of_role
 from watchbill.fleet.source import Mark, Source, decode, find_controls
 from watchbill.fleet.translate import Typed
 from watchbill.fleet.words import Refused, shorten
@@ -94,14 +94,11 @@ def _role(spec: FleetSpec, name: str, personas: dict[str, str]) -> Role:
     pages = [library.persona] if library else []
     pages += [personas[one] for one in reversed(names) if one in personas]
     skills = [skill for role in reversed(own) for skill in role.skills]
-    env: dict[str, str] = {}
-    for role in reversed(own):
-        env.update(role.env)
     return Role(
         name=name,
-        runtime=next((role.runtime for role in own if role.runtime), None),
-        model=next((role.model for role in own if role.model), None),
-        env=env,
+        runtime=runtime_of_role(spec, name),
+        model=model_of_role(spec, name),
+        env=env_of_role(spec, name),
         persona="\n".join(pages),
         skills=tuple(dict.fromkeys((*(library.skills if library else ()), *skills))),
         summary=next((role.summary for role in own if role.summary), library.summary if library else ""),

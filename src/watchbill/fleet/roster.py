@@ -43,8 +43,13 @@ def roles_of(spec: FleetSpec, role: str) -> list[RoleSpec]:
 
 def runtime_of(spec: FleetSpec, entry: RosterSpec) -> str | None:
     """Return the runtime of an entry: its own, else that of its role, else the default, else the library's word."""
-    own = entry.runtime or next((role.runtime for role in roles_of(spec, entry.role) if role.runtime), None)
+    own = entry.runtime or runtime_of_role(spec, entry.role)
     return own or spec.defaults.runtime or library_runtime(lineage(spec, entry.role)[-1])
+
+
+def runtime_of_role(spec: FleetSpec, role: str) -> str | None:
+    """Return the runtime that the file names for a role, or for the nearest one that it builds on."""
+    return next((one.runtime for one in roles_of(spec, role) if one.runtime), None)
 
 
 def library_runtime(role: str) -> str | None:
@@ -54,8 +59,12 @@ def library_runtime(role: str) -> str | None:
 
 def model_of(spec: FleetSpec, entry: RosterSpec) -> str | None:
     """Return the model of an entry: its own, else that of its role, else the default."""
-    own = entry.model or next((role.model for role in roles_of(spec, entry.role) if role.model), None)
-    return own or spec.defaults.model
+    return entry.model or model_of_role(spec, entry.role) or spec.defaults.model
+
+
+def model_of_role(spec: FleetSpec, role: str) -> str | None:
+    """Return the model that the file names for a role, or for the nearest one that it builds on."""
+    return next((one.model for one in roles_of(spec, role) if one.model), None)
 
 
 def schedule_of(spec: FleetSpec, entry: RosterSpec) -> str | None:
@@ -73,10 +82,16 @@ def limits_of(spec: FleetSpec, entry: RosterSpec) -> Limits:
 def env_of(spec: FleetSpec, entry: RosterSpec) -> dict[str, str]:
     """Return the environment of an entry, sorted by name: the runtime's, over it the role's, over it its own."""
     runtime = spec.runtimes.get(runtime_of(spec, entry) or "")
-    merged = dict(runtime.env) if runtime else {}
-    for role in reversed(roles_of(spec, entry.role)):
-        merged.update(role.env)
-    return dict(sorted({**merged, **entry.env}.items()))
+    merged = {**(runtime.env if runtime else {}), **env_of_role(spec, entry.role), **entry.env}
+    return dict(sorted(merged.items()))
+
+
+def env_of_role(spec: FleetSpec, role: str) -> dict[str, str]:
+    """Return the environment of a role: what it builds on, over it its own."""
+    merged: dict[str, str] = {}
+    for one in reversed(roles_of(spec, role)):
+        merged.update(one.env)
+    return merged
 
 
 def working_directory_of(spec: FleetSpec, entry: RosterSpec, agent: str) -> str:

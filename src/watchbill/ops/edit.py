@@ -14,11 +14,11 @@ from typing import Any
 from watchbill.edit.change import Change, Insert, Remove, Replace
 from watchbill.edit.draft import Draft, Entry
 from watchbill.edit.outcome import Edited
-from watchbill.errors import UNSHOWABLE, OperationError
+from watchbill.errors import OperationError
 from watchbill.fleet import words
 from watchbill.fleet.floor import ENHANCER, ORCHESTRATOR
 from watchbill.fleet.roster import lineage
-from watchbill.fleet.source import control_message
+from watchbill.fleet.source import control_message, find_unshowable
 
 
 def add_agent(
@@ -197,7 +197,7 @@ def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
     given = {key: value for key, value in fields.items() if value is not None and value != {}}
     for value in given.values():
         for text in (value, *value, *value.values()) if isinstance(value, Mapping) else (value,):
-            control = next((c for c in text if c in UNSHOWABLE), None) if isinstance(text, str) else None
+            control = find_unshowable(text) if isinstance(text, str) else None
             if control is not None:
                 raise OperationError(control_message(control), "type it again, by hand", "control-character")
     return given

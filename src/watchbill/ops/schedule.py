@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from watchbill.errors import OperationError
+from watchbill.ops.until import written
 
 if TYPE_CHECKING:
     from watchbill.fleet import Agent, Schedule
@@ -177,4 +178,4 @@ def _too_far() -> OperationError:
 
 
 def _utc(instant: float) -> str:
-    return datetime.datetime.fromtimestamp(instant, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return written(datetime.datetime.fromtimestamp(instant, datetime.UTC))

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from rich.console import Console
 
 from watchbill.cli.placement import print_places
-from watchbill.errors import FleetError, OperationError
+from watchbill.errors import FleetError, OperationError, Problem
 from watchbill.ops.placement import placement
 from watchbill.ops.target import Target, load_target
 
@@ -64,45 +64,36 @@ def test_table_explains_in_words(company: Target, capsys: pytest.CaptureFixture[
     assert rows["agents/slots:"].endswith("spare 0/6 cordoned")
 
 
-def test_agent_whose_labels_no_host_has_together_is_said_with_its_labels(tmp_path: Path) -> None:
-    (tmp_path / "fleet.yaml").write_text(
-        """\
+def refused(folder: Path, count: int, labels: str) -> Problem:
+    """Return why a fleet of two hosts does not take so many coders with these labels, beside one agent without any."""
+    (folder / "fleet.yaml").write_text(
+        f"""\
 version: 1
-fleet: {name: trial}
-tenants: {studio: {uid: 20001, floor: none}}
+fleet: {{name: trial}}
+tenants: {{studio: {{uid: 20001, floor: none}}}}
 hosts:
-  one: {address: 10.0.0.1, slots: 2, labels: {zone: a}}
-  two: {address: 10.0.0.2, slots: 2, labels: {zone: b, disk: fast}}
-teams: {app: {tenant: studio}}
+  one: {{address: 10.0.0.1, slots: 2, labels: {{zone: a}}}}
+  two: {{address: 10.0.0.2, slots: 9, labels: {{zone: b, disk: fast}}}}
+teams: {{app: {{tenant: studio}}}}
 roster:
-  - {name: coder, count: 2, team: app, role: coder, runtime: stub, place: {labels: {zone: a, disk: fast}}}
+  - {{name: coder, count: {count}, team: app, role: coder, runtime: stub, place: {{labels: {labels}}}}}
+  - {{name: other, team: app, role: coder, runtime: stub}}
 """
     )
     with pytest.raises(FleetError) as caught:
-        load_target(tmp_path / "fleet.yaml")
+        load_target(folder / "fleet.yaml")
     (problem,) = caught.value.problems
+    return problem
+
+
+def test_agent_whose_labels_no_host_has_together_is_said_with_its_labels(tmp_path: Path) -> None:
+    problem = refused(tmp_path, count=2, labels="{zone: a, disk: fast}")
     assert (problem.code, problem.line) == ("no-host", 9)
     assert "zone: a, disk: fast" in problem.message
 
 
 def test_slots_that_run_short_among_some_hosts_are_counted_there(tmp_path: Path) -> None:
-    (tmp_path / "fleet.yaml").write_text(
-        """\
-version: 1
-fleet: {name: trial}
-tenants: {studio: {uid: 20001, floor: none}}
-hosts:
-  one: {address: 10.0.0.1, slots: 2, labels: {zone: a}}
-  two: {address: 10.0.0.2, slots: 9, labels: {zone: b}}
-teams: {app: {tenant: studio}}
-roster:
-  - {name: coder, count: 3, team: app, role: coder, runtime: stub, place: {labels: {zone: a}}}
-  - {name: other, team: app, role: coder, runtime: stub}
-"""
-    )
-    with pytest.raises(FleetError) as caught:
-        load_target(tmp_path / "fleet.yaml")
-    (problem,) = caught.value.problems
+    problem = refused(tmp_path, count=3, labels="{zone: a}")
     assert (problem.code, problem.line) == ("no-slot", 9)
     assert problem.message == "3 agents want a place with zone: a, 2 slots are free (one 2)"
     assert problem.hint.startswith("left out: coder2 ")
