@@ -23,6 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
         from ._keeper.launcher import main as launch
 
         return launch()
+    if len(words) == 3 and words[0] == "hook":
+        from ._keeper.hook import main as tell
+
+        return tell(words[1], words[2])
     if words == ["stub"]:
         from ._runtimes._stub_terminal import main as play
 

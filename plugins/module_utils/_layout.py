@@ -101,6 +101,19 @@ class Layout:
         return "watchbill-host" if self.mode == "system" else self.binaries + "/watchbill-host"
 
     @property
+    def runtimes(self) -> str:
+        """Directory of the programs that are agents, as far as Watchbill installs them: NAME/VERSION/."""
+        return self.library + "/runtimes"
+
+    def runtime(self, name: str, version: str) -> str:
+        """Directory of one version of a runtime."""
+        return f"{self.runtimes}/{name}/{version}"
+
+    def runtime_program(self, name: str, version: str, program: str) -> str:
+        """The program of one version of a runtime."""
+        return f"{self.runtime(name, version)}/bin/{program}"
+
+    @property
     def agents(self) -> str:
         """Directory of all definitions."""
         return self.configuration + "/agents"
@@ -139,6 +152,10 @@ class Layout:
         """Directory of one agent's definition, environment and units."""
         return f"{self.agents}/{tenant}/{agent}"
 
+    def agent_settings(self, tenant: str, agent: str) -> str:
+        """Directory of the settings that one agent's runtime reads."""
+        return f"{self.agent_directory(tenant, agent)}/runtime"
+
     def roster(self, tenant: str) -> str:
         """All agents of one tenant, on all hosts."""
         return f"{self.tenants}/{tenant}/roster.json"
@@ -150,6 +167,14 @@ class Layout:
     def skill(self, tenant: str, skill: str) -> str:
         """Directory of one skill; its page is ``SKILL.md``."""
         return f"{self.tenants}/{tenant}/skills/{skill}"
+
+    def secrets(self, tenant: str) -> str:
+        """Directory of what is secret and the agents of one tenant use."""
+        return f"{self.configuration}/secrets/{tenant}"
+
+    def secret(self, tenant: str, name: str) -> str:
+        """The value of one secret."""
+        return f"{self.secrets(tenant)}/{name}"
 
     def overrides(self, tenant: str) -> str:
         """Directory of the operator's overrides for one tenant."""

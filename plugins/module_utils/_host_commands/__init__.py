@@ -99,9 +99,12 @@ def parser() -> argparse.ArgumentParser:
         command.add_to(commands)
     version = commands.add_parser("version", help="version and digest of the host half")
     version.set_defaults(function=lambda chosen: _version())
-    # These three are dispatched before this parser is asked; here they are for the help, and for who mistypes them.
+    # These are dispatched before this parser is asked; here they are for the help, and for who mistypes them.
     commands.add_parser("keeper", help="keep one agent (what its unit runs)").add_argument("agent", metavar="AGENT")
     commands.add_parser("run", help="become the agent (what its terminal runs)")
+    hook = commands.add_parser("hook", help="tell the keeper what happens (what a runtime's own hooks run)")
+    hook.add_argument("runtime", metavar="RUNTIME")
+    hook.add_argument("event", metavar="EVENT")
     commands.add_parser("stub", help="be an agent without a model")
     return whole
 

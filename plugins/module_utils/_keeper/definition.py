@@ -53,6 +53,7 @@ class Definition(t.NamedTuple):
     project: str | None
     skills: list[str]
     runtime: str
+    model: str | None
     enabled: bool
     start_delay: float
     launch: Launch
@@ -103,6 +104,7 @@ def parse_definition(value: t.Any) -> Definition:
         project=_text_or_none(whole, "project"),
         skills=_words(whole, "skills"),
         runtime=_text(whole, "runtime"),
+        model=_text_or_none(whole, "model"),
         enabled=whole["enabled"],
         start_delay=_seconds(whole, "start_delay", 0.0),
         launch=Launch(argv, _text(launch, "working_directory"), _text(launch, "path"), _text(launch, "term")),

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import typing as t
 
+from .._overrides import seconds_of, timestamp
 from .._plain_files import number, parse_object, read_object, replace_file
 
 FORMAT_VERSION = 1
@@ -16,45 +18,156 @@ LINE_LIMIT = 4096
 """Longest line a writer can write in one piece (PIPE_BUF): longer ones are not heartbeats."""
 FILE_LIMIT = 64 * 1024
 TEXT_LIMIT = 500
-STATES = ("idle", "working", "waiting-input")
-IN_A_TURN = ("working", "waiting-input")
-"""Those of an agent that is in the middle of something, be it only a question to a person."""
+PATH_LIMIT = 1000
+STATES = ("idle", "working", "waiting-input", "limited")
+IN_A_TURN = ("working", "waiting-input", "limited")
+"""Those of an agent that is in the middle of something, be it a question to a person or a wait for its provider."""
+MOST_LIMITS = 8
+MOST_ACCEPTED = 16
+FRACTION = re.compile(r"\.\d+Z\Z")
+MESSAGE_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}\Z")
+
+Translate = t.Callable[[str, "dict[str, t.Any]"], "dict[str, t.Any] | None"]
 
 
 class Beat(t.NamedTuple):
-    """One answer of an agent. ``boottime`` is CLOCK_BOOTTIME in seconds when it was sent, where the sender says so."""
+    """One answer of an agent. Whatever its sender did not say is None, and stays as it was said before.
 
-    state: str
-    source: str
-    session_id: str | None
-    sequence: int | None
-    evidence: str | None
-    boottime: float | None
+    ``boottime`` is CLOCK_BOOTTIME in seconds when it was sent; ``resets_at`` seconds since the epoch.
+    """
+
+    state: str | None = None
+    source: str = "agent"
+    session_id: str | None = None
+    sequence: int | None = None
+    evidence: str | None = None
+    boottime: float | None = None
+    resets_at: float | None = None
+    retries: bool = False
+    """Whether a limited agent goes on by itself once its provider lets it."""
+    no_dialog: bool = False
+    """Whether the sender could not have spoken while a dialog was open: one that we were told of is answered."""
+    conversation: str | None = None
+    transcript: str | None = None
+    turn_ended: bool = False
+    answer: str | None = None
+    """How the last text of the turn begins."""
+    accepted: tuple[str, ...] = ()
+    """Ids of messages that the runtime took as prompts."""
+    facts: t.Mapping[str, t.Any] = {}
+    """``context_percent``, ``context_tokens``, ``cost_usd``, ``limits``, ``model``, as far as they were said."""
 
 
-def parse_line(line: bytes) -> Beat | None:
+def parse_line(line: bytes, translate: Translate | None = None) -> Beat | None:
     """Return the heartbeat in a line of the FIFO, None where it is none.
 
     Whatever runs as the tenant can write here, so types are checked and texts are cut to 500 printable characters.
+
+    :param translate: makes the fields of a beat from what a runtime says in its own words.
     """
     word, _, rest = line.partition(b" ")
-    if word != b"beat":
+    if word != b"beat" and translate is None:
         return None
     try:
         said = parse_object(rest)
     except ValueError:
         return None
-    if said.get("state") not in STATES:
+    if word == b"beat" or translate is None:
+        return parse_beat(said)
+    try:
+        fields = translate(word.decode("ascii", "replace"), said)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        # A runtime's own data has no schema of ours, and may be a stranger's.
         return None
-    sequence = said.get("sequence")
-    return Beat(
-        state=said["state"],
+    return None if fields is None else parse_beat(fields)
+
+
+def parse_beat(said: t.Mapping[str, t.Any]) -> Beat | None:
+    """Return the heartbeat with these fields, None where it says a state that is not an agent's own."""
+    state = said.get("state")
+    if state is not None and state not in STATES:
+        return None
+    facts = _facts(said)
+    beat = Beat(
+        state=state,
         source=printable(said.get("source")) or "agent",
         session_id=printable(said.get("session_id")),
-        sequence=sequence if isinstance(sequence, int) and number(sequence) is not None else None,
+        sequence=_integer(said.get("sequence")),
         evidence=printable(said.get("evidence")),
         boottime=number(said.get("boottime")),
+        resets_at=moment(said.get("resets_at")),
+        retries=said.get("retries") is True,
+        no_dialog=said.get("no_dialog") is True,
+        conversation=printable(said.get("conversation"), 200),
+        transcript=path_or_none(said.get("transcript")),
+        turn_ended=said.get("turn_ended") is True,
+        answer=printable(said.get("answer")),
+        accepted=_accepted(said.get("accepted")),
+        facts=facts,
     )
+    # The sender's name and times are said about something: alone they are nothing.
+    says = beat._replace(source="agent", session_id=None, sequence=None, boottime=None)
+    return beat if says != Beat() or beat.source != "agent" else None
+
+
+def _facts(said: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    known: dict[str, t.Any] = {}
+    for field, most in (("context_percent", 100.0), ("context_tokens", 1e9), ("cost_usd", 1e9)):
+        value = number(said.get(field))
+        if value is not None and 0 <= value <= most:
+            known[field] = int(value) if field == "context_tokens" else round(value, 6)
+    model = printable(said.get("model"), 100)
+    if model is not None:
+        known["model"] = model
+    limits = said.get("limits")
+    if isinstance(limits, list):
+        known["limits"] = [limit for limit in map(_limit, limits[:MOST_LIMITS]) if limit is not None]
+    return known
+
+
+def _limit(said: t.Any) -> dict[str, t.Any] | None:
+    """Return one limit of a provider: its name, how much of it is used (percent), when it begins anew."""
+    if not isinstance(said, dict):
+        return None
+    name, used, resets = (
+        printable(said.get("name"), 40),
+        number(said.get("used_percent")),
+        moment(said.get("resets_at")),
+    )
+    if name is None:
+        return None
+    return {"name": name, "used_percent": used, "resets_at": None if resets is None else timestamp(resets)}
+
+
+def _accepted(said: t.Any) -> tuple[str, ...]:
+    if not isinstance(said, list):
+        return ()
+    return tuple(one for one in said[:MOST_ACCEPTED] if isinstance(one, str) and MESSAGE_ID.match(one))
+
+
+def _integer(value: t.Any) -> int | None:
+    return value if isinstance(value, int) and number(value) is not None else None
+
+
+def moment(value: t.Any) -> float | None:
+    """Return an instant in seconds since the epoch: from such, from milliseconds, or from 2026-11-21T18:00:00.5Z."""
+    if isinstance(value, str) and len(value) <= 40:
+        try:
+            return seconds_of(FRACTION.sub("Z", value))
+        except ValueError:
+            return None
+    seconds = number(value)
+    # Milliseconds are as common as seconds; the year 5138 tells them apart.
+    if seconds is not None and seconds >= 1e11:
+        seconds /= 1000
+    return seconds if seconds is not None and 0 < seconds < 1e11 else None
+
+
+def path_or_none(value: t.Any) -> str | None:
+    """Return an absolute path without control characters, None for anything else."""
+    if not isinstance(value, str) or not value.startswith("/") or len(value) > PATH_LIMIT or not value.isprintable():
+        return None
+    return value
 
 
 def printable(value: t.Any, limit: int = TEXT_LIMIT) -> str | None:

@@ -21,6 +21,7 @@ from .alarm import Alarm
 from .backlog import Backlog, Command
 from .definition import DefinitionError, read_definition
 from .heartbeat import FORMAT_VERSION, Ear, parse_line, read_heartbeat, write_heartbeat
+from .memory import Memory
 from .processes import Child, fork_off, run
 from .record import Record
 from .service import Service, Signals
@@ -67,7 +68,8 @@ class Keeper:
         self.backlog = Backlog(self.record, boottime, self._ask)
         self.watch = Watch(self.record, self.backlog, boottime, time.time)
         session = Session(agent, self.directory, self._prepare, self._run)
-        self.supervision = Supervision(session, self.watch, self.record, boottime, time.time)
+        memory = Memory(self.record.directory, time.time)
+        self.supervision = Supervision(session, self.watch, self.record, memory, boottime, time.time)
         self.problem = ""
         self.unwritten = ""
         self._shown = ""
@@ -207,8 +209,11 @@ class Keeper:
 
     def _listen(self) -> None:
         """Take what waits in the FIFO."""
+        if self.supervision.definition is None:
+            return
+        translate = self.supervision.runtime.translate
         for line in self.ear.lines():
-            beat = parse_line(line)
+            beat = parse_line(line, translate)
             if beat is not None and self.supervision.hear(beat):
                 self._written = 0.0
 

@@ -9,7 +9,9 @@ import sys
 import typing as t
 
 from .._layout import Layout
+from .._runtimes import RUNTIMES, World
 from .definition import DefinitionError
+from .memory import read_conversation
 from .prompt import write_prompt
 from .record import Record
 from .world import become, enter
@@ -42,7 +44,22 @@ def launch(layout: Layout, tenant: str, agent: str, unit: t.Mapping[str, str]) -
     if prompt.problems:
         identity = {"tenant": tenant, "host": definition.host, "agent": agent}
         Record(layout.agent_state(who.home, agent), identity).event("prompt-incomplete", why="; ".join(prompt.problems))
-    become(definition.launch.argv, who.home, environment | {"WATCHBILL_PROMPT": prompt.path})
+    state = layout.agent_state(who.home, agent)
+    os.makedirs(state, 0o700, exist_ok=True)
+    runtime = RUNTIMES[definition.runtime]
+    world = World(
+        definition=definition,
+        argv=definition.launch.argv,
+        environment=environment,
+        home=environment["HOME"],
+        working_directory=os.getcwd(),
+        prompt=prompt.path,
+        settings=layout.agent_settings(tenant, agent),
+        state=state,
+        conversation=read_conversation(state, runtime.name),
+    )
+    start = runtime.launch(world)
+    become(start.argv, who.home, {**environment, **start.environment, "WATCHBILL_PROMPT": prompt.path})
 
 
 def _say(status: int, why: str) -> int:

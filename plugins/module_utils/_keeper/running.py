@@ -11,8 +11,12 @@ import typing as t
 from .._overrides import timestamp
 from .._plain_files import number
 from .._runtimes import Runtime
-from .heartbeat import IN_A_TURN, Beat
+from .heartbeat import IN_A_TURN, Beat, moment
 from .session import Found
+
+OVERTAKEN_SECONDS = 1.0
+"""A status line that was on its way when a dialog opened does not close it."""
+UNKNOWN_LIMIT_SECONDS = 900.0
 
 
 class Running:
@@ -31,8 +35,18 @@ class Running:
         self.started = started
         self.answer_due = answer_due
         self.beat: Beat | None = None
+        """The last answer."""
         self.beat_boottime: float | None = None
         self.beat_at: str | None = None
+        self.stated: Beat | None = None
+        """The last answer that said a state, with that state as it is now."""
+        self.stated_boottime = started
+        self.facts: dict[str, t.Any] = {}
+        """What was said last of context, cost, limits and model."""
+        self.conversation: str | None = None
+        self.transcript: str | None = None
+        self._sequences: dict[str, int] = {}
+        """The last number of each sender."""
         self.well_since: float | None = None
         self.stuck = False
         self.drain_until: float | None = None
@@ -61,7 +75,9 @@ class Running:
             return "stuck"
         if not runtime.answers_beats:
             return runtime.silent_state
-        return "starting" if self.beat is None else self.beat.state
+        if self.stated is not None and self.stated.state is not None:
+            return self.stated.state
+        return "starting" if self.beat is None else runtime.first_state
 
     def healthy(self, runtime: Runtime, now: float, within: float) -> bool | None:
         """Return whether the agent answered within so many seconds, None for a runtime that cannot."""
@@ -70,23 +86,72 @@ class Running:
         return self.beat_boottime is not None and now - self.beat_boottime <= within
 
     def take(self, beat: Beat, now: float, wall: float, healthy_within: float) -> bool:
-        """Take an answer; return whether it counts. One of another session, or said before, does not."""
+        """Take an answer; return whether it counts. One of another session, or said before, does not.
+
+        Answers come from several programs (a status line, a hook), which overtake each other: each is put in order by
+        when it was sent.
+        """
         if beat.session_id is not None and beat.session_id != self.found.session_id:
             return False
-        last = self.beat.sequence if self.beat is not None else None
+        last = self._sequences.get(beat.source)
         if last is not None and beat.sequence is not None and beat.sequence <= last:
             return False
         # A beat that waited in the FIFO is as old as it says; none is from the future.
         sent = now if beat.boottime is None else min(now, beat.boottime)
-        if sent < (self.beat_boottime or self.started):
+        newest = sent >= (self.beat_boottime or self.started)
+        states = beat.state is not None and sent >= self.stated_boottime
+        if not newest and not states and not beat.accepted and not beat.turn_ended:
             return False
-        self.beat = beat
-        self.beat_boottime = sent
-        self.beat_at = timestamp(wall - (now - sent))
-        self.answer_due = sent + healthy_within
+        if beat.sequence is not None:
+            self._sequences[beat.source] = beat.sequence
+        if newest:
+            self.beat, self.beat_boottime, self.beat_at = beat, sent, timestamp(wall - (now - sent))
+            self.answer_due = sent + healthy_within
+            self.facts.update(beat.facts)
+            self.conversation = beat.conversation or self.conversation
+            self.transcript = beat.transcript or self.transcript
+        if states:
+            self.stated, self.stated_boottime = beat, sent
+        elif beat.no_dialog:
+            self._end_dialog(beat, sent)
         if self.well_since is None:
             self.well_since = now
         return True
+
+    def tell(self, beat: Beat, now: float) -> None:
+        """Take what was found out about the agent's state, which is no answer of its own."""
+        self.facts.update(beat.facts)
+        if beat.state is not None:
+            self.stated, self.stated_boottime = beat, now
+
+    def _end_dialog(self, beat: Beat, sent: float) -> None:
+        """Take a question to a person for answered, by the word of who could not speak while it was open."""
+        if (
+            self.stated is None
+            or self.stated.state != "waiting-input"
+            or sent < self.stated_boottime + OVERTAKEN_SECONDS
+        ):
+            return
+        self.stated = beat._replace(state="working", evidence="its dialog was answered")
+        self.stated_boottime = sent
+
+    def end_limit(self, now: float, wall: float) -> bool:
+        """Take a provider's limit for over when its time has come; return whether it was.
+
+        Where nobody knows when, it is tried again after a quarter of an hour.
+        """
+        stated = self.stated
+        if stated is None or stated.state != "limited":
+            return False
+        if stated.resets_at is None:
+            over = now >= self.stated_boottime + UNKNOWN_LIMIT_SECONDS
+        else:
+            over = wall >= stated.resets_at
+        if over:
+            state = "working" if stated.retries else "idle"
+            self.stated = stated._replace(state=state, source="clock", evidence="its limit is over", resets_at=None)
+            self.stated_boottime = now
+        return over
 
     def restore(self, previous: dict[str, t.Any], now: float) -> None:
         """Know what an earlier keeper knew, from the last heartbeat that it wrote about this session."""
@@ -104,23 +169,42 @@ class Running:
             state = "working"
         sequence = number(previous.get("sequence"))
         self.beat = Beat(
-            state=str(state) if state in IN_A_TURN else "idle",
-            source=text(previous, "source") or "agent",
+            source=text(previous, "beat_source") or text(previous, "source") or "agent",
             session_id=self.found.session_id,
             sequence=None if sequence is None else int(sequence),
-            evidence=text(previous, "evidence"),
             boottime=self.beat_boottime,
         )
+        if self.beat.sequence is not None:
+            self._sequences[self.beat.source] = self.beat.sequence
+        resets_at = moment(previous.get("resets_at"))
+        self.stated = self.beat._replace(
+            state=str(state) if state in IN_A_TURN else "idle",
+            source=text(previous, "source") or "agent",
+            evidence=text(previous, "evidence"),
+            resets_at=resets_at,
+            retries=previous.get("retries") is True,
+        )
+        self.stated_boottime = number(previous.get("stated_boottime")) or self.beat_boottime
+        self.facts = {fact: previous[fact] for fact in FACTS if previous.get(fact) is not None}
+        self.conversation, self.transcript = text(previous, "conversation"), text(previous, "transcript")
         self.well_since = now
 
     def said(self, runtime: Runtime) -> dict[str, t.Any]:
         """Return what goes into heartbeat.json about this session."""
-        beat = self.beat
-        heard = beat.source if beat is not None else None
+        beat, stated = self.beat, self.stated or self.beat
+        heard = stated.source if stated is not None else None
+        resets_at = stated.resets_at if stated is not None and stated.state == "limited" else None
         return {
+            **{fact: self.facts.get(fact) for fact in FACTS},
             "source": heard if runtime.answers_beats else runtime.silent_source,
-            "evidence": beat.evidence if beat is not None else None,
+            "evidence": stated.evidence if stated is not None else None,
+            "stated_boottime": self.stated_boottime,
+            "resets_at": None if resets_at is None else timestamp(resets_at),
+            "retries": stated is not None and stated.retries,
+            "beat_source": beat.source if beat is not None else None,
             "sequence": beat.sequence if beat is not None else None,
+            "conversation": self.conversation,
+            "transcript": self.transcript,
             "session_id": self.found.session_id,
             "session_pid": self.found.pid,
             "launch_digest": self.launch_digest,
@@ -137,9 +221,12 @@ class Running:
             os.close(self.program)
 
 
+FACTS = ("context_percent", "context_tokens", "cost_usd", "limits", "model")
 NOTHING_RUNS: dict[str, t.Any] = dict.fromkeys(
     (
-        *("source", "evidence", "sequence", "session_id", "session_pid", "launch_digest"),
+        *FACTS,
+        *("source", "evidence", "stated_boottime", "resets_at", "retries", "beat_source", "sequence"),
+        *("conversation", "transcript", "session_id", "session_pid", "launch_digest"),
         *("beat_at", "beat_boottime", "started_boottime", "drain_boottime"),
     )
 )

@@ -22,6 +22,10 @@ PANE = "%0"
 PANE_FORMAT = (
     "#{pane_id} #{pane_pid} #{?pane_dead_signal,-,#{pane_dead_status}} #{?pane_dead_signal,#{pane_dead_signal},-}"
 )
+NARROW = "@watchbill-narrow"
+NARROWER = f"set-option -w -t {PANE} {NARROW} 1 ; resize-window -t {PANE} -L 1"
+WIDER = f"resize-window -t {PANE} -R 1 ; set-option -w -t {PANE} -u {NARROW}"
+PROBE_SECONDS = 2.0
 SCREEN_LINES = 200
 LOOKS = 5
 """How often tmux is asked how a program ended: each takes some milliseconds."""
@@ -156,6 +160,28 @@ class Session:
         """
         return self._tmux("capture-pane", "-p", "-t", PANE, "-S", f"-{SCREEN_LINES}").rstrip()
 
+    def narrow(self) -> None:
+        """Make the terminal one column narrower, unless it is already: a former keeper may have been killed meanwhile.
+
+        :raises SessionError: the server does not answer.
+        """
+        self._tmux("if-shell", "-F", "-t", PANE, f"#{{{NARROW}}}", "", NARROWER, timeout=PROBE_SECONDS)
+
+    def widen(self) -> None:
+        """Give the terminal its width again.
+
+        :raises SessionError: the server does not answer.
+        """
+        self._tmux("if-shell", "-F", "-t", PANE, f"#{{{NARROW}}}", WIDER, "", timeout=PROBE_SECONDS)
+
+    def activity(self) -> int | None:
+        """Return when the agent's program wrote something last, in seconds since the epoch.
+
+        :raises SessionError: the server does not answer.
+        """
+        said = self._tmux("display-message", "-p", "-t", PANE, "#{window_activity}", timeout=PROBE_SECONDS).strip()
+        return int(said) if said.isdigit() else None
+
     def result(self) -> str:
         """Return systemd's word for how the unit ended (``success``, ``signal``, ``oom-kill`` …), else nothing."""
         try:
@@ -188,9 +214,9 @@ class Session:
         except CommandError as error:
             raise SessionError(str(error)) from error
 
-    def _tmux(self, *arguments: str) -> str:
+    def _tmux(self, *arguments: str, timeout: float = TMUX_SECONDS) -> str:
         try:
-            return self._run(["tmux", "-N", "-S", self.socket, *arguments], TMUX_SECONDS)
+            return self._run(["tmux", "-N", "-S", self.socket, *arguments], timeout)
         except CommandError as error:
             raise SessionError(str(error)) from error
 

@@ -96,7 +96,7 @@ class Situation(t.NamedTuple):
 
         :param wall: now, in seconds since the epoch.
         """
-        said = self.running.beat.evidence if self.running.beat else None
+        said = self.running.stated.evidence if self.running.stated else None
         if self.standing.kind not in (OFF, PAUSED) or self.is_paused:
             return said
         coming = "pausing when its turn is over" if self.standing.kind == PAUSED else "closing: drains until it is idle"

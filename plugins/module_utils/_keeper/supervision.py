@@ -8,6 +8,7 @@ Nothing here waits or polls: the main loop says what it heard and asks what to d
 
 from __future__ import annotations
 
+import math
 import os
 import typing as t
 
@@ -15,13 +16,16 @@ from .._overrides import Override, timestamp
 from .._plain_files import number
 from .._runtimes import RUNTIMES, Runtime
 from .definition import Definition
-from .heartbeat import Beat
+from .heartbeat import Beat, parse_beat
+from .memory import Memory
 from .patience import WELL_SECONDS, Patience
+from .probe import Probe
 from .processes import wait_readable
 from .record import Record
 from .running import NOTHING_RUNS, Running, text
 from .session import Found, Session, SessionError
 from .situation import Situation
+from .transcript import Transcript
 from .watch import OFF, Watch
 
 ASK_AGAIN_SECONDS = 60.0
@@ -35,17 +39,23 @@ Clock = t.Callable[[], float]
 class Supervision:
     """One agent. ``definition`` and ``running`` are None for as long as there is none."""
 
-    def __init__(self, session: Session, watch: Watch, record: Record, boottime: Clock, wall: Clock) -> None:
+    def __init__(
+        self, session: Session, watch: Watch, record: Record, memory: Memory, boottime: Clock, wall: Clock
+    ) -> None:
         """Know what to work with; *wall* gives seconds since the epoch, for people."""
         self.session = session
         self.watch = watch
         self.record = record
+        self.memory = memory
+        self.probe = Probe(session, boottime, wall)
+        self.transcript = Transcript()
         self.boottime = boottime
         self.wall = wall
         self.definition: Definition | None = None
         self.running: Running | None = None
         self.patience = Patience()
         self.next_start = 0.0
+        self._probed_at = 0.0
         self.restarts = 0
         self.restart_done: str | None = None
         self.state_now = "starting"
@@ -116,11 +126,38 @@ class Supervision:
         now = self.boottime()
         if not running.take(beat, now, self.wall(), self._known.healthy_within):
             return False
+        if running.conversation is not None:
+            self.memory.talks(self.runtime.name, running.conversation, running.transcript)
+        if "cost_usd" in beat.facts:
+            self.memory.costs(running.conversation, beat.facts["cost_usd"])
         if running.stuck and now < running.answer_due:
             running.stuck = False
             running.well_since = now
             self.record.event("answering", session_id=running.found.session_id)
         return True
+
+    def _look_closer(self, running: Running, now: float) -> None:
+        """Find out what nobody tells: whether a silent program lives, and what a transcript says of a turn's end."""
+        answered_at = self.probe.step()
+        if answered_at is not None:
+            self.hear(Beat(source="probe", boottime=answered_at))
+        elif self.probe.next_step is None and now >= self._probe_due(running):
+            self._probed_at = now
+            self.probe.ask()
+        grown = self.transcript.grown(running.transcript, now, self._known.interval)
+        if grown is not None:
+            fields = self.runtime.review(grown, running.doing(self.runtime))
+            beat = None if fields is None else parse_beat(fields)
+            if beat is not None:
+                # A file is no answer: it says what happened, not that anybody lives.
+                running.tell(beat, now)
+
+    def _probe_due(self, running: Running) -> float:
+        """Return when the agent has been silent for so long that its terminal is asked."""
+        if self.runtime.probe_after is None:
+            return math.inf
+        last = max(running.started if running.beat_boottime is None else running.beat_boottime, self._probed_at)
+        return last + self.runtime.probe_after * self._known.interval
 
     def overslept(self, seconds: float) -> None:
         """Take note that the whole machine stood still."""
@@ -186,6 +223,7 @@ class Supervision:
 
     def _forget_session(self) -> Running | None:
         running, self.running = self.running, None
+        self.probe.forget()
         if running is not None:
             running.forget()
         return running
@@ -223,6 +261,10 @@ class Supervision:
         if running is None:
             return
         running.drain(standing.grace if standing.kind == OFF else None, now)
+        if self.runtime.answers_beats:
+            self._look_closer(running, now)
+        if running.end_limit(now, self.wall()):
+            self.record.event("limit-over", news=False, session_id=running.found.session_id)
         if not self.runtime.answers_beats and running.well_since is None:
             running.well_since = running.started
         if self.runtime.answers_beats and not running.stuck and now >= running.answer_due:
@@ -304,6 +346,7 @@ class Supervision:
         times += [at for at in (self.running.stop_again, self.running.drain_until or 0.0) if at > self.boottime()]
         if self.runtime.answers_beats and not self.running.stuck:
             times.append(self.running.answer_due)
+        times.append(self._probe_due(self.running) if self.probe.next_step is None else self.probe.next_step)
         if self.patience.quick_ends and self.running.well_since is not None and not self.running.stuck:
             times.append(self.running.well_since + WELL_SECONDS)
         return times
@@ -350,5 +393,6 @@ class Supervision:
             "restart_done": self.restart_done,
             "override": words if any(words.values()) else None,
             "schedule": self.watch.said(),
+            "cost_today_usd": self.memory.spent_today(),
             "last_event": self.record.last,
         }

@@ -84,6 +84,7 @@ def environment_of(
         "WATCHBILL_TENANT": definition.tenant,
         "WATCHBILL_AGENT": definition.name,
         "WATCHBILL_HOST": definition.host,
+        "WATCHBILL_ACCEPTED": Layout.agent_state(who.home, definition.name) + "/accepted",
         "WATCHBILL_BEAT": Layout.agent_runtime(who.uid, definition.name) + "/beat",
         "WATCHBILL_INTERVAL": f"{definition.interval:g}",
         # systemd's invocation id names one life of the session, and the keeper knows it without being told.

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ._runtime import Runtime
+from ._runtime import Conversation, Runtime, Start, World
 from .claude import Claude
 from .codex import Codex
 from .command import Command
@@ -16,4 +16,4 @@ RUNTIMES: dict[str, Runtime] = {
     runtime.name: runtime for runtime in (Claude(), Codex(), Command(), Opencode(), Pi(), Stub())
 }
 
-__all__ = ["RUNTIMES", "Runtime"]
+__all__ = ["RUNTIMES", "Conversation", "Runtime", "Start", "World"]

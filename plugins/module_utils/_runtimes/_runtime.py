@@ -1,13 +1,59 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What every runtime says about itself."""
+"""What every runtime says about itself: how it is started, and how what it says becomes heartbeats."""
 
 from __future__ import annotations
 
+import re
 import typing as t
 
+from ._delivery import Delivering
 
-class Runtime:
+if t.TYPE_CHECKING:
+    from .._keeper.definition import Definition
+
+Said = dict[str, t.Any]
+"""Plain data out of JSON, from a stranger: no field of it has to be there or of any type."""
+
+MESSAGE = re.compile(r"watchbill:([0-9A-HJKMNP-TV-Z]{26})")
+"""The id of a message in the first line of the prompt that it became."""
+PREAMBLE_LIMIT = 1000
+"""The first characters of a prompt in which that line is looked for."""
+
+
+class Conversation(t.NamedTuple):
+    """What an agent talked of before its session ended: the runtime's own id of it, and the file that has it."""
+
+    id: str
+    transcript: str | None
+
+
+class World(t.NamedTuple):
+    """What a session is about to start in, as its tenant. All paths are absolute.
+
+    ``argv`` and ``environment`` are what the definition says; ``settings`` is the directory of the files that
+    :meth:`Runtime.settings` made, ``state`` that of what a keeper remembers, ``conversation`` what to go on with.
+    """
+
+    definition: Definition
+    argv: list[str]
+    environment: dict[str, str]
+    home: str
+    working_directory: str
+    prompt: str
+    settings: str
+    state: str
+    conversation: Conversation | None
+
+
+class Start(t.NamedTuple):
+    """The command line of a session, and what its environment has more."""
+
+    argv: list[str]
+    environment: dict[str, str]
+
+
+class Runtime(Delivering):
     """One program that can be an agent."""
 
     name = ""
@@ -18,20 +64,75 @@ class Runtime:
     silent_state = "working"
     """State of a running session that cannot answer."""
     silent_source = "process"
+    first_state = "idle"
+    """What an agent does that answered, but did not say yet what it does."""
+    probe_after: float | None = None
+    """After how many intervals without an answer its terminal is asked to draw itself anew; None for never."""
 
-    def argv(self, definition: dict[str, t.Any]) -> list[str]:
-        """Return the command line of the agent.
+    def argv(self, definition: Said) -> list[str]:
+        """Return the command line of the agent, as far as the fleet alone decides it.
 
-        :param definition: the agent's definition, with ``program`` (path of ``watchbill-host``) and ``command``.
+        :param definition: the agent's definition, with ``program`` (path of ``watchbill-host``), ``command``,
+            ``model``, ``executable`` (the program of the pinned version, else :attr:`program`),
+            ``settings_directory``.
         :raises ValueError: the definition lacks what this runtime needs.
         """
         raise NotImplementedError
+
+    def settings(self, definition: Said) -> dict[str, bytes]:
+        """Return the runtime's settings files by their path below ``settings_directory``: root's, for the tenant.
+
+        Pure. A changed file is another launch.
+
+        :param definition: as :meth:`argv` gets it, with ``settings``: what the fleet file says for this runtime.
+        """
+        return {}
+
+    def launch(self, world: World) -> Start:
+        """Return how the session is started, with all that only its host knows; write what the runtime wants in HOME.
+
+        Runs as the tenant, in the working directory, just before the program.
+
+        :raises OSError: something cannot be written.
+        """
+        return Start(world.argv, {})
+
+    def translate(self, word: str, said: Said) -> Said | None:
+        """Return the fields of a beat from a line that begins with *word*; None where it is none. Pure."""
+        return None
+
+    def hook(self, event: str, said: Said) -> Said | None:
+        """Return the fields of a beat from what the runtime told one of its hooks; None where it says nothing. Pure."""
+        return None
+
+    def review(self, transcript: bytes, state: str) -> Said | None:
+        """Return the fields of a beat from the last 64 KiB of a transcript that grew, None where it says nothing new.
+
+        For what no hook tells, such as a turn that a person broke off. Pure.
+
+        :param state: what the agent is said to do.
+        """
+        return None
 
 
 class ModelRuntime(Runtime):
     """A program from elsewhere that talks to a model; all of them take it as ``--model``."""
 
-    def argv(self, definition: dict[str, t.Any]) -> list[str]:
+    def argv(self, definition: Said) -> list[str]:
         """Return the program, with the model where the definition names one."""
         model = definition.get("model")
-        return [self.program, *(["--model", model] if model else [])]
+        return [definition.get("executable") or self.program, *(["--model", model] if model else [])]
+
+
+def messages_in(prompt: t.Any) -> list[str]:
+    """Return the ids of the messages that a prompt carries in its first lines."""
+    return MESSAGE.findall(prompt[:PREAMBLE_LIMIT]) if isinstance(prompt, str) else []
+
+
+def merged(base: Said, over: t.Mapping[str, t.Any]) -> Said:
+    """Return *base* with *over* put in, mapping by mapping; where both say something, *over* does."""
+    whole = dict(base)
+    for key, value in over.items():
+        mine = whole.get(key)
+        whole[key] = merged(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
+    return whole

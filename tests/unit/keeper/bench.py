@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.definition import Definition, parse_definition
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Beat
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.memory import Memory
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.record import Record
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.session import Found, Pane, SessionError
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.supervision import Supervision
@@ -120,7 +121,8 @@ class Bench:
     def keeper(self) -> Supervision:
         """Return a keeper that knows nothing yet."""
         watch = Watch(self.record, self.backlog, lambda: self.now, self.wall)  # type: ignore[arg-type]
-        return Supervision(self.session, watch, self.record, lambda: self.now, self.wall)  # type: ignore[arg-type]
+        memory = Memory(self.record.directory, self.wall)
+        return Supervision(self.session, watch, self.record, memory, lambda: self.now, self.wall)  # type: ignore[arg-type]
 
     def wall(self) -> float:
         """Return what the wall clock says."""

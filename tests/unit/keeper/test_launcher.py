@@ -99,6 +99,7 @@ def test_agent_gets_its_environment_and_nothing_of_the_sessions(tmp_path: Path) 
         "TERM": "xterm-256color",
         "TEXT": "a\nb",
         "USER": "me",
+        "WATCHBILL_ACCEPTED": f"{tmp_path}/.local/state/watchbill/coder0/accepted",
         "WATCHBILL_AGENT": "coder0",
         "WATCHBILL_BEAT": f"{tmp_path}/run/watchbill/coder0/beat",
         "WATCHBILL_HOST": "desk",

@@ -1,0 +1,92 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What outlives sessions and boots: the conversation that the next session goes on with, and what this day has cost.
+
+Files of the tenant in the agent's state directory. A full disk loses them, never the keeper.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import typing as t
+
+from .._plain_files import number, read_object, replace_file
+from .._runtimes import Conversation
+
+FORMAT_VERSION = 1
+FILE_LIMIT = 64 * 1024
+
+
+def read_conversation(directory: str, runtime: str) -> Conversation | None:
+    """Return what an agent of this *runtime* talked of last, None where nobody knows."""
+    said = _read(directory + "/conversation.json")
+    conversation, transcript = said.get("id"), said.get("transcript")
+    if said.get("runtime") != runtime or not isinstance(conversation, str) or not conversation:
+        return None
+    return Conversation(conversation, transcript if isinstance(transcript, str) else None)
+
+
+class Memory:
+    """The memory of one agent's keeper."""
+
+    def __init__(self, directory: str, wall: t.Callable[[], float]) -> None:
+        """Know where the files are; *wall* gives seconds since the epoch."""
+        self._directory = directory
+        self._wall = wall
+        self._conversation: tuple[str, str | None, str] | None = None
+        spent = _read(directory + "/spent.json")
+        self._day = str(spent.get("day"))
+        self._today = number(spent.get("usd"))
+        self._total = number(spent.get("conversation_usd")) or 0.0
+        self._of = spent.get("conversation")
+
+    def talks(self, runtime: str, conversation: str, transcript: str | None) -> None:
+        """Keep which conversation the agent is in now."""
+        now = (conversation, transcript, runtime)
+        if now == self._conversation:
+            return
+        self._conversation = now
+        said = {"id": conversation, "transcript": transcript, "runtime": runtime}
+        self._write("conversation.json", said)
+
+    def costs(self, conversation: str | None, total: float) -> None:
+        """Take note of what a conversation has cost by now, in US dollars."""
+        if conversation != self._of:
+            # Runtimes count each conversation from nothing.
+            self._of, self._total = conversation, 0.0
+        more, self._total = max(0.0, total - self._total), total
+        day = self._this_day()
+        if day != self._day or self._today is None:
+            self._day, self._today = day, 0.0
+        elif not more:
+            return
+        self._today += more
+        said = {"day": day, "usd": round(self._today, 6), "conversation": self._of, "conversation_usd": total}
+        self._write("spent.json", said)
+
+    def spent_today(self) -> float | None:
+        """Return what this day, in UTC, has cost in US dollars as the runtime reckons; None where it never said."""
+        if self._today is None:
+            return None
+        return round(self._today, 6) if self._day == self._this_day() else 0.0
+
+    def _this_day(self) -> str:
+        return time.strftime("%Y-%m-%d", time.gmtime(self._wall()))
+
+    def _write(self, name: str, said: dict[str, t.Any]) -> None:
+        try:
+            os.makedirs(self._directory, 0o700, exist_ok=True)
+            content = json.dumps({"format_version": FORMAT_VERSION, **said}, sort_keys=True).encode() + b"\n"
+            replace_file(f"{self._directory}/{name}", content, 0o600, durable=True)
+        except OSError as error:
+            print(f"{name} cannot be written: {error}", file=sys.stderr, flush=True)
+
+
+def _read(path: str) -> dict[str, t.Any]:
+    try:
+        return read_object(path, FILE_LIMIT)
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,74 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Proof of life without a word: a terminal that gets one column narrower and back is drawn anew, by a living program.
+
+A program that hangs draws nothing, whatever its process looks like. It is asked of those that say nothing by
+themselves, or not while a dialog is open. Nothing here waits: the main loop is told when to come back.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .session import Session, SessionError
+
+NARROW_SECONDS = 0.2
+"""How long the terminal stays narrow: a program that draws once for many changes has to see both."""
+LOOK_SECONDS = (0.3, 1.0)
+"""When it is looked for what was drawn, after the terminal has its width again."""
+
+Clock = t.Callable[[], float]
+
+
+class Probe:
+    """One agent's terminal. Times are seconds of CLOCK_BOOTTIME."""
+
+    def __init__(self, session: Session, boottime: Clock, wall: Clock) -> None:
+        """Know what to work with."""
+        self._session = session
+        self._boottime = boottime
+        self._wall = wall
+        self._asked_at = 0.0
+        self._asked_second = 0
+        self._looks: list[float] = []
+        self._is_narrow = False
+        self.next_step: float | None = None
+        """When :meth:`step` has something to do; None while nothing is asked."""
+
+    def ask(self) -> None:
+        """Begin to ask. What came of it is told by :meth:`step`."""
+        now = self._boottime()
+        self._asked_at, self._asked_second = now, int(self._wall())
+        try:
+            self._session.narrow()
+        except SessionError:
+            # A tmux server that does not answer is what is found out here: no answer.
+            self.forget()
+            return
+        self._is_narrow, self.next_step = True, now + NARROW_SECONDS
+        self._looks = [self.next_step + seconds for seconds in LOOK_SECONDS]
+
+    def step(self) -> float | None:
+        """Do what is due; return when the program was asked, once it answered."""
+        if self.next_step is None or self._boottime() < self.next_step:
+            return None
+        try:
+            if self._is_narrow:
+                self._session.widen()
+                self._is_narrow, self.next_step = False, self._looks[0]
+                return None
+            drawn = self._session.activity()
+        except SessionError:
+            self.forget()
+            return None
+        if drawn is not None and drawn >= self._asked_second:
+            asked_at = self._asked_at
+            self.forget()
+            return asked_at
+        self._looks = self._looks[1:]
+        self.next_step = self._looks[0] if self._looks else None
+        return None
+
+    def forget(self) -> None:
+        """Ask no more: the session ended, or does not answer."""
+        self.next_step, self._is_narrow = None, False

@@ -1,0 +1,46 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The end of a runtime's own transcript, where it grew since the last look: the tenant's file, read as the tenant."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+TAIL = 64 * 1024
+
+
+class Transcript:
+    """Looks at one transcript after another."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[str, int, int] | None = None
+        self._next_look = 0.0
+
+    def grown(self, path: str | None, now: float, every: float) -> bytes | None:
+        """Return the last 64 KiB of the file at *path*, from the beginning of a line on, where it changed since.
+
+        :param now: CLOCK_BOOTTIME in seconds.
+        :param every: seconds between looks.
+        """
+        if path is None or now < self._next_look:
+            return None
+        self._next_look = now + every
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            # It is not there yet, or not any more: then it says nothing.
+            return None
+        try:
+            found = os.fstat(handle)
+            seen = (path, found.st_size, found.st_mtime_ns)
+            if not stat.S_ISREG(found.st_mode) or seen == self._seen:
+                return None
+            self._seen = seen
+            start = max(0, found.st_size - TAIL)
+            content = os.pread(handle, TAIL, start)
+        except OSError:
+            return None
+        finally:
+            os.close(handle)
+        return content.partition(b"\n")[2] if start else content
