@@ -118,7 +118,7 @@ class ModelApi:
     ) -> Request:
         """Keep a request and return its record."""
         public = public_headers(headers)
-        request = Request(0, time.time(), method, path, public, runtime_of(public), protocol)
+        request = Request(0, time.time(), method, path, public, runtime_of(public, asked), protocol)
         with self._changed:
             if asked:
                 self._fill(request, asked)
@@ -137,7 +137,7 @@ class ModelApi:
         request.prompt = texts[-1] if texts else ""
         request.tools = [tool.name for tool in asked.tools]
         request.conversation = conversation_of(request.headers, asked)
-        request.side = is_side(request.runtime, asked)
+        request.side = is_side(request, asked)
         request.attempt += sum(
             (other.conversation, other.side, other.texts, other.results)
             == (request.conversation, request.side, request.texts, request.results)

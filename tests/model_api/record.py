@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field
 from tests.model_api.wire import Asked, Json
 
 SECRET = ("authorization", "cookie", "x-api-key", "proxy-authorization")
-USER_AGENTS = {"claude": r"claude-(cli|code)", "codex": r"codex", "opencode": r"opencode", "pi": r"\bpi[/ (]|pi-coding"}
+USER_AGENTS = {"claude": r"claude-(cli|code)", "codex": r"codex", "opencode": r"opencode"}
+PI = re.compile(r"\bpi, a coding agent\b")
 # Where a runtime says which conversation a request belongs to: a header, or a field of the body.
 CONVERSATION_HEADERS = ("x-claude-code-session-id", "session_id", "session-id", "x-session-affinity", "x-session-id")
-TITLE = re.compile(r"\b(title|headline)\b", re.IGNORECASE)
 
 
 @dataclass
@@ -50,10 +50,11 @@ def public_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): "(secret)" if name.lower() in SECRET else value for name, value in headers.items()}
 
 
-def runtime_of(headers: Mapping[str, str]) -> str | None:
-    """Return which runtime sent this, by what it says of itself."""
-    said = f"{headers.get('user-agent', '')} {headers.get('originator', '')}"
-    return next((name for name, pattern in USER_AGENTS.items() if re.search(pattern, said)), None)
+def runtime_of(headers: Mapping[str, str], asked: Asked | None) -> str | None:
+    """Return which runtime sent this, by what it says of itself: pi says it to the model only."""
+    said = headers.get("user-agent", "")
+    named = next((name for name, pattern in USER_AGENTS.items() if re.search(pattern, said)), None)
+    return named or ("pi" if asked and PI.search(asked.system) else None)
 
 
 def conversation_of(headers: Mapping[str, str], asked: Asked) -> str:
@@ -70,11 +71,12 @@ def conversation_of(headers: Mapping[str, str], asked: Asked) -> str:
     return named or f"first-{hashlib.sha256(first.encode()).hexdigest()[:16]}"
 
 
-def is_side(runtime: str | None, asked: Asked) -> bool:
+def is_side(request: Request, asked: Asked) -> bool:
     """Return whether a runtime asks for its own sake (a title for the session), not because of a prompt.
 
-    All of them offer tools with a prompt and none with the rest; codex asks for titles in a thread that has tools.
+    All of them offer tools with a prompt and none with the rest; codex, whose titles' thread has tools, says so.
     """
-    if runtime is None:
-        return False
-    return not asked.tools or bool(asked.schema and TITLE.search(json.dumps(asked.schema)))
+    if request.runtime == "codex":
+        turn = json.loads(request.headers.get("x-codex-turn-metadata", "{}"))
+        return bool(turn.get("thread_source") == "thread_title")
+    return request.runtime is not None and not asked.tools
