@@ -1,14 +1,283 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Runtime ``claude``: Anthropic's Claude Code in its terminal."""
+"""Runtime ``claude``: Anthropic's Claude Code in its terminal.
+
+Its status line is the heartbeat, its hooks say what it does, its transcript what they do not tell. The formats are
+those of code.claude.com/docs (statusline, hooks, settings); docs/adr/0034 has what was measured.
+"""
 
 from __future__ import annotations
 
-from ._runtime import ModelRuntime
+import json
+import os
+import re
+import typing as t
+
+from .._plain_files import parse_object, read_object, replace_file
+from ._delivery import PASTE
+from ._runtime import ModelRuntime, Said, Start, World, merged, messages_in
+
+CONTEXT_TOKENS = 200_000
+"""What a conversation may grow to unless the fleet file says something else, whatever the model could hold."""
+STATUS_LINE = """\
+# Watchbill: the heartbeat of an agent. claude runs this every few seconds and writes what it knows to standard input.
+# The FIFO is opened for reading too, so that this never waits for a keeper that is away.
+[ -p "$WATCHBILL_BEAT" ] || exit 0
+IFS= read -r status
+read -r up _ </proc/uptime
+[ ${#status} -gt 0 ] && [ ${#status} -lt 3800 ] || status='{}'
+line='claude {"boottime":%s,"session_id":"%s","status":%s}\\n'
+printf "$line" "$up" "$WATCHBILL_SESSION_ID" "$status" 1<>"$WATCHBILL_BEAT"
+"""
+EVENTS = (
+    *("SessionStart", "UserPromptSubmit", "PermissionRequest", "Elicitation", "ElicitationResult", "Notification"),
+    *("Stop", "StopFailure"),
+)
+ASKING_TOOLS = "AskUserQuestion|ExitPlanMode"
+"""Tools that are a question to a person."""
+ENVIRONMENT = {
+    "CLAUDE_CODE_AUTO_COMPACT_WINDOW": str(CONTEXT_TOKENS),
+    "CLAUDE_CODE_DISABLE_1M_CONTEXT": "1",
+}
+NO_UPDATES = {"DISABLE_AUTOUPDATER": "1", "DISABLE_INSTALLATION_CHECKS": "1"}
+STATE_LIMIT = 32 * 1024 * 1024
+INTERRUPTED = "[Request interrupted by user"
+APPROVED_CHARACTERS = 20
+"""claude remembers an approved key by its last characters."""
 
 
 class Claude(ModelRuntime):
-    """``claude [--model MODEL]``."""
+    """``claude [--model MODEL] --settings FILE --append-system-prompt-file FILE --resume ID``."""
 
     name = "claude"
     program = "claude"
+    answers_beats = True
+    delivery = PASTE
+    first_state = "starting"
+    # Its status line is silent while a dialog is open; the terminal is drawn all the same.
+    probe_after = 2.0
+
+    def settings(self, definition: Said) -> dict[str, bytes]:
+        """Return settings.json, and the program of its status line."""
+        directory = definition["settings_directory"]
+        interval = max(1, int(definition["heartbeat"]["interval"]))
+        theirs = definition.get("settings") or {}
+        hooks = {event: list(groups) for event, groups in (theirs.get("hooks") or {}).items()}
+        for event in EVENTS:
+            hooks.setdefault(event, []).append({"hooks": [_hook(definition, event)]})
+        asking = {"matcher": ASKING_TOOLS, "hooks": [_hook(definition, "PreToolUse")]}
+        hooks.setdefault("PreToolUse", []).append(asking)
+        ours: Said = {
+            "disableAllHooks": False,
+            "hooks": hooks,
+            "statusLine": {"type": "command", "command": f"sh {directory}/status-line.sh", "refreshInterval": interval},
+        }
+        whole = merged(merged({"autoCompactEnabled": True, "autoCompactWindow": CONTEXT_TOKENS}, theirs), ours)
+        text = json.dumps(whole, indent=2, sort_keys=True) + "\n"
+        return {"settings.json": text.encode(), "status-line.sh": STATUS_LINE.encode()}
+
+    def launch(self, world: World) -> Start:
+        """Answer the questions of a first run beforehand, and go on with the conversation that was."""
+        settings = world.settings + "/settings.json"
+        _answer_first_questions(world, _wants_no_permissions(settings))
+        more = ["--settings", settings, "--append-system-prompt-file", world.prompt]
+        known = world.conversation
+        if known is not None and _can_resume(known.transcript, world.working_directory):
+            more += ["--resume", known.id]
+        else:
+            more += ["--session-id", _new_id()]
+        defaults = {name: value for name, value in ENVIRONMENT.items() if name not in world.environment}
+        return Start([*world.argv, *more], {**defaults, **NO_UPDATES})
+
+    def translate(self, word: str, said: Said) -> Said | None:
+        """Return what a status line says."""
+        if word != self.name:
+            return None
+        status = said["status"]
+        window = status.get("context_window") or {}
+        usage = window.get("current_usage") or {}
+        tokens = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+        return {
+            "source": "status-line",
+            "boottime": said.get("boottime"),
+            "session_id": said.get("session_id"),
+            "no_dialog": True,
+            "conversation": status.get("session_id"),
+            "transcript": status.get("transcript_path"),
+            "model": (status.get("model") or {}).get("id"),
+            "cost_usd": (status.get("cost") or {}).get("total_cost_usd"),
+            "context_percent": window.get("used_percentage"),
+            "context_tokens": sum(usage.get(count, 0) for count in tokens) if usage else None,
+            # They are there after a reply of a subscription only: none is not the same as nothing used.
+            **({"limits": _limits(status["rate_limits"])} if status.get("rate_limits") else {}),
+        }
+
+    def hook(self, event: str, said: Said) -> Said | None:
+        """Return what an event means for the agent's state."""
+        known: Said = {
+            "source": "hook",
+            "conversation": said.get("session_id"),
+            "transcript": said.get("transcript_path"),
+        }
+        means = _MEANINGS.get(event)
+        fields = None if means is None else means(said)
+        return None if fields is None else {**known, **fields}
+
+    def review(self, transcript: bytes, state: str) -> Said | None:
+        """Return that a person broke off the turn: no hook tells."""
+        if state not in ("working", "waiting-input"):
+            return None
+        for line in reversed(transcript.splitlines()):
+            try:
+                entry = parse_object(line)
+            except ValueError:
+                return None
+            if entry.get("type") not in ("user", "assistant"):
+                continue
+            content = (entry.get("message") or {}).get("content")
+            text = content[0].get("text") if isinstance(content, list) and content else content
+            if entry["type"] == "user" and isinstance(text, str) and text.startswith(INTERRUPTED):
+                evidence = "a person broke off its turn"
+                return {"state": "idle", "source": "transcript", "evidence": evidence, "turn_ended": True}
+            return None
+        return None
+
+    def is_prompt(self, line: bytes) -> bool:
+        """Return whether a line of the transcript is a prompt: what a tool said comes as the user's, too."""
+        try:
+            entry = parse_object(line)
+        except ValueError:
+            return False
+        return entry.get("type") == "user" and "toolUseResult" not in entry
+
+
+def _hook(definition: Said, event: str) -> Said:
+    return {"type": "command", "command": f"{definition['program']} hook claude {event}", "timeout": 10}
+
+
+def _limits(said: Said) -> list[Said]:
+    return [
+        {"name": name, "used_percent": limit.get("used_percentage"), "resets_at": limit.get("resets_at")}
+        for name, limit in said.items()
+    ]
+
+
+# -- what events mean ------------------------------------------------------------------------------------------------
+
+
+def _started(said: Said) -> Said | None:
+    # After a compaction it goes on with what it did.
+    return {"state": "idle"} if said.get("source") != "compact" else None
+
+
+def _prompted(said: Said) -> Said:
+    return {"state": "working", "accepted": messages_in(said.get("prompt"))}
+
+
+def _asks_permission(said: Said) -> Said:
+    return {"state": "waiting-input", "evidence": f"{said.get('tool_name')}: {_essence(said.get('tool_input'))}"}
+
+
+def _asks_a_person(said: Said) -> Said:
+    return {"state": "waiting-input", "evidence": said.get("message") or _essence(said.get("tool_input"))}
+
+
+def _notified(said: Said) -> Said | None:
+    return {"state": "idle"} if said.get("notification_type") == "idle_prompt" else None
+
+
+def _stopped(said: Said) -> Said:
+    return {"state": "idle", "turn_ended": True, "answer": said.get("last_assistant_message")}
+
+
+def _failed(said: Said) -> Said:
+    limited = said.get("error") == "rate_limit"
+    evidence = f"{said.get('error')}: {said.get('last_assistant_message')}"
+    return {"state": "limited" if limited else "idle", "evidence": evidence, "turn_ended": True}
+
+
+def _essence(given: t.Any) -> str:
+    """Return what a tool is about to do, in a line."""
+    if not isinstance(given, dict):
+        return ""
+    for field in ("command", "file_path", "url", "query", "plan"):
+        if isinstance(given.get(field), str):
+            return str(given[field])
+    questions = given.get("questions")
+    if isinstance(questions, list) and questions and isinstance(questions[0], dict):
+        return str(questions[0].get("question"))
+    return json.dumps(given, sort_keys=True)
+
+
+_MEANINGS: dict[str, t.Callable[[Said], Said | None]] = {
+    "SessionStart": _started,
+    "UserPromptSubmit": _prompted,
+    "PermissionRequest": _asks_permission,
+    "PreToolUse": _asks_a_person,
+    "Elicitation": _asks_a_person,
+    "ElicitationResult": lambda said: {"state": "working"},
+    "Notification": _notified,
+    "Stop": _stopped,
+    "StopFailure": _failed,
+}
+
+
+# -- a session about to start ----------------------------------------------------------------------------------------
+
+
+def _answer_first_questions(world: World, no_permissions: bool) -> None:
+    """Write into ~/.claude.json what a person would have answered: the theme, trust in the directory, the key.
+
+    :raises OSError: it cannot be written.
+    """
+    path = world.home + "/.claude.json"
+    try:
+        known = read_object(path, STATE_LIMIT)
+    except (FileNotFoundError, ValueError):
+        known = {}
+    trusted = {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}
+    answers: Said = {
+        "hasCompletedOnboarding": True,
+        "projects": {directory: trusted for directory in _directories(world.working_directory)},
+    }
+    if no_permissions:
+        answers["bypassPermissionsModeAccepted"] = True
+    key = world.environment.get("ANTHROPIC_API_KEY")
+    if key:
+        responses = known.get("customApiKeyResponses")
+        approved = list(responses.get("approved") or []) if isinstance(responses, dict) else []
+        mine = key[-APPROVED_CHARACTERS:]
+        answers["customApiKeyResponses"] = {"approved": [*(one for one in approved if one != mine), mine]}
+    whole = merged(merged({"theme": "dark"}, known), answers)
+    replace_file(path, json.dumps(whole, indent=2).encode() + b"\n", 0o600)
+
+
+def _new_id() -> str:
+    """Return a random UUID: the module for that would cost every keeper its memory."""
+    given = bytearray(os.urandom(16))
+    given[6], given[8] = given[6] & 0x0F | 0x40, given[8] & 0x3F | 0x80
+    return re.sub(r"(.{8})(.{4})(.{4})(.{4})(.{12})", r"\1-\2-\3-\4-\5", given.hex())
+
+
+def _directories(working_directory: str) -> list[str]:
+    """Return what trust is kept for: the working directory, and the repository that it is in."""
+    found, place = [working_directory], working_directory
+    while place != os.path.dirname(place):
+        if os.path.exists(place + "/.git"):
+            return list(dict.fromkeys([*found, place]))
+        place = os.path.dirname(place)
+    return found
+
+
+def _wants_no_permissions(settings: str) -> bool:
+    permissions = read_object(settings).get("permissions")
+    return isinstance(permissions, dict) and permissions.get("defaultMode") == "bypassPermissions"
+
+
+def _can_resume(transcript: str | None, working_directory: str) -> bool:
+    """Return whether claude will find a conversation: it looks among those of its working directory only."""
+    if transcript is None or not os.path.isfile(transcript):
+        return False
+    name = re.sub(r"[^A-Za-z0-9]", "-", working_directory)
+    kept = os.path.basename(os.path.dirname(transcript))
+    return kept == name or (len(name) > 200 and kept.startswith(name[:200]))
