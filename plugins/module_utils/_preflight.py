@@ -12,7 +12,7 @@ import shutil
 import time
 import typing as t
 
-from . import _zones
+from . import _runtime_store, _zones
 from ._layout import Layout
 from ._observe import output_of
 
@@ -23,7 +23,9 @@ ROOTLESS_PROGRAMS = {"tmux": "tmux", "loginctl": "systemd"}
 
 
 def preflight(layout: Layout, manifest: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return versions (text or None), free bytes, the clock (seconds since 1970), missing packages and uid clashes."""
+    """Return versions (text or None), free bytes, the clock (seconds since 1970), missing packages, uid clashes, and
+    which runtimes are installed and missing.
+    """
     programs = ROOTLESS_PROGRAMS if layout.mode == "rootless" else PROGRAMS
     missing = [package for program, package in programs.items() if shutil.which(program) is None]
     if _zones.lacks_package(manifest):
@@ -37,6 +39,9 @@ def preflight(layout: Layout, manifest: dict[str, t.Any]) -> dict[str, t.Any]:
         "packages_missing": sorted(missing),
         "uid_clashes": _uid_clashes(manifest),
         "rootless": layout.mode == "rootless",
+        "platform": _runtime_store.platform(),
+        "runtimes": _runtime_store.installed(layout),
+        "runtimes_missing": _runtime_store.missing(layout, manifest),
     }
 
 

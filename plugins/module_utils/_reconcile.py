@@ -19,7 +19,15 @@ from ._observe import Observation, observe
 from ._plain_files import read_regular_file
 from ._planner import deletions, differs, key_of, plan, summary
 from ._preflight import preflight
-from ._refusals import no_manager, problem, protected, refusals, unknown_zones, wrong_account
+from ._refusals import (
+    missing_runtimes,
+    no_manager,
+    problem,
+    protected,
+    refusals,
+    unknown_zones,
+    wrong_account,
+)
 from ._resources._file import SIZE_LIMIT, FileKind
 from ._resources._user import UserKind
 
@@ -74,11 +82,12 @@ class _Reconciliation:
             self.observation.strays,
             utc_now()[: len("2027-01-31")],
         )
-        # Whoever only looks may let the role host bring packages before the apply.
-        installing = layout.mode == "system" and not request.get("apply")
+        # Whoever only looks may let the roles host and runtimes bring what is missing before the apply.
+        looking = not request.get("apply")
         self.problems = [
             *refusals(layout, self.manifest, self.last, self.observation),
-            *unknown_zones(self.manifest, installing),
+            *unknown_zones(self.manifest, looking and layout.mode == "system"),
+            *missing_runtimes(layout, self.manifest, looking),
             *self._too_many_deletions(),
         ]
 

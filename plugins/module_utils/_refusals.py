@@ -8,7 +8,7 @@ import os
 import shutil
 import typing as t
 
-from . import _zones
+from . import _runtime_store, _zones
 from ._as_user import has_manager
 from ._layout import AGENT_PATH, Layout
 from ._manifest import FORMAT_VERSION, VERSION, version_key
@@ -68,7 +68,7 @@ def refusals(
                     "check the address; to give it up, run the playbook watchbill.fleet.remove with its old file",
                 )
             )
-    return problems + _wrong_users(layout, manifest, last, observation) + _missing_runtimes(manifest)
+    return problems + _wrong_users(layout, manifest, last, observation)
 
 
 def protected(actions: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, str]]:
@@ -137,11 +137,14 @@ def _named(agents: list[str]) -> str:
     return ", ".join(agents[:3]) + (f" and {len(agents) - 3} more" if len(agents) > 3 else "")
 
 
-def _missing_runtimes(manifest: t.Mapping[str, t.Any]) -> list[dict[str, str]]:
-    """Return which programs agents shall be and are not here: their sessions would end as soon as they begin."""
+def missing_runtimes(layout: Layout, manifest: t.Mapping[str, t.Any], installing: bool) -> list[dict[str, str]]:
+    """Return which programs agents shall be and are not here: their sessions would end as soon as they begin.
+
+    :param installing: whether versions that the file pins are going to be installed where they are missing.
+    """
     wanted: dict[str, list[str]] = {}
     for resource in manifest["resources"]:
-        if resource["kind"] == "agent" and resource["enabled"]:
+        if resource["kind"] == "agent" and not resource.get("runtime_version") and resource["enabled"]:
             wanted.setdefault(resource["runtime"], []).append(resource["name"])
     problems = []
     for runtime, agents in sorted(wanted.items()):
@@ -149,8 +152,12 @@ def _missing_runtimes(manifest: t.Mapping[str, t.Any]) -> list[dict[str, str]]:
         if program and shutil.which(program, path=AGENT_PATH) is None:
             message = f"runtime {runtime} is not installed on this host; it is wanted by {_named(agents)}"
             hint = (
-                f"this release installs no runtimes, the next one does: put {program} into /usr/local/bin there, "
-                "or write enabled: false"
+                f"pin a version in the file (runtimes: {{{runtime}: {{version: …}}}}) and apply installs it; "
+                f"or put {program} into /usr/local/bin there, or write enabled: false"
             )
             problems.append(problem("runtime-not-installed", message, hint))
+    for one in [] if installing else _runtime_store.missing(layout, manifest):
+        message = f"runtime {one['runtime']} {one['version']} is not installed on this host"
+        hint = "the phase runtimes was skipped: run it, too (watchbill apply, or the tag runtimes)"
+        problems.append(problem("runtime-not-installed", message, hint))
     return problems

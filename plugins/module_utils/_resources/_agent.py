@@ -9,10 +9,19 @@ import typing as t
 from .. import _limits
 from ._kind import Differences, Kind, short
 
-OPTIONAL: dict[str, t.Any] = {"alias": "", "skills": [], "limits": {}, "protect": False, "schedule": {}}
+OPTIONAL: dict[str, t.Any] = {
+    "alias": "",
+    "skills": [],
+    "limits": {},
+    "protect": False,
+    "schedule": {},
+    "runtime_version": "",
+}
 """Fields, with what they are where they say nothing: some are left out then, and earlier versions knew none of them."""
 ALWAYS = "always"
 """The schedule of an agent that has none, as people read it."""
+OF_THE_HOST = "of the host"
+"""The version of a runtime that nobody pins, as people read it."""
 
 
 class AgentKind(Kind):
@@ -53,6 +62,8 @@ class AgentKind(Kind):
                 parts.append("limits " + _limits.words(before, after))
             elif field == "schedule" and before.get("name") != after.get("name"):
                 parts.append(f"schedule {before.get('name', ALWAYS)} → {after.get('name', ALWAYS)}")
+            elif field == "runtime_version":
+                parts.append(f"runtime version {before or OF_THE_HOST} → {after or OF_THE_HOST}")
             elif isinstance(before, dict) and isinstance(after, dict):
                 parts.append(_inner(field, before, after))
             else:
@@ -61,7 +72,8 @@ class AgentKind(Kind):
 
     def describe(self, desired: dict[str, t.Any]) -> str:
         """Return role and runtime."""
-        return f"{desired['role']}, runtime {desired['runtime']}"
+        version = desired.get("runtime_version")
+        return f"{desired['role']}, runtime {desired['runtime']}" + (f" {version}" if version else "")
 
     def waiting(self, desired: dict[str, t.Any], observed: dict[str, t.Any]) -> str:
         """Return why a running session still is an old one."""

@@ -43,6 +43,7 @@ def add_agent(builder: ManifestBuilder, agent: Agent, program_sha256: str) -> No
         skills=list(builder.fleet.roles[agent.role].skills),
         project=agent.project or "",
         runtime=agent.runtime,
+        runtime_version=agent.runtime_version,
         model=agent.model or "",
         command=list(agent.command or ()),
         env=dict(agent.env),
@@ -71,6 +72,8 @@ def _definition(builder: ManifestBuilder, agent: Agent, environment: bytes) -> d
         "skills": list(builder.fleet.roles[agent.role].skills),
         "project": agent.project,
         "runtime": agent.runtime,
+        "runtime_version": agent.runtime_version,
+        "executable": _executable(builder, agent),
         "model": agent.model,
         "command": list(agent.command or ()),
         "enabled": agent.enabled,
@@ -94,6 +97,13 @@ def _definition(builder: ManifestBuilder, agent: Agent, environment: bytes) -> d
     }
     definition["launch_digest"] = digest(definition["launch"])
     return definition
+
+
+def _executable(builder: ManifestBuilder, agent: Agent) -> str:
+    """Return the program of the agent's runtime: where Watchbill installs it, or its name for PATH."""
+    if agent.runtime_version is None:
+        return RUNTIMES[agent.runtime].program
+    return builder.layout.runtime_program(agent.runtime, agent.runtime_version, RUNTIMES[agent.runtime].program)
 
 
 def _schedule(fleet: Fleet, agent: Agent) -> dict[str, Any] | None:

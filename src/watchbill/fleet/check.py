@@ -137,10 +137,11 @@ def _role_lines(document: Document, spec: FleetSpec) -> None:
 
 def _runtime_versions(document: Document, spec: FleetSpec) -> None:
     for name, runtime in spec.runtimes.items():
-        if runtime.version is not None and name in UNVERSIONED:
-            message = f"the runtime {name} has no version of its own"
-            path = ("runtimes", name, "version")
-            document.add(document.problem("unused-version", message, path, hint="remove it", at_key=True))
+        for key, version in (("version", runtime.version), ("canary", runtime.canary)):
+            if version is not None and name in UNVERSIONED:
+                message = f"the runtime {name} has no version of its own"
+                path = ("runtimes", name, key)
+                document.add(document.problem("unused-version", message, path, hint="remove it", at_key=True))
 
 
 def _unique_uids(document: Document, spec: FleetSpec) -> None:

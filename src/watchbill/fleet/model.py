@@ -356,7 +356,12 @@ class RuntimeSpec(Section):
     model_config = _example(version="2.1.97", env={"LEVEL": "3"})
 
     version: Maybe[Version] = Field(
-        default=None, description=f"the version that is installed; what the host has if left out{NOT_YET}"
+        default=None, description="the version that is installed; what the host has if left out"
+    )
+    canary: Maybe[Version] = Field(
+        default=None,
+        description="the version on hosts that policy.canary names, before all others get it",
+        examples=["2.1.98"],
     )
     env: Env = Field(default={}, description="variables of its agents; no secrets")
 

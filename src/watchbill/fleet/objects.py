@@ -163,11 +163,19 @@ class Skill:
 
 @dataclass(frozen=True)
 class Runtime:
-    """The program that is the agent. `version` None: whatever the host has."""
+    """The program that is the agent.
+
+    `version` None: whatever the host has. `canary` None: hosts that get new versions first have no other.
+    """
 
     name: str
     env: Mapping[str, str] = field(default_factory=dict)
     version: str | None = None
+    canary: str | None = None
+
+    def version_on(self, canary: bool) -> str | None:
+        """Return the version that a host shall have; `canary` says whether it gets new ones first."""
+        return (self.canary or self.version) if canary else self.version
 
 
 @dataclass(frozen=True)
@@ -201,6 +209,7 @@ class RosterEntry:
 class Agent:
     """One agent. `env` is merged from runtime, role, roster entry; `working_directory` begins with ``~`` or ``/``.
 
+    `runtime_version` None: whatever its host has; `runtime_settings` are plain data, in the runtime's own words.
     `schedule` None: always on watch. A `worktree` is a git worktree of its own. A protected agent is not deleted.
     `file` (as FleetFile.name) and `line` are the place of its roster entry.
     """
@@ -225,6 +234,8 @@ class Agent:
     schedule: str | None = None
     limits: Limits = Limits()
     protect: bool = False
+    runtime_version: str | None = None
+    runtime_settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def reference(self) -> str:

@@ -70,12 +70,7 @@ def resolve(document: Document, spec: FleetSpec, checked: Checked) -> Fleet:
         },
         roles=checked.roles,
         skills=checked.skills,
-        runtimes={
-            name: Runtime(name, spec.runtimes[name].env, spec.runtimes[name].version)
-            if name in spec.runtimes
-            else Runtime(name)
-            for name in KNOWN_RUNTIMES
-        },
+        runtimes={name: _runtime(spec, name) for name in KNOWN_RUNTIMES},
         schedules=checked.schedules,
         policy=_policy(spec),
         roster=[
@@ -106,6 +101,7 @@ def _agents(
     runtime = runtime_of(spec, entry)
     if runtime is None:
         raise AssertionError(f"the check let {entry.name} pass without a runtime")
+    program = _runtime(spec, runtime)
     model = model_of(spec, entry)
     env = env_of(spec, entry)
     schedule, limits = schedule_of(spec, entry), limits_of(spec, entry)
@@ -132,9 +128,15 @@ def _agents(
             schedule=schedule,
             limits=limits,
             protect=entry.protect,
+            runtime_version=program.version_on(placement[tenant, name] in spec.policy.canary),
         )
         for name in agent_names(entry)
     ]
+
+
+def _runtime(spec: FleetSpec, name: str) -> Runtime:
+    said = spec.runtimes.get(name)
+    return Runtime(name) if said is None else Runtime(name, said.env, said.version, said.canary)
 
 
 def _host(spec: FleetSpec, name: str) -> Host:

@@ -9,9 +9,6 @@ from typing import Any
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils import _refusals
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
-from ansible_collections.watchbill.fleet.plugins.module_utils._observe import Observation
-
-LAST: dict[str, Any] = {"resources": [], "claims": []}
 
 
 @pytest.fixture
@@ -21,10 +18,9 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def refused(*agents: dict[str, Any]) -> list[dict[str, str]]:
-    manifest = {"fleet": "studio", "host": "desk", "resources": list(agents)}
-    layout = Layout.rootless("/nowhere", os.getuid())
-    return _refusals.refusals(layout, manifest, LAST, Observation({}, [], {}, [], {}))
+def refused(*agents: dict[str, Any], home: str = "/nowhere", installing: bool = False) -> list[dict[str, str]]:
+    layout = Layout.rootless(home, os.getuid())
+    return _refusals.missing_runtimes(layout, {"resources": list(agents)}, installing)
 
 
 def agent(name: str, runtime: str, enabled: bool = True) -> dict[str, Any]:
@@ -59,3 +55,16 @@ def test_program_only_on_the_path_of_who_applies_is_not(directory: Path, monkeyp
 
 def test_disabled_agent_needs_no_program(directory: Path) -> None:
     assert refused(agent("coder", "opencode", enabled=False)) == []
+
+
+def test_pinned_version_is_no_problem_for_a_look_and_one_for_an_apply_that_skipped_its_phase(directory: Path) -> None:
+    pinned = [{**agent(name, "pi"), "runtime_version": "0.74.2"} for name in ("coder0", "coder1")]
+    assert refused(*pinned, installing=True) == []
+    [problem] = refused(*pinned)
+    assert problem["code"] == "runtime-not-installed"
+    assert "pi 0.74.2" in problem["message"] and "phase runtimes was skipped" in problem["hint"]
+
+
+def test_program_on_the_path_is_not_a_pinned_version(directory: Path) -> None:
+    (directory / "pi").touch(0o755)
+    assert len(refused({**agent("coder", "pi"), "runtime_version": "0.74.2"})) == 1

@@ -1,0 +1,104 @@
+"""Archives of runtimes on the control machine: fetched and packed once, for all hosts and all applies."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from watchbill.errors import OperationError
+from watchbill.runtimes.archive import pack
+from watchbill.runtimes.npm import install
+from watchbill.runtimes.recipe import Platform, Recipe, recipe
+
+PACKING = 1
+"""Grows when archives are made differently, so that old ones are made anew."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """One version of a runtime for one platform: an archive, its digest, and the bytes that it unpacks to."""
+
+    runtime: str
+    version: str
+    platform: Platform
+    path: Path
+    sha256: str
+    size: int
+
+
+def directory() -> Path:
+    """Return where archives are kept: ``$WATCHBILL_CACHE/runtimes``, by default ``~/.cache/watchbill/runtimes``."""
+    base = os.environ.get("WATCHBILL_CACHE") or os.environ.get("XDG_CACHE_HOME", "")
+    if not base.startswith("/"):
+        base = str(Path.home() / ".cache")
+    return Path(base, *([] if os.environ.get("WATCHBILL_CACHE") else ["watchbill"]), "runtimes")
+
+
+def fetch(runtime: str, version: str, platform: Platform, program: str, registry: str | None = None) -> Package:
+    """Return one version of a runtime, fetched from `registry` (else npm's own) where it is not in the cache.
+
+    Several that ask at the same time wait for the one that fetches. Raises OperationError.
+    """
+    made = recipe(runtime, version, platform)
+    origin = "-" + hashlib.sha256(registry.encode()).hexdigest()[:8] if registry else ""
+    archive = directory() / f"{runtime}-{version}-{platform}{origin}.{PACKING}.tar.gz"
+    try:
+        archive.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(archive.with_suffix(".lock")):
+            known = _read(archive)
+            if known is None:
+                known = _make(archive, made, program, platform, registry)
+    except OSError as error:
+        hint = "make room there, or set WATCHBILL_CACHE to another directory"
+        raise OperationError(f"cannot keep {runtime} {version}: {error}", hint, "no-cache") from error
+    return Package(runtime, version, platform, archive, *known)
+
+
+def _make(archive: Path, made: Recipe, program: str, platform: Platform, registry: str | None) -> tuple[str, int]:
+    """Fetch, pack and keep a runtime; return digest and unpacked size."""
+    part, note = archive.with_suffix(".part"), archive.with_suffix(".json")
+    note.unlink(missing_ok=True)
+    scratch = archive.with_suffix(".fetch")
+    shutil.rmtree(scratch, ignore_errors=True)  # of a fetch that was killed
+    scratch.mkdir(mode=0o700)
+    try:
+        integrity = install(scratch, made.packages, platform, registry)
+        size = pack(scratch, part, made, program, platform)
+    finally:
+        shutil.rmtree(scratch)
+    sha256 = _digest(part)
+    part.replace(archive)
+    # Written last: an archive without a note is not whole.
+    fresh = note.with_suffix(".new")
+    fresh.write_text(json.dumps({"sha256": sha256, "size": size, "packages": integrity}, sort_keys=True, indent=1))
+    fresh.replace(note)
+    return sha256, size
+
+
+def _read(archive: Path) -> tuple[str, int] | None:
+    """Return digest and unpacked size of an archive that is here and whole."""
+    try:
+        note = json.loads(archive.with_suffix(".json").read_text())
+        known = str(note["sha256"]), int(note["size"])
+        return known if _digest(archive) == known[0] else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,76 @@
+"""npm, which fetches packages and checks them against the registry's digests. Nothing of theirs is run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from watchbill.errors import OperationError, visible
+from watchbill.runtimes.recipe import Platform
+
+MOST_SECONDS = 1800.0
+"""How long one runtime may take over a slow line."""
+
+
+def install(directory: Path, packages: Sequence[str], platform: Platform, registry: str | None) -> dict[str, str]:
+    """Fetch `packages` and what they need into ``directory/node_modules``; return integrity by path of each package.
+
+    npm's own configuration holds (.npmrc, npm_config_*), above all for registries and proxies. Raises OperationError.
+    """
+    program = shutil.which("npm")
+    if program is None:
+        hint = "install it on the machine that you run watchbill on: apt install npm. Hosts need none"
+        raise OperationError("npm is needed to fetch runtimes, and is not here", hint, "no-npm")
+    (directory / "package.json").write_text('{"private": true}\n')
+    command = [
+        *(program, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--include=optional"),
+        *("--no-update-notifier", "--loglevel=error", "--prefix", str(directory)),
+        *(f"--os={platform.os}", f"--cpu={platform.cpu}", f"--libc={platform.libc}"),
+        *([f"--registry={registry}"] if registry else []),
+        *packages,
+    ]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=directory,
+            env={**os.environ, "NODE_ENV": "production"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=MOST_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise OperationError(f"npm did not end within {MOST_SECONDS:.0f} s", "is the registry slow?", "npm") from error
+    if done.returncode != 0:
+        raise OperationError(f"npm could not fetch {packages[0]}: {_reason(done.stderr)}", _hint(done.stderr), "npm")
+    return _integrity(directory)
+
+
+def _reason(text: str) -> str:
+    """Return what npm complains about, in one line."""
+    lines = [line.removeprefix("npm error ").strip() for line in text.splitlines() if line.startswith("npm error ")]
+    told = [line for line in lines if line and not line.startswith(("code ", "A complete log"))]
+    return visible("; ".join(told[:2]))[:300] or "it does not say why"
+
+
+def _hint(text: str) -> str:
+    if "ETARGET" in text or "E404" in text:
+        return "is there such a version? npm view PACKAGE versions; is the registry right? npm config get registry"
+    return "can this machine reach the registry? npm ping"
+
+
+def _integrity(directory: Path) -> dict[str, str]:
+    """Return what npm has checked each package against. Raises OperationError where it had nothing to check against."""
+    lock: Any = json.loads((directory / "node_modules" / ".package-lock.json").read_text())
+    found = {path: str(package.get("integrity", "")) for path, package in lock["packages"].items()}
+    unchecked = sorted(path for path, integrity in found.items() if not integrity.startswith("sha512-"))
+    if unchecked:
+        hint = "use a registry that has sha512 for each package"
+        raise OperationError(f"the registry has no digest for {unchecked[0]}", hint, "npm")
+    return found
