@@ -40,7 +40,7 @@ def _ask(words: list[str]) -> int:
     from ._overrides import OverrideError
 
     try:
-        chosen = parser().parse_args(words)
+        chosen = parser(words[0] if words else "").parse_args(words)
     except SystemExit as end:
         # argparse has said what is wrong; 2 would mean that something differs.
         return 1 if end.code else 0

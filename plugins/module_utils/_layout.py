@@ -30,6 +30,15 @@ def account(name: str) -> Account:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
 
 
+def account_by_uid(uid: int) -> Account:
+    """Return the account with this number.
+
+    :raises KeyError: there is none.
+    """
+    entry = pwd.getpwuid(uid)
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
+
+
 class Layout:
     """Paths of one host. ``home`` and ``uid`` matter in rootless mode only."""
 
@@ -80,8 +89,7 @@ class Layout:
         :raises KeyError: there is no such account.
         """
         if self.mode == "rootless":
-            entry = pwd.getpwuid(self.uid)
-            return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
+            return account_by_uid(self.uid)
         return account(tenant)
 
     # -- files that an apply writes -------------------------------------------------------------------------------

@@ -95,6 +95,11 @@ def _state(
     return _session_state(layout, resource["tenant"], agent, view, kind)
 
 
+def state_of(layout: Layout, resource: dict[str, t.Any], view: TenantView) -> State:
+    """Return what is now true of one resource of a tenant that was looked at, None where it is not there."""
+    return _state(layout, resource, {resource["tenant"]: view}, {})
+
+
 # -- tenants ---------------------------------------------------------------------------------------------------------
 
 
@@ -294,7 +299,7 @@ def _strays(
         for stray in view.strays:
             slice_name = _limits.hand_set_slice(stray["name"])
             more = {"slice": f"{tenant}/{slice_name}"} if slice_name else {}
-            found.append({**stray, **more, "tenant": tenant, "agent": _agent_of(tenant, stray["name"])})
+            found.append({**stray, **more, "tenant": tenant, "agent": agent_of(tenant, stray["name"])})
     found.extend(stray for r in resources if of_system(r) and not is_manager(r) for stray in _set_by_hand(r))
     if layout.mode == "system":
         found.extend(_tenant.strays_in(_tenant.SYSTEM_UNIT_DIRECTORIES))
@@ -326,7 +331,8 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def _agent_of(tenant: str, path: str) -> str | None:
+def agent_of(tenant: str, path: str) -> str | None:
+    """Return the agent (``tenant/name``) on whose names a path is, None for one on nobody's."""
     match = re.search(r"/watchbill-(?:(?:agent|session)@([a-z0-9-]+)\.service|((?:[a-z0-9]|\\x2d)+)\.slice)", path)
     return "{}/{}".format(tenant, (match.group(1) or match.group(2)).replace("\\x2d", "-")) if match else None
 

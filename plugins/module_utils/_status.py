@@ -1,24 +1,30 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What every agent of this host is doing: definitions as root wrote them, heartbeats as tenants' keepers wrote them.
+"""What every agent of this host is doing, and what runs beside them.
+
+Definitions are as root wrote them, heartbeats as tenants' keepers wrote them.
 
 What a tenant can write is data from a stranger: it is read as the tenant, its types are checked and its texts are cut.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import typing as t
 
+from . import _observe
+from ._as_applied import Applied
 from ._as_user import AsUserError, call_as, systemctl_user
+from ._beside import Stray, agents_beside, units_beside
 from ._hours import hours, problem, shown_override
 from ._keeper.heartbeat import printable
-from ._layout import Account, Layout
+from ._layout import Account, Layout, account_by_uid
 from ._plain_files import number, read_object
 from ._rootless import lingers
 from ._runtimes import RUNTIMES
-from ._tenant import look_at_heartbeats
+from ._tenant import look_at_heartbeats, strays_in, unit_digests, unit_directories
 
 Row = dict[str, t.Any]
 STATES = ("off", "starting", "idle", "working", "waiting-input", "limited", "paused", "stuck", "crashed", "unknown")
@@ -26,72 +32,136 @@ ALIVE_SECONDS = 60.0
 """A keeper renews its heartbeat file every 20 s at least."""
 LOOK_SECONDS = 6.0
 """How long a tenant may keep us, once for its files and once for its manager: it can stop either, and is not alone."""
+OUR_UNITS = ("watchbill-agent@*.service", "watchbill-session@*.service")
+PROGRAMS = tuple(sorted(runtime.program for runtime in RUNTIMES.values() if runtime.program))
+MOST_LIMITS = 8
 
 
 class TenantView(t.NamedTuple):
     """What was found at one tenant: last heartbeats, whether keepers come back at boot, ActiveState of units.
 
     ``again`` has the units that ended and that systemd is about to start again: they are ``activating``, too.
+    ``beside`` are agents that are not ours, ``applied`` is what :class:`._as_applied.Applied` compares, None where
+    nobody looked.
     """
 
     heartbeats: dict[str, t.Any]
     linked: dict[str, bool]
     units: dict[str, str]
     again: frozenset[str] = frozenset()
+    beside: tuple[Stray, ...] = ()
+    applied: _observe.TenantView | None = None
+
+
+class Look(t.NamedTuple):
+    """One row for every agent of a host, and what looks like an agent and is none of ours."""
+
+    agents: list[Row]
+    strays: list[Stray]
+
+
+class Host:
+    """A host that is looked at once or again and again."""
+
+    def __init__(self, layout: Layout) -> None:
+        """Take where things are on it."""
+        self._layout = layout
+        self._applied = Applied(layout)
+
+    def look(self) -> Look:
+        """Return every agent that has a definition here, sorted by tenant and name, and the strays.
+
+        As an ordinary user of a host that root manages, only one's own agents are there.
+        """
+        rows: list[Row] = []
+        strays: list[Stray] = []
+        accounts: set[int] = set()
+        for tenant in _entries(self._layout.agents):
+            agents = {
+                name: _definition(self._layout, tenant, name) for name in _entries(f"{self._layout.agents}/{tenant}")
+            }
+            who: Account | None = None
+            view = TenantView({}, {}, {})
+            # Of a tenant that cannot be looked at, no more is known than what root wrote.
+            with contextlib.suppress(KeyError, AsUserError, PermissionError):
+                account = self._layout.account_of(tenant)
+                view = _look(self._layout, account, sorted(agents))
+                who = account
+                accounts.add(account.uid)
+            drift = self._applied.differences(tenant, view.applied) if view.applied else None
+            for name, definition in sorted(agents.items()):
+                row = _row(self._layout, tenant, name, definition, view, who)
+                rows.append({**row, "drift": (drift or {}).get(name)})
+            strays += ({"user": who.name if who else None, "tenant": tenant, **stray} for stray in view.beside)
+        return Look(rows, strays + self._of_operator(accounts))
+
+    def _of_operator(self, known: t.Collection[int]) -> list[Stray]:
+        """Return the agents that whoever asks runs under an account of their own."""
+        uid = int(os.environ.get("SUDO_UID") or os.geteuid())
+        if uid in known or self._layout.mode == "rootless":
+            return []
+        try:
+            who = account_by_uid(uid)
+            found = call_as(who, agents_beside, uid, PROGRAMS, (), timeout=LOOK_SECONDS)
+        except (KeyError, AsUserError, PermissionError):
+            return []
+        return [{"user": who.name, "tenant": None, **stray} for stray in found]
 
 
 def status(layout: Layout) -> list[Row]:
-    """Return one row for every agent that has a definition here, sorted by tenant and name.
-
-    As an ordinary user of a host that root manages, only one's own agents are there.
-    """
-    rows = []
-    for tenant in _entries(layout.agents):
-        agents = {name: _definition(layout, tenant, name) for name in _entries(f"{layout.agents}/{tenant}")}
-        try:
-            who = layout.account_of(tenant)
-            view = _look(layout, who, sorted(agents))
-        except (KeyError, AsUserError, PermissionError):
-            who, view = None, TenantView({}, {}, {})
-        for name, definition in sorted(agents.items()):
-            rows.append(_row(layout, tenant, name, definition, view, who))
-    return rows
+    """Return one row for every agent that has a definition here, see :meth:`Host.look`."""
+    return Host(layout).look().agents
 
 
 def _look(layout: Layout, who: Account, agents: list[str]) -> TenantView:
     """Look at one tenant: one child that is the tenant, one question to its manager."""
-    seen = call_as(who, look, who.uid, layout.mode, agents, timeout=LOOK_SECONDS)
+    seen = call_as(who, look, who.uid, who.home, layout.mode, agents, timeout=LOOK_SECONDS)
     units: dict[str, str] = {}
     again: set[str] = set()
+    wanted = [f"watchbill-{role}@{agent}.service" for agent in agents for role in ("agent", "session")]
+    known = not seen["manager"]
     if seen["manager"]:
-        names = [f"watchbill-{role}@{agent}.service" for agent in agents for role in ("agent", "session")]
+        question = ("list-units", "--all", "--full", "--plain", "--no-legend", *OUR_UNITS)
         try:
-            shown = systemctl_user(who, "show", "--property=Id,ActiveState,SubState", *names, timeout=LOOK_SECONDS)
+            shown = systemctl_user(who, *question, timeout=LOOK_SECONDS)
+            known = True
         except AsUserError:
             # A manager that does not answer: what keepers wrote is all there is, and it makes nobody healthy.
             shown = ""
-        for block in shown.split("\n\n"):
-            properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-            if "Id" in properties:
-                units[properties["Id"]] = properties.get("ActiveState", "")
-            if properties.get("SubState", "").startswith("auto-restart"):
-                again.add(properties["Id"])
-    else:
-        units = {f"watchbill-{role}@{agent}.service": "inactive" for agent in agents for role in ("agent", "session")}
-    return TenantView(seen["heartbeats"], seen["linked"], units, frozenset(again))
+        for line in shown.splitlines():
+            # UNIT LOAD ACTIVE SUB DESCRIPTION; some versions put a dot before what failed.
+            words = line.replace("\N{BLACK CIRCLE}", " ").split(None, 4)
+            if len(words) >= 4:
+                units[words[0]] = words[2]
+                if words[3].startswith("auto-restart"):
+                    again.add(words[0])
+    if known:
+        # What a manager has not loaded does not run.
+        units = {**dict.fromkeys(wanted, "inactive"), **units}
+    beside = (*seen["beside"], *units_beside((unit for unit in units if units[unit] != "inactive"), agents))
+    states = {unit: {"Id": unit, "ActiveState": state} for unit, state in units.items()}
+    applied = _observe.TenantView(who, seen["heartbeats"], seen["fragments"], states, seen["strays"], "")
+    return TenantView(seen["heartbeats"], seen["linked"], units, frozenset(again), beside, applied if known else None)
 
 
-def look(uid: int, mode: str, agents: list[str]) -> dict[str, t.Any]:
-    """Return heartbeats, links of keepers, and whether a user manager runs. Runs as the tenant."""
+def look(uid: int, home: str, mode: str, agents: list[str]) -> dict[str, t.Any]:
+    """Return heartbeats, links of keepers, digests of units, foreign things, and whether a user manager runs.
+
+    Runs as the tenant.
+    """
     runtime = Layout.runtime_directory(uid)
     wants = runtime + "/systemd/generator.early"
     if mode == "rootless":
         wants = Layout.rootless(uid=uid).home + "/.config/systemd/user"
+    directories = unit_directories(home, runtime)
     return {
         "heartbeats": look_at_heartbeats(uid, agents),
         "linked": {
             agent: os.path.lexists(f"{wants}/default.target.wants/watchbill-agent@{agent}.service") for agent in agents
         },
+        "fragments": unit_digests(wants),
+        "strays": strays_in(directories),
+        "beside": agents_beside(uid, PROGRAMS, agents),
         "manager": os.path.exists(runtime + "/systemd/private"),
     }
 
@@ -134,12 +204,29 @@ def _row(
         "keeper_pid": _integer(heartbeat.get("keeper_pid")),
         "launch_digest": printable(heartbeat.get("launch_digest"), 64),
         "host_half": printable(heartbeat.get("host_half"), 64),
+        "alias": definition.get("alias"),
+        "runtime_version": definition.get("runtime_version"),
+        **_said(heartbeat),
     }
     ended = override is not None and override["kind"] in ("stop", "off")
     row.update(condition(definition, heartbeat, unit, keeper, ended))
     said = heartbeat.get("schedule") if _is_alive(definition, heartbeat, keeper) else None
     row.update(hours(definition, override, said), note="keeper down" if down else problem(said))
     return row
+
+
+def _said(heartbeat: dict[str, t.Any]) -> Row:
+    """Return what an agent's own runtime said of its work and its provider, as far as it is of the right type."""
+    limits = heartbeat.get("limits")
+    messages = heartbeat.get("messages")
+    return {
+        **{field: printable(heartbeat.get(field), 1000) for field in ("beat_source", "conversation", "transcript")},
+        "resets_at": printable(heartbeat.get("resets_at"), 40),
+        **{field: number(heartbeat.get(field)) for field in ("context_percent", "cost_usd", "cost_today_usd")},
+        "context_tokens": _integer(heartbeat.get("context_tokens")),
+        "limits": [_flat(limit) for limit in limits[:MOST_LIMITS]] if isinstance(limits, list) else None,
+        "messages": _flat(messages),
+    }
 
 
 def condition(

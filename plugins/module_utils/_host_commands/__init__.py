@@ -10,10 +10,12 @@ import json
 import os
 import sys
 import typing as t
+from importlib import import_module
 
 from .._layout import Layout
 from .._manifest import VERSION
 
+COMMANDS = ("status", "applied", "peers", "override", "logs", "attach")
 LONGEST_WAIT = 600.0
 
 
@@ -87,16 +89,17 @@ def print_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
         print("  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip())
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; what it parses has the ``function`` to call."""
-    from . import applied, attach, logs, override, peers, status
+def parser(word: str = "") -> argparse.ArgumentParser:
+    """Return the parser of all commands; what it parses has the ``function`` to call.
 
+    :param word: where it names a command, that alone is known: importing the others costs more than most answers.
+    """
     whole = argparse.ArgumentParser(
         prog="watchbill-host", description="The host half of Watchbill.", allow_abbrev=False
     )
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for command in (status, applied, peers, override, logs, attach):
-        command.add_to(commands)
+    for name in (word,) if word in COMMANDS else COMMANDS:
+        import_module(f".{name}", __name__).add_to(commands)
     version = commands.add_parser("version", help="version and digest of the host half")
     version.set_defaults(function=lambda chosen: _version())
     # These are dispatched before this parser is asked; here they are for the help, and for who mistypes them.

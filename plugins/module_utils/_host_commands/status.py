@@ -5,11 +5,16 @@
 from __future__ import annotations
 
 import argparse
+import os
+import select
+import sys
 import typing as t
 
-from .._status import status
+from .._status import Host, Look
 from . import Reference, layout_here, print_json, print_table, reference
 
+IDLE_SECONDS = 600.0
+"""Who has not asked for so long has gone, whatever its connection says."""
 COLUMNS = ("agent", "runtime", "state", "healthy", "age", "unit", "keeper")
 
 
@@ -18,17 +23,55 @@ def add_to(commands: t.Any) -> None:
     command: argparse.ArgumentParser = commands.add_parser("status", help="what every agent is doing")
     command.add_argument("agents", nargs="*", type=reference, metavar="TENANT/AGENT")
     command.add_argument("--json", action="store_true", help="a list of objects")
+    command.add_argument(
+        "--serve", action="store_true", help="one line of JSON, with strays, for each line of standard input"
+    )
     command.set_defaults(function=_run)
 
 
 def _run(chosen: argparse.Namespace) -> int:
+    host = Host(layout_here())
     wanted = set(chosen.agents)
-    rows = [row for row in status(layout_here()) if not wanted or Reference(row["tenant"], row["name"]) in wanted]
+    if chosen.serve:
+        return _serve(host, wanted)
+    rows = _of(host.look(), wanted).agents
     if chosen.json:
         print_json(rows)
         return 0
     print_table(COLUMNS, [_line(row) for row in rows])
     return 0
+
+
+def _of(look: Look, wanted: set[Reference]) -> Look:
+    """Return what was seen of some agents; of none in particular: all."""
+    if not wanted:
+        return look
+    return look._replace(agents=[row for row in look.agents if Reference(row["tenant"], row["name"]) in wanted])
+
+
+def _serve(host: Host, wanted: set[Reference]) -> int:
+    """Look once for every line that somebody writes; end with the last one, or when this program was replaced."""
+    program = os.path.realpath(sys.argv[0])
+    installed = _identity(program)
+    while _asked() and _identity(program) == installed:
+        look = _of(host.look(), wanted)
+        print_json({"format_version": 1, "agents": look.agents, "strays": look.strays})
+        sys.stdout.flush()
+    return 0
+
+
+def _asked() -> bool:
+    """Return whether there is another line within the time that we wait for one."""
+    ready = select.select([sys.stdin], [], [], IDLE_SECONDS)[0]
+    return bool(ready and os.read(sys.stdin.fileno(), 4096))
+
+
+def _identity(program: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(program)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _line(row: dict[str, t.Any]) -> tuple[str, ...]:

@@ -171,6 +171,7 @@ def test_manager_that_does_not_answer_costs_some_seconds_and_no_heartbeat(
         raise AsUserError("no answer")
 
     seen = {"heartbeats": {"coder0": heartbeat()}, "linked": {}, "manager": True}
+    seen |= {"fragments": {}, "strays": [], "beside": []}
     monkeypatch.setattr(_status, "call_as", lambda who, function, *arguments, timeout: seen)
     monkeypatch.setattr(_status, "systemctl_user", silent)
     layout = Layout.rootless(str(tmp_path), os.getuid())

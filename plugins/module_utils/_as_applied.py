@@ -1,0 +1,104 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether agents still are what the last apply left behind, seen cheaply enough for every ``ps``.
+
+Files, generated units and links are compared, and foreign things on the names of an agent; what only a question about
+each unit would show (limits in force, where a unit was loaded from) is left to ``watchbill drift``.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ._applied import read_applied
+from ._layout import Layout
+from ._limits import hand_set_slice
+from ._observe import TenantView, agent_of, printable, state_of
+from ._resources import KINDS
+
+MOST = 10
+Difference = dict[str, t.Any]
+
+
+class Applied:
+    """What the last apply left on this host, and what is different now. Remembers what did not change meanwhile."""
+
+    def __init__(self, layout: Layout) -> None:
+        """Know where the manifest of *layout* is."""
+        self._layout = layout
+        self._manifest: tuple[t.Any, dict[str, list[dict[str, t.Any]]]] | None = None
+        self._files: dict[str, tuple[t.Any, dict[str, t.Any] | None]] = {}
+
+    def differences(self, tenant: str, view: TenantView) -> dict[str, list[Difference]] | None:
+        """Return what differs at each agent of a tenant that was applied, by its name; at most ten each.
+
+        Each is ``{"kind", "name", "fields", "words"}``. None where the manifest cannot be read.
+        """
+        resources = self._resources()
+        if resources is None:
+            return None
+        found: dict[str, list[Difference]] = {}
+        for resource in resources.get(tenant, ()):
+            differences = found.setdefault(resource["agent"].split("/", 1)[1], [])
+            if len(differences) < MOST:
+                differences += self._difference(resource, view)
+        ours = {self._layout.expand(r["name"]) for r in resources.get(tenant, ()) if r["kind"] in ("file", "directory")}
+        for stray in view.strays:
+            # Without root, our own units lie in the same directory.
+            agent = None if stray["name"] in ours else agent_of(tenant, stray["name"])
+            known = found.get(agent.split("/", 1)[1]) if agent else None
+            if known is not None and len(known) < MOST:
+                known.append(_foreign(tenant, stray))
+        return found
+
+    def _resources(self) -> dict[str, list[dict[str, t.Any]]] | None:
+        """Return the resources of agents by tenant, read again when the file is another one."""
+        try:
+            status = os.stat(self._layout.manifest)
+            signature = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+            if self._manifest is None or self._manifest[0] != signature:
+                by_tenant: dict[str, list[dict[str, t.Any]]] = {}
+                for resource in read_applied(self._layout)["resources"]:
+                    if resource.get("agent") and not KINDS[resource["kind"]].logical:
+                        by_tenant.setdefault(resource["tenant"], []).append(resource)
+                self._manifest = signature, by_tenant
+            return self._manifest[1]
+        except (OSError, ValueError, KeyError):
+            # As an ordinary user of a host that root manages, or where an apply of another version left it.
+            return None
+
+    def _difference(self, resource: dict[str, t.Any], view: TenantView) -> list[Difference]:
+        kind = KINDS[resource["kind"]]
+        state = self._file(resource, view) if kind.name == "file" else state_of(self._layout, resource, view)
+        if state is None:
+            fields, words = ["present"], "missing"
+        else:
+            differences = kind.differences(resource, state)
+            if not differences:
+                return []
+            fields, words = sorted(differences), kind.words(differences)
+        return [{"kind": kind.name, "name": resource["name"], "fields": fields, "words": words}]
+
+    def _file(self, resource: dict[str, t.Any], view: TenantView) -> dict[str, t.Any] | None:
+        """Return the state of a file, read again only when its inode was touched: nobody can set back that time."""
+        path = self._layout.expand(resource["name"])
+        try:
+            status = os.lstat(path)
+        except OSError:
+            return None
+        signature = (status.st_ino, status.st_ctime_ns, status.st_size)
+        known = self._files.get(path)
+        if known is None or known[0] != signature:
+            known = self._files[path] = signature, state_of(self._layout, resource, view)
+        return known[1]
+
+
+def _foreign(tenant: str, stray: t.Mapping[str, str]) -> Difference:
+    """Return a foreign thing on the names of an agent as the difference that a plan makes of it."""
+    slice_name = hand_set_slice(stray["name"])
+    if slice_name:
+        words = "limits set by hand"
+        return {"kind": "unit", "name": f"{tenant}/{slice_name}", "fields": ["limits"], "words": words}
+    name = printable(stray["name"])
+    return {"kind": "file", "name": name, "fields": ["present"], "words": f"foreign {stray['what']}"}
