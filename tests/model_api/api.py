@@ -32,7 +32,7 @@ class ModelApi:
 
     def __enter__(self) -> Self:
         self._server = Server((self._bind, self._port), self)
-        threading.Thread(target=self._server.serve_forever, name="model-api", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="model-api", daemon=True).start()
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -79,6 +79,12 @@ class ModelApi:
             asked = [request.prompt[:80] for request in self._requests if request.protocol]
             assert self._changed.wait_for(there, timeout), f"no such request in {timeout} s, but: {asked}"
         return found[0]
+
+    def settled(self, request: Request, timeout: float = 30) -> Request:
+        """Return a request when it is known how it ended; AssertionError after *timeout* seconds."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: request.outcome, timeout), f"no end in {timeout} s: {request}"
+        return request
 
     def forget(self) -> None:
         """Drop all requests and all behaviour that was set."""

@@ -9,7 +9,7 @@ from tests.model_api.script import Script, without_words
 from tests.model_api.wire import Answer, Asked, Call, Json, Tool
 
 SHELLS = ("bash", "shell_command", "exec_command", "shell", "local_shell")
-PIECES_PER_SECOND = 4
+PIECES_PER_SECOND = 5
 Pause = Callable[[float], None]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 KEY = "sk-ant-fake"
-MODEL = {"claude": "claude-sonnet-4-5", "codex": "fake-1", "opencode": "fake/fake-1", "pi": "fake/fake-1"}
+MODEL = {"claude": "claude-sonnet-4-6", "codex": "fake-1", "opencode": "fake/fake-1", "pi": "fake/fake-1"}
 
 
 def provider(runtime: str, base_url: str) -> dict[str, Any]:

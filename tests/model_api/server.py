@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.model_api.api import ModelApi
 
 WIRES: dict[str, Wire] = {"/v1/messages": messages, "/v1/responses": responses, "/v1/chat/completions": chat}
-MODELS = ("fake-1", "fake-small", "claude-sonnet-4-5", "claude-haiku-4-5")
+MODELS = ("fake-1", "fake-small", "claude-sonnet-4-6", "claude-haiku-4-5")
 BODY_LIMIT = 64 << 20
 GARBAGE = b"\x00\xff\xfe{]] this is no answer \x1b[31m\n\n<html>data: {\n\n"
 
@@ -246,6 +246,7 @@ def _models() -> Json:
             "id": name,
             "type": "model",
             "display_name": name,
+            "lifecycle": "active",
             "created_at": "2026-01-01T00:00:00Z",
             "object": "model",
             "created": 1767225600,
