@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ def add_agent(builder: ManifestBuilder, agent: Agent, program_sha256: str) -> No
     body = canonical(definition)
     builder.add_file(f"{directory}/definition.json", body + b"\n", "0640", "root", group, reload="agent", **owned)
     builder.add_file(f"{directory}/env", environment, "0640", "root", group, reload="agent", **owned)
+    _add_settings(builder, agent, definition, owned)
     _add_units(builder, agent, directory, owned, program_sha256)
     builder.add("session", reference, running=agent.enabled, **owned)
     builder.add(
@@ -85,11 +87,13 @@ def _definition(builder: ManifestBuilder, agent: Agent, environment: bytes) -> d
         },
         "policy": {"restart": agent.policy.restart, "stuck": agent.policy.stuck},
     }
-    program = f"{builder.layout.binaries}/watchbill-host"
+    known = _known(builder, agent, definition)
+    settings = RUNTIMES[agent.runtime].settings(known)
     definition["launch"] = {
         "runtime": agent.runtime,
         "model": agent.model,
-        "argv": RUNTIMES[agent.runtime].argv({**definition, "program": program}),
+        "argv": RUNTIMES[agent.runtime].argv(known),
+        "settings": {name: hashlib.sha256(body).hexdigest() for name, body in settings.items()},
         "working_directory": agent.working_directory,
         "path": AGENT_PATH,
         "term": "xterm-256color",
@@ -104,6 +108,29 @@ def _executable(builder: ManifestBuilder, agent: Agent) -> str:
     if agent.runtime_version is None:
         return RUNTIMES[agent.runtime].program
     return builder.layout.runtime_program(agent.runtime, agent.runtime_version, RUNTIMES[agent.runtime].program)
+
+
+def _known(builder: ManifestBuilder, agent: Agent, definition: dict[str, Any]) -> dict[str, Any]:
+    """Return what a runtime is told of its agent: the definition, and what only the compiler knows."""
+    return {
+        **definition,
+        "program": f"{builder.layout.binaries}/watchbill-host",
+        "settings": dict(agent.runtime_settings),
+        "settings_directory": builder.layout.agent_settings(agent.tenant, agent.name),
+    }
+
+
+def _add_settings(builder: ManifestBuilder, agent: Agent, definition: dict[str, Any], owned: dict[str, Any]) -> None:
+    """Add the settings of the agent's runtime: files of root's that the tenant can read."""
+    files = RUNTIMES[agent.runtime].settings(_known(builder, agent, definition))
+    if not files:
+        return
+    directory = builder.layout.agent_settings(agent.tenant, agent.name)
+    parents = {os.path.dirname(name) for name in files} - {""}
+    for path in (directory, *(f"{directory}/{parent}" for parent in sorted(parents))):
+        builder.add_directory(path, "0750", "root", agent.tenant, **owned)
+    for name, body in files.items():
+        builder.add_file(f"{directory}/{name}", body, "0640", "root", agent.tenant, reload="agent", **owned)
 
 
 def _schedule(fleet: Fleet, agent: Agent) -> dict[str, Any] | None:
