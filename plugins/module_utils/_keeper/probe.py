@@ -20,6 +20,13 @@ LOOK_SECONDS = (0.3, 1.0)
 Clock = t.Callable[[], float]
 
 
+class Answer(t.NamedTuple):
+    """That a program lives: when it was asked (CLOCK_BOOTTIME seconds), and the title of its terminal since."""
+
+    asked_at: float
+    title: str
+
+
 class Probe:
     """One agent's terminal. Times are seconds of CLOCK_BOOTTIME."""
 
@@ -48,8 +55,8 @@ class Probe:
         self._is_narrow, self.next_step = True, now + NARROW_SECONDS
         self._looks = [self.next_step + seconds for seconds in LOOK_SECONDS]
 
-    def step(self) -> float | None:
-        """Do what is due; return when the program was asked, once it answered."""
+    def step(self) -> Answer | None:
+        """Do what is due; return the program's answer, once it came."""
         if self.next_step is None or self._boottime() < self.next_step:
             return None
         try:
@@ -57,14 +64,13 @@ class Probe:
                 self._session.widen()
                 self._is_narrow, self.next_step = False, self._looks[0]
                 return None
-            drawn = self._session.activity()
+            drawn = self._session.drawn()
         except SessionError:
             self.forget()
             return None
-        if drawn is not None and drawn >= self._asked_second:
-            asked_at = self._asked_at
+        if drawn.at is not None and drawn.at >= self._asked_second:
             self.forget()
-            return asked_at
+            return Answer(self._asked_at, drawn.title)
         self._looks = self._looks[1:]
         self.next_step = self._looks[0] if self._looks else None
         return None

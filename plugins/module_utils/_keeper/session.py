@@ -56,6 +56,13 @@ class Pane(t.NamedTuple):
         return self.status is not None or self.signal is not None
 
 
+class Drawn(t.NamedTuple):
+    """When a program wrote to its terminal last, in seconds since the epoch, and the title that it gave it."""
+
+    at: int | None
+    title: str
+
+
 class Session:
     """One agent's session unit. Every method blocks for as long as systemd and tmux need, at most half a minute."""
 
@@ -174,13 +181,14 @@ class Session:
         """
         self._tmux("if-shell", "-F", "-t", PANE, f"#{{{NARROW}}}", WIDER, "", timeout=PROBE_SECONDS)
 
-    def activity(self) -> int | None:
-        """Return when the agent's program wrote something last, in seconds since the epoch.
+    def drawn(self) -> Drawn:
+        """Return what the agent's program did to its terminal last.
 
         :raises SessionError: the server does not answer.
         """
-        said = self._tmux("display-message", "-p", "-t", PANE, "#{window_activity}", timeout=PROBE_SECONDS).strip()
-        return int(said) if said.isdigit() else None
+        wanted = "#{window_activity} #{pane_title}"
+        at, _, title = self._tmux("display-message", "-p", "-t", PANE, wanted, timeout=PROBE_SECONDS).partition(" ")
+        return Drawn(int(at) if at.isdigit() else None, title.strip())
 
     def result(self) -> str:
         """Return systemd's word for how the unit ended (``success``, ``signal``, ``oom-kill`` …), else nothing."""

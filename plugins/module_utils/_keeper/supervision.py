@@ -19,6 +19,7 @@ from .definition import Definition
 from .heartbeat import Beat, parse_beat
 from .memory import Memory
 from .patience import WELL_SECONDS, Patience
+from .posture import Posture, nobody, posture
 from .probe import Probe
 from .processes import wait_readable
 from .record import Record
@@ -49,6 +50,7 @@ class Supervision:
         self.memory = memory
         self.probe = Probe(session, boottime, wall)
         self.transcript = Transcript()
+        self.log = Transcript(only_new=True)
         self.boottime = boottime
         self.wall = wall
         self.definition: Definition | None = None
@@ -66,10 +68,11 @@ class Supervision:
     @property
     def runtime(self) -> Runtime:
         """The agent's runtime. Only with a definition."""
-        return RUNTIMES[self._known.runtime]
+        return RUNTIMES[self.known.runtime]
 
     @property
-    def _known(self) -> Definition:
+    def known(self) -> Definition:
+        """The agent's definition. Only where there is one."""
         if self.definition is None:
             raise AssertionError("a definition is read before anything is decided")
         return self.definition
@@ -87,7 +90,7 @@ class Supervision:
         """Follow a session that an earlier keeper started, with what that one wrote into its last heartbeat."""
         now = self.boottime()
         same = previous.get("session_id") == found.session_id
-        running = Running(found, None, now, now + self._known.healthy_within)
+        running = Running(found, None, now, now + self.known.healthy_within)
         if same:
             running.restore(previous, now)
             self.state_now = text(previous, "state") or "starting"
@@ -124,12 +127,12 @@ class Supervision:
         if running is None or not self.runtime.answers_beats:
             return False
         now = self.boottime()
-        if not running.take(beat, now, self.wall(), self._known.healthy_within):
+        if not running.take(beat, now, self.wall(), self.known.healthy_within):
             return False
         if running.conversation is not None:
             self.memory.talks(self.runtime.name, running.conversation, running.transcript)
-        if "cost_usd" in beat.facts:
-            self.memory.costs(running.conversation, beat.facts["cost_usd"])
+        if running.facts.get("cost_usd") is not None:
+            self.memory.costs(running.conversation, running.facts["cost_usd"])
         if running.stuck and now < running.answer_due:
             running.stuck = False
             running.well_since = now
@@ -138,15 +141,24 @@ class Supervision:
 
     def _look_closer(self, running: Running, now: float) -> None:
         """Find out what nobody tells: whether a silent program lives, and what a transcript says of a turn's end."""
-        answered_at = self.probe.step()
-        if answered_at is not None:
-            self.hear(Beat(source="probe", boottime=answered_at))
+        answer = self.probe.step()
+        if answer is not None:
+            said = self.runtime.titled(answer.title, running.doing(self.runtime)) or {}
+            beat = parse_beat({"source": "probe", **said})
+            if beat is not None:
+                # As old as the question: what a hook said since is newer than the title.
+                self.hear(beat._replace(boottime=answer.asked_at))
         elif self.probe.next_step is None and now >= self._probe_due(running):
             self._probed_at = now
             self.probe.ask()
-        grown = self.transcript.grown(running.transcript, now, self._known.interval)
-        if grown is not None:
-            fields = self.runtime.review(grown, running.doing(self.runtime))
+        log = f"{self.record.directory}/{self.runtime.log}" if self.runtime.log else None
+        # The transcript comes last: it knows how what the log complains of has ended.
+        for file, path, review in (
+            (self.log, log, self.runtime.review_log),
+            (self.transcript, running.transcript, self.runtime.review),
+        ):
+            grown = file.grown(path, now, self.known.interval)
+            fields = None if grown is None else review(grown, running.doing(self.runtime))
             beat = None if fields is None else parse_beat(fields)
             if beat is not None:
                 # A file is no answer: it says what happened, not that anybody lives.
@@ -157,7 +169,7 @@ class Supervision:
         if self.runtime.probe_after is None:
             return math.inf
         last = max(running.started if running.beat_boottime is None else running.beat_boottime, self._probed_at)
-        return last + self.runtime.probe_after * self._known.interval
+        return last + self.runtime.probe_after * self.known.interval
 
     def overslept(self, seconds: float) -> None:
         """Take note that the whole machine stood still."""
@@ -244,7 +256,7 @@ class Supervision:
 
     def wanted(self) -> bool:
         """Return whether a session shall be started where none runs."""
-        return self._known.enabled and self.watch.standing.starts
+        return self.known.enabled and self.watch.standing.starts
 
     def notice(self) -> None:
         """See whether the agent is on watch, is stuck, or well for so long that its crashes are forgotten.
@@ -271,7 +283,7 @@ class Supervision:
             running.stuck = True
             silent = now - (running.started if running.beat_boottime is None else running.beat_boottime)
             self.record.event(
-                "stuck", session_id=running.found.session_id, silent_s=round(silent, 1), policy=self._known.stuck
+                "stuck", session_id=running.found.session_id, silent_s=round(silent, 1), policy=self.known.stuck
             )
         if running.ask_again is not None and now >= running.ask_again:
             self.follow_program()
@@ -280,7 +292,7 @@ class Supervision:
             self.patience.forget()
 
     def _situation(self, running: Running) -> Situation:
-        return Situation(self._known, running, self.watch.standing, self._restart_wanted(), self.boottime())
+        return Situation(self.known, running, self.watch.standing, self._restart_wanted(), self.boottime())
 
     def _restart_wanted(self) -> Override | None:
         restart: Override | None = self.watch.override["restart"]
@@ -319,7 +331,7 @@ class Supervision:
 
     def _start(self) -> None:
         restart = self.watch.override["restart"] or {}
-        digest = self._known.launch_digest
+        digest = self.known.launch_digest
         began = self.boottime()
         try:
             found = self.session.start()
@@ -328,7 +340,7 @@ class Supervision:
             self.next_start = self.boottime() + delay
             self.record.event("start-failed", why=str(error), next_start_s=delay)
             return
-        self.running = Running(found, digest, began, self.boottime() + self._known.healthy_within)
+        self.running = Running(found, digest, began, self.boottime() + self.known.healthy_within)
         # A session that is new now fulfils every restart that was asked for before.
         self.restart_done = text(restart, "id") or self.restart_done
         self.record.event("session-started", news=False, session_id=found.session_id, pid=found.pid)
@@ -350,6 +362,12 @@ class Supervision:
         if self.patience.quick_ends and self.running.well_since is not None and not self.running.stuck:
             times.append(self.running.well_since + WELL_SECONDS)
         return times
+
+    def posture(self) -> Posture:
+        """Return whether the agent may be given something to do now."""
+        if self.definition is None or self.running is None:
+            return nobody(self.state_now)
+        return posture(self._situation(self.running))
 
     # -- what is said -------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The end of a runtime's own transcript, where it grew since the last look: the tenant's file, read as the tenant."""
+"""The end of what a runtime writes down, where it grew since the last look: the tenant's file, read as the tenant."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ TAIL = 64 * 1024
 
 
 class Transcript:
-    """Looks at one transcript after another."""
+    """Looks at one transcript, or log, after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, only_new: bool = False) -> None:
+        """Begin with what is there already, unless *only_new*: in a log that may be long over."""
         self._seen: tuple[str, int, int] | None = None
+        self._only_new = only_new
         self._next_look = 0.0
 
     def grown(self, path: str | None, now: float, every: float) -> bytes | None:
@@ -36,7 +38,9 @@ class Transcript:
             seen = (path, found.st_size, found.st_mtime_ns)
             if not stat.S_ISREG(found.st_mode) or seen == self._seen:
                 return None
-            self._seen = seen
+            is_new, self._seen = self._seen is not None or not self._only_new, seen
+            if not is_new:
+                return None
             start = max(0, found.st_size - TAIL)
             content = os.pread(handle, TAIL, start)
         except OSError:

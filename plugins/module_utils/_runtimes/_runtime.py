@@ -69,6 +69,9 @@ class Runtime(Delivering):
     probe_after: float | None = None
     """After how many intervals without an answer its terminal is asked to draw itself anew; None for never."""
 
+    log = ""
+    """A file below the agent's state directory in which the program complains; empty for none."""
+
     def argv(self, definition: Said) -> list[str]:
         """Return the command line of the agent, as far as the fleet alone decides it.
 
@@ -111,6 +114,17 @@ class Runtime(Delivering):
         For what no hook tells, such as a turn that a person broke off. Pure.
 
         :param state: what the agent is said to do.
+        """
+        return None
+
+    def review_log(self, log: bytes, state: str) -> Said | None:
+        """Return the fields of a beat from the last 64 KiB of :attr:`log`, which grew; else as :meth:`review`."""
+        return None
+
+    def titled(self, title: str, state: str) -> Said | None:
+        """Return the fields of a beat from the title of the agent's terminal; None where it says nothing new.
+
+        Asked when the program just answered a probe, so that the title is not that of a program that hangs. Pure.
         """
         return None
 
