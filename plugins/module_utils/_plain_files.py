@@ -94,3 +94,19 @@ def replace_file(path: str, content: bytes, mode: int = 0o600, group: int | None
     finally:
         os.close(handle)
     os.rename(temporary, path)
+
+
+def append_line(path: str, line: bytes, limit: int, older: str) -> None:
+    """Add a line to a file of lines; one that has grown beyond *limit* bytes becomes *older*, and a new one begins.
+
+    :raises OSError: the directory is full, or something else is there.
+    """
+    os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(handle, line)
+        full = os.fstat(handle).st_size > limit
+    finally:
+        os.close(handle)
+    if full:
+        os.rename(path, older)

@@ -14,13 +14,16 @@ import sys
 import time
 import typing as t
 
+from .._digest import sha256
 from .._layout import Layout
 from .._overrides import OverrideError, read_override, timestamp
 from .._runtimes import RUNTIMES
 from .alarm import Alarm
 from .backlog import Backlog, Command
+from .control import Control
 from .definition import DefinitionError, read_definition
 from .heartbeat import FORMAT_VERSION, Ear, parse_line, read_heartbeat, write_heartbeat
+from .mail import Mail
 from .memory import Memory
 from .processes import Child, fork_off, run
 from .record import Record
@@ -70,6 +73,10 @@ class Keeper:
         session = Session(agent, self.directory, self._prepare, self._run)
         memory = Memory(self.record.directory, time.time)
         self.supervision = Supervision(session, self.watch, self.record, memory, boottime, time.time)
+        self.control = Control(self.directory + "/control.sock", boottime)
+        self.mail = Mail(
+            who, self.directory, self.supervision, self.control, self.record, rootless=layout.mode == "rootless"
+        )
         self.problem = ""
         self.unwritten = ""
         self._shown = ""
@@ -84,6 +91,7 @@ class Keeper:
             self.supervision.notice()
             self._say()
             self.supervision.decide()
+            self.mail.tend()
             self._say()
             self._wait()
             caught = self.signals.taken()
@@ -104,6 +112,8 @@ class Keeper:
             while self.supervision.definition is None:
                 self._wait_for_orders()
         self._find_session(previous)
+        self.mail.begin()
+        self.control.open()
         if self.first_since_boot and self.supervision.definition is not None:
             self.supervision.next_start = boottime() + self.supervision.definition.start_delay
         self.service.say("READY=1")
@@ -135,6 +145,8 @@ class Keeper:
         """Make sure that a session finds its runtime directory and FIFO, whatever was done to them."""
         os.makedirs(self.directory, 0o700, exist_ok=True)
         self.ear.open()
+        if not self.control.is_there():
+            self.control.open()
 
     def _read_orders(self) -> None:
         """Read definition and override; what cannot be read leaves the last good one in force."""
@@ -175,12 +187,14 @@ class Keeper:
         unchanged = self.alarm.set(self.watch.next_change())
         running = self.supervision.running
         descriptors = [self.signals.descriptor, self.ear.descriptor, self.alarm.descriptor, self.backlog.descriptor]
+        descriptors.append(self.mail.descriptor)
         if running is not None:
             descriptors += [running.found.descriptor, running.program]
         poll = select.poll()
         for descriptor in descriptors:
             if descriptor is not None:
                 poll.register(descriptor, select.POLLIN)
+        self.control.register(poll)
         now, slept = boottime(), suspended()
         seconds = max(0.0, min([LONGEST_WAIT, *(at - now for at in self._deadlines())])) if unchanged else 0.0
         ready = poll.poll(seconds * 1000 + 1)
@@ -191,6 +205,9 @@ class Keeper:
         ended = {descriptor for descriptor, _ in ready}
         if self.backlog.descriptor in ended:
             self.backlog.ended()
+        if self.mail.descriptor in ended:
+            self.mail.ended()
+        self.control.serve(ended)
         if running is not None and running.found.descriptor in ended:
             self.supervision.server_ended()
         elif running is not None and running.program in ended:
@@ -198,6 +215,7 @@ class Keeper:
 
     def _deadlines(self) -> list[float]:
         times = [self._written + self._rewrite_seconds(), *self.supervision.deadlines()]
+        times += [*self.mail.deadlines(), *self.control.deadlines()]
         if self.service.watchdog_seconds:
             times.append(self._watched + self.service.watchdog_seconds)
         return times
@@ -215,6 +233,7 @@ class Keeper:
         for line in self.ear.lines():
             beat = parse_line(line, translate)
             if beat is not None and self.supervision.hear(beat):
+                self.mail.hear(beat)
                 self._written = 0.0
 
     # -- saying --------------------------------------------------------------------------------------------------------
@@ -227,7 +246,7 @@ class Keeper:
 
     def _say(self) -> None:
         """Write heartbeat.json where something changed or it grows old."""
-        said = self.supervision.heartbeat()
+        said = {**self.supervision.heartbeat(), "messages": self.mail.said()}
         now = boottime()
         shown = repr(said)
         if shown == self._shown and now - self._written < self._rewrite_seconds():
@@ -263,18 +282,9 @@ def digest_of(program: str) -> str | None:
     """Return the SHA-256 of the program that runs, None where it is no file (a source tree)."""
     try:
         with open(program, "rb") as stream:
-            return str(_sha256(stream.read()).hexdigest())
+            return str(sha256(stream.read()).hexdigest())
     except (IsADirectoryError, FileNotFoundError):
         return None
-
-
-try:  # hashlib would load OpenSSL: 4 MiB in every keeper
-    from _sha2 import sha256 as _sha256  # Python ≥ 3.12
-except ImportError:
-    try:
-        from _sha256 import sha256 as _sha256
-    except ImportError:
-        from hashlib import sha256 as _sha256
 
 
 def main(agent: str) -> int:

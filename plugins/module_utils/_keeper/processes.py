@@ -59,8 +59,8 @@ class Child(t.NamedTuple):
     failure: int
 
 
-def fork_off(become: t.Callable[[], t.NoReturn]) -> Child:
-    """Return a child without input and output, in which *become* replaces us by a program.
+def fork_off(become: t.Callable[[], t.NoReturn], source: int | None = None, output: int | None = None) -> Child:
+    """Return a child in which *become* replaces us by a program, without input and output but those that are given.
 
     What it does before that (a directory that does not answer, say) holds up nobody but the child.
 
@@ -74,7 +74,7 @@ def fork_off(become: t.Callable[[], t.NoReturn]) -> Child:
         os.close(writer)
         raise
     if pid == 0:
-        _become_and_exit(become, writer)
+        _become_and_exit(become, writer, source, output)
     os.close(writer)
     # Both sides make the group: so it is there whichever comes first.
     with contextlib.suppress(PermissionError, ProcessLookupError):  # the program runs already, or has ended
@@ -82,15 +82,17 @@ def fork_off(become: t.Callable[[], t.NoReturn]) -> Child:
     return Child(pid, os.pidfd_open(pid), reader)
 
 
-def _become_and_exit(become: t.Callable[[], t.NoReturn], failure: int) -> t.NoReturn:
+def _become_and_exit(
+    become: t.Callable[[], t.NoReturn], failure: int, source: int | None, output: int | None
+) -> t.NoReturn:
     """Be the child; a program that starts closes the pipe, anything else is said in it."""
     try:
         # A signal to us is none to whoever reads that descriptor on the other side of the fork.
         signal.set_wakeup_fd(-1)
         os.setpgid(0, 0)
         nowhere = os.open(os.devnull, os.O_RDWR)
-        for standard in range(3):
-            os.dup2(nowhere, standard)
+        for standard, given in enumerate((source, output, output)):
+            os.dup2(nowhere if given is None else given, standard)
         become()
     except Exception as error:  # noqa: BLE001 -- whatever it is, the parent has to know
         os.write(failure, f"{error}".encode("utf-8", "replace")[:FAILURE_LIMIT])

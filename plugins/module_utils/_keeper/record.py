@@ -11,7 +11,7 @@ import time
 import typing as t
 
 from .._overrides import timestamp
-from .._plain_files import replace_file
+from .._plain_files import append_line, replace_file
 
 SIZE_LIMIT = 1024 * 1024
 SCREEN_LIMIT = 64 * 1024
@@ -41,21 +41,9 @@ class Record:
         print(MARK + what + "".join(f" {name}={value!r}" for name, value in known.items()), file=sys.stderr, flush=True)
         line = json.dumps({**event, **self.identity}).encode() + b"\n"
         try:
-            self._append(line)
+            append_line(self.directory + "/events.jsonl", line, SIZE_LIMIT, self.directory + "/events.1.jsonl")
         except OSError as error:
             print(f"events cannot be written: {error}", file=sys.stderr, flush=True)
-
-    def _append(self, line: bytes) -> None:
-        os.makedirs(self.directory, 0o700, exist_ok=True)
-        path = self.directory + "/events.jsonl"
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(handle, line)
-            full = os.fstat(handle).st_size > SIZE_LIMIT
-        finally:
-            os.close(handle)
-        if full:
-            os.rename(path, self.directory + "/events.1.jsonl")
 
     def screen(self, text: str) -> str:
         """Keep the last screen of a session in ``last-screen.txt`` and return its last line with something in it."""

@@ -1,0 +1,184 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where messages to one agent are, on the disk before anybody is told so: they survive keepers, sessions and boots.
+
+``messages/ID.json`` and ``ID.text`` for those that are open, ``messages/history/ID.json`` for those that are over: so a
+message that is sent twice under one id is known, for as long as the history goes back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+import typing as t
+
+from .._plain_files import append_line, read_object, read_regular_file, replace_file
+from .message import Message, parse_message
+from .text import SIZE_LIMIT
+
+FILE_LIMIT = 64 * 1024
+OPEN_LIMIT = 2000
+"""How many messages may wait for one agent."""
+HISTORY_LIMIT = 2000
+HISTORY_SLACK = 200
+LOG_LIMIT = 4 * 1024 * 1024
+LOG = "messages.jsonl"
+SUFFIX = ".json"
+
+
+class Inbox:
+    """The messages of one agent. ``open`` has those that are not over, in the order in which they came."""
+
+    def __init__(self, state_directory: str) -> None:
+        """Know where it is; :meth:`load` reads it."""
+        self.directory = state_directory + "/messages"
+        self.history = self.directory + "/history"
+        self.log = f"{state_directory}/{LOG}"
+        self.open: dict[str, Message] = {}
+        self._ended = 0
+
+    def load(self) -> list[str]:
+        """Read all that is open; return what could not be read, and why.
+
+        :raises OSError: the directory cannot be made or listed.
+        """
+        os.makedirs(self.history, 0o700, exist_ok=True)
+        problems, found = [], []
+        self._ended = len(os.listdir(self.history))
+        for name in sorted(os.listdir(self.directory)):
+            path = f"{self.directory}/{name}"
+            if not name.endswith(SUFFIX):
+                continue
+            try:
+                message = _read(path)
+                if os.path.exists(f"{self.history}/{name}"):
+                    # Its end was written down, and the keeper ended before it took this away.
+                    self._take_away(message.id)
+                else:
+                    found.append(message)
+            except (OSError, ValueError) as error:
+                problems.append(f"{path}: {error}")
+        self.open = {message.id: message for message in sorted(found, key=lambda message: message.number)}
+        return problems
+
+    def add(self, message: Message, text: str) -> Message:
+        """Take a new message; return it with its number.
+
+        :raises OSError: it cannot be written down; then it is not taken.
+        """
+        last = max((other.number for other in self.open.values()), default=0)
+        message = message._replace(number=last + 1)
+        try:
+            os.makedirs(self.history, 0o700, exist_ok=True)
+            replace_file(self._text(message.id), text.encode(), 0o600, durable=True)
+            self._write(f"{self.directory}/{message.id}{SUFFIX}", message)
+        except OSError:
+            # What is left of it must not turn up as a message that nobody was told of.
+            self._take_away(message.id)
+            raise
+        self.open[message.id] = message
+        self._say(message, None)
+        return message
+
+    def write(self, message: Message) -> None:
+        """Write down what became of an open message, durably.
+
+        :raises OSError: that is not possible; what was written before still holds.
+        """
+        before = self.open[message.id]
+        path = f"{self.directory}/{message.id}{SUFFIX}"
+        if message.is_over:
+            os.makedirs(self.history, 0o700, exist_ok=True)
+            self._write(f"{self.history}/{message.id}{SUFFIX}", message)
+            del self.open[message.id]
+            self._take_away(message.id)
+            self._forget_oldest()
+        else:
+            self._write(path, message)
+            self.open[message.id] = message
+        self._say(message, before)
+
+    def find(self, message_id: str) -> Message | None:
+        """Return a message, open or over; None where there is none, or nobody remembers it.
+
+        :raises OSError: it cannot be read.
+        :raises ValueError: what is written down is no message.
+        """
+        if message_id in self.open:
+            return self.open[message_id]
+        try:
+            return _read(f"{self.history}/{message_id}{SUFFIX}")
+        except FileNotFoundError:
+            return None
+
+    def text(self, message_id: str) -> str:
+        """Return the text of an open message.
+
+        :raises OSError: it cannot be read.
+        :raises ValueError: it is not what was written.
+        """
+        return read_regular_file(self._text(message_id), SIZE_LIMIT).decode()
+
+    def _text(self, message_id: str) -> str:
+        return f"{self.directory}/{message_id}.text"
+
+    def _write(self, path: str, message: Message) -> None:
+        replace_file(path, json.dumps(message.to_json(), sort_keys=True).encode() + b"\n", 0o600, durable=True)
+        handle = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def _take_away(self, message_id: str) -> None:
+        for path in (f"{self.directory}/{message_id}{SUFFIX}", self._text(message_id)):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+    def _forget_oldest(self) -> None:
+        """Keep the history short: now and then, the oldest go."""
+        self._ended += 1
+        if self._ended <= HISTORY_LIMIT + HISTORY_SLACK:
+            return
+        names = os.listdir(self.history)
+        names.sort(key=lambda name: os.stat(f"{self.history}/{name}", follow_symlinks=False).st_mtime)
+        for name in names[:-HISTORY_LIMIT]:
+            os.unlink(f"{self.history}/{name}")
+        self._ended = min(len(names), HISTORY_LIMIT)
+
+    def _say(self, message: Message, before: Message | None) -> None:
+        """Add a line to the log of every transition. It is for people: a full disk loses lines of it, no messages."""
+        line = {
+            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "id": message.id,
+            "was": None if before is None else before.state,
+            **{name: getattr(message, name) for name in ("state", "phase", "reason", "source", "target", "session_id")},
+            **{name: getattr(message, name) for name in ("tries", "enters", "accepted_by")},
+        }
+        with contextlib.suppress(OSError):
+            append_line(self.log, json.dumps(line).encode() + b"\n", LOG_LIMIT, self.log + ".1")
+
+
+def _read(path: str) -> Message:
+    return parse_message(read_object(path, FILE_LIMIT))
+
+
+def read_messages(state_directory: str) -> list[dict[str, t.Any]]:
+    """Return all messages of an agent that are written down, oldest first, as plain data. Whoever reads is the tenant.
+
+    What cannot be read is left out: its keeper says why.
+    """
+    messages: dict[str, Message] = {}
+    for directory in (state_directory + "/messages", state_directory + "/messages/history"):
+        try:
+            names = os.listdir(directory)
+        except FileNotFoundError:
+            continue
+        for name in names:
+            if name.endswith(SUFFIX):
+                with contextlib.suppress(OSError, ValueError):
+                    message = _read(f"{directory}/{name}")
+                    messages[message.id] = message
+    return [one._asdict() for one in sorted(messages.values(), key=lambda one: (one.created_at, one.number))]
