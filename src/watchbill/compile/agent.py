@@ -93,12 +93,13 @@ def _definition(builder: ManifestBuilder, agent: Agent, environment: bytes) -> d
         "runtime": agent.runtime,
         "model": agent.model,
         "argv": RUNTIMES[agent.runtime].argv(known),
-        "settings": {name: hashlib.sha256(body).hexdigest() for name, body in settings.items()},
         "working_directory": agent.working_directory,
         "path": AGENT_PATH,
         "term": "xterm-256color",
         "environment_sha256": digest(environment.decode()),
     }
+    if settings:
+        definition["launch"]["settings"] = {name: hashlib.sha256(body).hexdigest() for name, body in settings.items()}
     definition["launch_digest"] = digest(definition["launch"])
     return definition
 
