@@ -54,8 +54,8 @@ class Memory:
 
     def costs(self, conversation: str | None, total: float) -> None:
         """Take note of what a conversation has cost by now, in US dollars."""
-        if conversation != self._of:
-            # Runtimes count each conversation from nothing.
+        if conversation != self._of or total < self._total:
+            # Runtimes count each conversation from nothing, claude one that it goes on with as well.
             self._of, self._total = conversation, 0.0
         more, self._total = max(0.0, total - self._total), total
         day = self._this_day()

@@ -17,6 +17,7 @@ from .session import Found
 OVERTAKEN_SECONDS = 1.0
 """A status line that was on its way when a dialog opened does not close it."""
 UNKNOWN_LIMIT_SECONDS = 900.0
+USED_UP_PERCENT = 99.5
 
 
 class Running:
@@ -111,12 +112,20 @@ class Running:
             self.conversation = beat.conversation or self.conversation
             self.transcript = beat.transcript or self.transcript
         if states:
-            self.stated, self.stated_boottime = beat, sent
+            self.stated, self.stated_boottime = self._with_reset(beat), sent
         elif beat.no_dialog:
             self._end_dialog(beat, sent)
         if self.well_since is None:
             self.well_since = now
         return True
+
+    def _with_reset(self, beat: Beat) -> Beat:
+        """Return a beat that says ``limited`` with the time at which the limits that are used up begin anew."""
+        if beat.state != "limited" or beat.resets_at is not None:
+            return beat
+        used_up = [limit for limit in self.facts.get("limits") or [] if (limit["used_percent"] or 0) >= USED_UP_PERCENT]
+        times = [at for at in (moment(limit["resets_at"]) for limit in used_up) if at is not None]
+        return beat._replace(resets_at=max(times)) if times else beat
 
     def tell(self, beat: Beat, now: float) -> None:
         """Take what was found out about the agent's state, which is no answer of its own."""
