@@ -1,0 +1,250 @@
+"""Many senders speak of one agent: what it does, what it costs, when its provider lets it go on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Beat, moment, parse_beat
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.memory import Memory, read_conversation
+from ansible_collections.watchbill.fleet.plugins.module_utils._overrides import timestamp
+
+from tests.unit.keeper.bench import EPOCH, Bench
+
+
+def hear(bench: Bench, **said: Any) -> bool:
+    """Let a program of the agent speak, now unless it says when."""
+    beat = parse_beat({"boottime": bench.now, **said})
+    assert beat is not None
+    counted = bench.mind.hear(beat)
+    bench.tick()
+    return counted
+
+
+def test_answer_that_says_no_state_leaves_it_as_it_was_and_is_an_answer(bench: Bench) -> None:
+    bench.use()
+    hear(bench, state="working", source="hook", evidence="Bash: make")
+    bench.now += 20
+    assert hear(bench, source="status-line", cost_usd=0.5, context_percent=40)
+    said = bench.mind.heartbeat()
+    assert (said["state"], said["source"], said["evidence"]) == ("working", "hook", "Bash: make")
+    assert (said["beat_source"], said["beat_boottime"], said["healthy"]) == ("status-line", bench.now, True)
+    assert (said["cost_usd"], said["context_percent"]) == (0.5, 40)
+
+
+def test_state_that_was_overtaken_by_a_status_line_counts_all_the_same(bench: Bench) -> None:
+    bench.use()
+    hear(bench, state="working", source="hook", boottime=bench.now)
+    bench.now += 3
+    hear(bench, source="status-line", cost_usd=1.0)
+    assert hear(bench, state="idle", source="hook", boottime=bench.now - 1)
+    said = bench.mind.heartbeat()
+    assert (said["state"], said["beat_boottime"]) == ("idle", bench.now)
+
+
+def test_older_state_does_not_undo_a_newer_one(bench: Bench) -> None:
+    bench.use()
+    bench.now += 5
+    hear(bench, state="idle", source="hook")
+    assert not hear(bench, state="working", source="hook", boottime=bench.now - 2)
+    assert bench.state == "idle"
+
+
+def test_numbers_of_one_sender_say_nothing_about_anothers(bench: Bench) -> None:
+    bench.use()
+    assert hear(bench, state="idle", source="extension", sequence=90)
+    assert hear(bench, state="working", source="plugin", sequence=1)
+    assert not hear(bench, state="idle", source="extension", sequence=90)
+    assert bench.state == "working"
+
+
+def test_dialog_is_over_when_somebody_speaks_who_could_not_while_it_was_open(bench: Bench) -> None:
+    bench.use()
+    hear(bench, state="waiting-input", source="hook", evidence="Bash: make")
+    bench.now += 0.5
+    hear(bench, source="status-line", no_dialog=True)
+    assert bench.state == "waiting-input", "it was on its way when the dialog opened"
+    bench.now += 5
+    hear(bench, source="status-line", no_dialog=True)
+    said = bench.mind.heartbeat()
+    assert (said["state"], said["source"]) == ("working", "status-line")
+
+
+def test_dialog_is_not_over_because_the_terminal_is_alive(bench: Bench) -> None:
+    bench.use()
+    hear(bench, state="waiting-input", source="hook")
+    bench.now += 20
+    hear(bench, source="probe")
+    assert (bench.state, bench.healthy) == ("waiting-input", True)
+
+
+def test_limited_agent_is_told_with_its_time_restarts_nothing_and_is_idle_when_that_has_come(bench: Bench) -> None:
+    patient = {"heartbeat": {"interval": 5.0, "healthy_within": 300.0}}
+    bench.use(**patient)
+    resets = bench.wall() + 60
+    hear(bench, state="limited", source="hook", resets_at=resets)
+    bench.use(launch_digest="two", **patient)
+    bench.after(50)
+    hear(bench, source="status-line", cost_usd=0)
+    said = bench.mind.heartbeat()
+    assert (said["state"], said["resets_at"], said["healthy"]) == ("limited", timestamp(resets), True)
+    assert bench.session.told == ["start"], "a changed launch waits for idle, and limited is not idle"
+    bench.use(**patient)
+    bench.after(11)
+    said = bench.mind.heartbeat()
+    assert (said["state"], said["source"], said["resets_at"]) == ("idle", "clock", None)
+    assert bench.session.told == ["start"]
+
+
+def test_limited_agent_that_goes_on_by_itself_is_working_then(bench: Bench) -> None:
+    bench.use()
+    hear(bench, state="limited", source="plugin", resets_at=bench.wall() + 5, retries=True)
+    bench.after(6)
+    assert bench.state == "working"
+
+
+def test_limit_of_unknown_length_is_tried_again_after_a_quarter_of_an_hour(bench: Bench) -> None:
+    bench.use(heartbeat={"interval": 5.0, "healthy_within": 3600.0})
+    hear(bench, state="limited", source="hook")
+    bench.after(899)
+    assert (bench.state, bench.mind.heartbeat()["resets_at"]) == ("limited", None)
+    bench.after(2)
+    assert bench.state == "idle"
+
+
+def test_limit_ends_when_the_window_that_is_used_up_begins_anew(bench: Bench) -> None:
+    bench.use()
+    windows = [
+        {"name": "five_hour", "used_percent": 100, "resets_at": EPOCH + 5000},
+        {"name": "seven_day", "used_percent": 40, "resets_at": EPOCH + 90_000},
+    ]
+    hear(bench, source="status-line", limits=windows)
+    hear(bench, state="limited", source="hook")
+    assert bench.mind.heartbeat()["resets_at"] == timestamp(EPOCH + 5000)
+
+
+def test_next_keeper_knows_the_limit_the_cost_and_the_conversation(bench: Bench) -> None:
+    bench.use()
+    hear(bench, source="status-line", conversation="c1", transcript="/t.jsonl", cost_usd=0.5, context_percent=3)
+    resets = bench.wall() + 600
+    hear(bench, state="limited", source="hook", resets_at=resets, evidence="429", conversation="c1")
+    before = bench.mind.heartbeat()
+    bench.succeed(before, heartbeat={"interval": 5.0, "healthy_within": 3600.0})
+    after = bench.mind.heartbeat()
+    for field in ("state", "resets_at", "evidence", "conversation", "transcript", "cost_usd", "cost_today_usd"):
+        assert after[field] == before[field], field
+    bench.after(601)
+    assert bench.state == "idle"
+
+
+def test_conversation_is_kept_for_the_next_session_of_the_same_runtime(bench: Bench) -> None:
+    bench.use()
+    hear(bench, source="status-line", conversation="c1", transcript="/home/x/t.jsonl")
+    directory = bench.record.directory
+    assert read_conversation(directory, "stub") == ("c1", "/home/x/t.jsonl")
+    assert read_conversation(directory, "claude") is None
+    Path(directory, "conversation.json").write_text("[" * 99)
+    assert read_conversation(directory, "stub") is None
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Memory:
+    return Memory(str(tmp_path), lambda: EPOCH)
+
+
+def test_cost_of_a_day_is_that_of_all_its_conversations(memory: Memory) -> None:
+    assert memory.spent_today() is None
+    for conversation, total in (("a", 0.25), ("a", 0.75), ("b", 0.5), ("b", 0.5), ("a", 0.1)):
+        memory.costs(conversation, total)
+    assert memory.spent_today() == 0.75 + 0.5 + 0.1
+
+
+def test_runtime_that_counts_a_conversation_anew_after_a_restart_takes_nothing_back(memory: Memory) -> None:
+    memory.costs("a", 2.0)
+    memory.costs("a", 0.0)
+    memory.costs("a", 0.5)
+    assert memory.spent_today() == 2.5
+
+
+def test_cost_goes_on_with_the_next_keeper_and_begins_anew_with_the_day(tmp_path: Path) -> None:
+    Memory(str(tmp_path), lambda: EPOCH).costs("a", 2.0)
+    memory = Memory(str(tmp_path), lambda: EPOCH)
+    memory.costs("a", 2.5)
+    assert memory.spent_today() == 2.5
+    tomorrow = Memory(str(tmp_path), lambda: EPOCH + 86400)
+    assert tomorrow.spent_today() == 0.0
+    tomorrow.costs("a", 2.75)
+    assert tomorrow.spent_today() == 0.25
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (1_800_000_000, 1.8e9),
+        (1_800_000_000_000, 1.8e9),
+        ("2027-01-15T08:00:00Z", 1.8e9),
+        ("2027-01-15T08:00:00.123Z", 1.8e9),
+        ("tomorrow", None),
+        ("x" * 100, None),
+        (-5, None),
+        (float("nan"), None),
+        (True, None),
+        (None, None),
+        (["2027"], None),
+    ],
+)
+def test_times_of_providers_are_read_in_the_ways_that_they_write_them(said: Any, seconds: float | None) -> None:
+    assert moment(said) == seconds
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ({"context_percent": 101}, {}),
+        ({"context_percent": -1}, {}),
+        ({"cost_usd": "5"}, {}),
+        ({"cost_usd": 1e300}, {}),
+        ({"context_tokens": 1.9}, {"context_tokens": 1}),
+        (
+            {"limits": [{"name": "x", "used_percent": "a"}]},
+            {"limits": [{"name": "x", "used_percent": None, "resets_at": None}]},
+        ),
+        ({"limits": ["x", {"used_percent": 1}]}, {"limits": []}),
+        ({"limits": [{"name": "x"}] * 50}, {"limits": [{"name": "x", "used_percent": None, "resets_at": None}] * 8}),
+        ({"model": "m\x1b[31m"}, {"model": "m[31m"}),
+    ],
+)
+def test_figures_of_strangers_are_checked(said: dict[str, Any], kept: dict[str, Any]) -> None:
+    beat = parse_beat({"state": "idle", **said})
+    assert beat is not None
+    assert beat.facts == kept
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [("/a/b.jsonl", True), ("b.jsonl", False), ("/a\n/b", False), ("/" + "a" * 2000, False), (3, False)],
+)
+def test_only_plain_absolute_paths_are_taken_for_transcripts(path: Any, kept: bool) -> None:
+    beat = parse_beat({"source": "hook", "state": "idle", "transcript": path})
+    assert beat is not None
+    assert (beat.transcript is not None) is kept
+
+
+def test_only_ids_of_messages_are_accepted() -> None:
+    good = "01JD0000000000000000000000"
+    beat = parse_beat({"accepted": [good, good.lower(), good + "\n", 3, "../x"]})
+    assert beat == Beat(accepted=(good,))
+
+
+def test_line_of_hooks_and_beats_has_its_schema() -> None:
+    schema = json.loads((Path(__file__).parents[3] / "schemas" / "heartbeat-line.schema.json").read_text())
+    known = set(schema["properties"])
+    assert known == (set(Beat._fields) - {"facts"}) | {
+        "context_percent",
+        "context_tokens",
+        "cost_usd",
+        "limits",
+        "model",
+    }
