@@ -18,8 +18,9 @@ import_control("watchbill")
 
 from watchbill.compile import CompiledHost, compile_host
 from watchbill.compile.half import canonical, digest
-from watchbill.errors import FleetError
+from watchbill.errors import FleetError, OperationError
 from watchbill.fleet import load_fleet_cached
+from watchbill.secret_sources import fetch
 
 if t.TYPE_CHECKING:
     from watchbill.fleet import Fleet
@@ -55,7 +56,7 @@ class ActionModule(ActionBase):
             if answer.get("failed") or not (answer["differs"] or moves) or answer.get("applied"):
                 break
             arguments = {"bodies": self._bodies(compiled, answer), "moves": moves, "hold": self._hold(answer)}
-            answer = self._call(compiled, arguments)
+            answer = self._call(compiled, {**arguments, "secrets": self._secrets(fleet, answer)})
         if not answer.get("failed") and answer["differs"] and not answer.get("applied"):
             raise AnsibleActionFail("the host changes faster than it can be applied to: nothing was done; try again")
         return answer
@@ -123,6 +124,19 @@ class ActionModule(ActionBase):
     def _bodies(compiled: CompiledHost, answer: dict[str, t.Any]) -> dict[str, str]:
         bodies = compiled.bodies
         return {name: base64.b64encode(bodies[name]).decode() for name in answer["needs"] if name in bodies}
+
+    def _secrets(self, fleet: Fleet, answer: dict[str, t.Any]) -> dict[str, str]:
+        """Return the values of the secrets that the host lacks, for one call, which travels by standard input."""
+        needed = answer["needs_secrets"]
+        if needed and not self._connection.is_pipelining_enabled(wrap_async=False):
+            raise AnsibleActionFail(
+                "secrets are sent with pipelining only, else they would lie in temporary files: "
+                "set ansible_pipelining to true, ANSIBLE_KEEP_REMOTE_FILES to false, and become by sudo"
+            )
+        try:
+            return {key: base64.b64encode(fetch(fleet, key.split("/", 1)[1])).decode() for key in needed}
+        except OperationError as error:
+            raise AnsibleActionFail(f"{error.message}; {error.hint}") from error
 
     def _call(self, compiled: CompiledHost, arguments: dict[str, t.Any]) -> dict[str, t.Any]:
         arguments = {

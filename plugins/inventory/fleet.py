@@ -139,7 +139,12 @@ def _variables(connect: t.Any, connection: t.Any) -> dict[str, t.Any]:
     if connection.become or connection.user != "root":
         variables["ansible_become"] = connection.become
     if connection.local:
-        return {**variables, "ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        local = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "ansible_pipelining": True,
+        }
+        return {**variables, **local}
     # ansible_ssh_args come first on the command line, and ssh takes the first value of an option: no ansible.cfg can
     # switch the check of host keys off.
     variables["ansible_ssh_args"] = "-o StrictHostKeyChecking=yes"

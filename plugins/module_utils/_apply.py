@@ -18,7 +18,7 @@ from ._keeper.heartbeat import IN_A_TURN
 from ._layout import Account, Layout
 from ._observe import LIMIT_PROPERTIES, Observation, is_manager, of_system, parse_show, shown_limits
 from ._overrides import delete_override
-from ._planner import key_of
+from ._planner import key_of, secret_key
 from ._program import require_readable
 from ._resources._directory import DirectoryKind
 from ._resources._file import FileKind
@@ -46,7 +46,7 @@ class Apply:
         """Take what an apply needs.
 
         :param resources: by key, wanted ones and, for deletions, those of the last apply.
-        :param bodies: contents of files by SHA-256.
+        :param bodies: contents of files by SHA-256, of secrets by ``tenant/name``.
         :param backup: directory for copies of foreign things that are removed.
         :param record: called with every action when it has its result.
         :param hand_set: limits by slice (``tenant/unit``) that the policy leaves alone.
@@ -153,7 +153,8 @@ class Apply:
             FileKind.set_attributes(resource, path)
             return
         os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
-        body = self.bodies.get(resource.get("sha256", ""))
+        key = secret_key(resource) if "secret" in resource else resource.get("sha256", "")
+        body = self.bodies.get(key)
         if path == self.layout.program and body is not None:
             require_readable(body)
         FileKind.write(resource, path, body)

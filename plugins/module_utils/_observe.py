@@ -83,7 +83,7 @@ def _state(
     if kind == "directory":
         return DirectoryKind.observe(layout.expand(name))
     if kind == "file":
-        return FileKind.observe(layout.expand(name))
+        return FileKind.observe(layout.expand(name), "secret" in resource)
     if of_system(resource):
         return system_units.get(name)
     view = tenants.get(resource["tenant"])

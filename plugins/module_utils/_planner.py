@@ -26,6 +26,11 @@ def key_of(resource: Resource) -> str:
     return f"{resource['kind']}:{resource['name']}"
 
 
+def secret_key(resource: Resource) -> str:
+    """Return by what name the value of a secret travels: ``tenant/name``."""
+    return f"{resource['tenant']}/{resource['secret']}"
+
+
 def sort_key(resource: t.Mapping[str, t.Any]) -> tuple[int, str]:
     """Return what resources and actions are ordered by: kind first, then name."""
     return KINDS[resource["kind"]].order, resource["name"]

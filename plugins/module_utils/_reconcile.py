@@ -17,7 +17,7 @@ from ._keeper.heartbeat import IN_A_TURN
 from ._layout import Layout
 from ._observe import Observation, observe
 from ._plain_files import read_regular_file
-from ._planner import deletions, differs, key_of, plan, summary
+from ._planner import deletions, differs, key_of, plan, secret_key, summary
 from ._preflight import preflight
 from ._refusals import (
     missing_runtimes,
@@ -100,7 +100,7 @@ class _Reconciliation:
     def change(self) -> Answer:
         """Carry the plan out, unless something is refused or bodies are missing; return what came of it."""
         allowed = bool(self.request.get("prune"))
-        if self.problems or self._needs():
+        if self.problems or self._needs() or self._needs_secrets():
             return self._answer()
         if self.request.get("diff"):
             self._add_texts()
@@ -146,7 +146,8 @@ class _Reconciliation:
             backup = f"{self.layout.backups}/{generation}-{utc_now()}"
             record = _recorder(journal)
             hand_set = self._limits_set_by_hand()
-            Apply(self.layout, self.resources, self._bodies(), self.observation, backup, record, hand_set).run(todo)
+            bodies = {**self._bodies(), **self._secrets()}
+            Apply(self.layout, self.resources, bodies, self.observation, backup, record, hand_set).run(todo)
             failed = [action for action in todo if action["result"] == "failed"]
             resources = self._resources_now()
             self.last = {
@@ -269,14 +270,27 @@ class _Reconciliation:
         bodies: dict[str, bytes] = self.request.get("bodies") or {}
         return bodies
 
+    def _secrets(self) -> dict[str, bytes]:
+        values: dict[str, bytes] = self.request.get("secrets") or {}
+        return values
+
     def _needs(self) -> list[str]:
         """Return digests of contents that have to be written and are not here."""
-        wanted = set()
-        for action in self.actions:
-            digest = self.resources.get(key_of(action), {}).get("sha256")
-            if digest and FileKind.is_rewritten(action["diff"]) and action["action"] in ("create", "update", "repair"):
-                wanted.add(digest)
+        wanted = {resource["sha256"] for resource in self._rewritten() if "sha256" in resource}
         return sorted(wanted - self._bodies().keys())
+
+    def _needs_secrets(self) -> list[str]:
+        """Return secrets (``tenant/name``) that have to be written and whose values are not here."""
+        wanted = {secret_key(resource) for resource in self._rewritten() if "secret" in resource}
+        return sorted(wanted - self._secrets().keys())
+
+    def _rewritten(self) -> t.Iterator[dict[str, t.Any]]:
+        """Yield the files whose content has to be written."""
+        for action in self.actions:
+            resource = self.resources.get(key_of(action))
+            written = action["action"] in ("create", "update", "repair") and FileKind.is_rewritten(action["diff"])
+            if resource and written and action["kind"] == "file":
+                yield resource
 
     def _add_texts(self) -> None:
         """Give every file action whose body is here the two texts, for a diff that people read."""
@@ -295,6 +309,7 @@ class _Reconciliation:
             applied=applied,
             generation=self.last["generation"],
             needs=[] if applied else self._needs(),
+            needs_secrets=[] if applied else self._needs_secrets(),
             preflight=preflight(self.layout, self.manifest),
             notices=[
                 *self.observation.warnings,
@@ -334,6 +349,7 @@ def _answer(manifest: t.Mapping[str, t.Any], actions: list[dict[str, t.Any]], pr
         "actions": actions,
         "summary": summary(actions),
         "needs": [],
+        "needs_secrets": [],
         "preflight": {},
         "notices": [],
         "problems": problems,

@@ -45,6 +45,10 @@ options:
     description: Contents of files, base64, by SHA-256.
     type: dict
     default: {}
+  secrets:
+    description: Values of secrets that the host lacks, base64, by C(TENANT/NAME).
+    type: dict
+    default: {}
   moves:
     description: Agents that the fleet now places on another host.
     type: dict
@@ -113,6 +117,11 @@ needs:
   returned: always
   type: list
   elements: str
+needs_secrets:
+  description: Secrets, as C(TENANT/NAME), whose values an apply of this plan has to bring along.
+  returned: always
+  type: list
+  elements: str
 preflight:
   description: Versions, free bytes, clock, missing packages, uid clashes.
   returned: always
@@ -171,6 +180,7 @@ def main() -> None:
             "remove": {"type": "bool", "default": False},
             "manifest": {"type": "json"},
             "bodies": {"type": "dict", "default": {}},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
             "release": {"type": "bool", "default": False},
             "moves": {"type": "dict", "default": {}},
             "hold": {"type": "dict", "default": {}},
@@ -183,6 +193,7 @@ def main() -> None:
             {
                 "manifest": json.loads(module.params["manifest"] or "null"),
                 "bodies": {name: base64.b64decode(body) for name, body in module.params["bodies"].items()},
+                "secrets": {name: base64.b64decode(value) for name, value in module.params["secrets"].items()},
                 "apply": apply,
                 "prune": module.params["prune"],
                 "remove": module.params["remove"],

@@ -126,13 +126,15 @@ def run_playbook(
     extra_vars: Mapping[str, Any] | None = None,
     check: bool = False,
     diff: bool = False,
+    variables: Mapping[str, str | None] | None = None,
     on_event: OnEvent | None = None,
 ) -> PlaybookResult:
     """Run the playbook `watchbill.fleet.NAME` on `hosts` and return how it ended.
 
-    `limited` says that `hosts` are not all of the fleet. An interrupt (SIGINT) ends the playbook in an orderly way, a
-    second one at once; the result says so in `interrupted`. Without hosts nothing is run. Raises OperationError when
-    Ansible could not start.
+    `limited` says that `hosts` are not all of the fleet. `variables` are set in Ansible's environment; None takes one
+    away: ansible-runner writes that environment into a file, which is gone with the run. An interrupt (SIGINT) ends the
+    playbook in an orderly way, a second one at once; the result says so in `interrupted`. Without hosts nothing is run.
+    Raises OperationError when Ansible could not start.
     """
     if not hosts:
         return PlaybookResult(return_code=0, interrupted=False, output="")
@@ -152,6 +154,10 @@ def run_playbook(
         _write_inputs(Path(directory), extra_vars or {})
         configuration.prepare()
         configuration.env = _environment(configuration.env, Path(directory), lab)
+        for variable, value in (variables or {}).items():
+            configuration.env.pop(variable, None)
+            if value is not None:
+                configuration.env[variable] = value
         # A file without the line `plugin: watchbill.fleet.fleet` is a fleet file, too, when we say so.
         configuration.env["WATCHBILL_FLEET_FILE"] = str(fleet_path.resolve())
         collector = _Collector(on_event)

@@ -13,6 +13,7 @@ FORMAT_VERSION = 1
 RESTART_POLICIES = ("when-idle", "now", "at-window", "manual")
 STUCK_POLICIES = ("restart", "report")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+SECRET = re.compile(r"[a-z][a-z0-9-]*\Z")
 ESCAPED = re.compile(r'[\\"$`]')
 
 
@@ -41,7 +42,10 @@ class ScheduleOrders(t.NamedTuple):
 
 
 class Definition(t.NamedTuple):
-    """One agent. ``interval``, ``healthy_within`` and ``start_delay`` are seconds. No schedule: always on watch."""
+    """One agent. ``interval``, ``healthy_within`` and ``start_delay`` are seconds. No schedule: always on watch.
+
+    ``secrets`` are the variables whose values are secret, with the names of their secrets.
+    """
 
     fleet: str
     host: str
@@ -63,6 +67,7 @@ class Definition(t.NamedTuple):
     restart: str
     stuck: str
     schedule: ScheduleOrders | None
+    secrets: dict[str, str]
 
 
 def read_definition(directory: str) -> Definition:
@@ -114,6 +119,7 @@ def parse_definition(value: t.Any) -> Definition:
         restart=_one_of(policy, "restart", RESTART_POLICIES),
         stuck=_one_of(policy, "stuck", STUCK_POLICIES),
         schedule=parse_orders(whole.get("schedule")),
+        secrets=_secrets(whole.get("secrets", {})),
     )
 
 
@@ -127,6 +133,14 @@ def parse_orders(value: t.Any) -> ScheduleOrders | None:
     whole = _object(value, "schedule")
     words = {field: words for field, words in whole.items() if field not in ("name", "backlog_every")}
     return ScheduleOrders(_text(whole, "name"), words, _seconds(whole, "backlog_every", 1.0))
+
+
+def _secrets(value: t.Any) -> dict[str, str]:
+    names = _object(value, "secrets")
+    for variable, name in names.items():
+        if not NAME.match(variable) or not isinstance(name, str) or not SECRET.match(name):
+            raise ValueError("secrets are names of secrets by variable")
+    return names
 
 
 def _object(value: t.Any, what: str) -> dict[str, t.Any]:

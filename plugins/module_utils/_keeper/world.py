@@ -10,6 +10,7 @@ import typing as t
 
 from .._layout import Account, Layout
 from .definition import Definition, read_definition, read_environment
+from .secrets import read_secrets
 
 
 def enter(
@@ -23,7 +24,8 @@ def enter(
     :raises KeyError: the tenant has no account.
     """
     directory = layout.agent_directory(tenant, agent)
-    definition, variables = read_definition(directory), read_environment(directory)
+    definition = read_definition(directory)
+    variables = {**read_environment(directory), **read_secrets(layout, definition)}
     who = layout.account_of(tenant)
     home = layout.agent_home(who.home, agent)
     os.umask(0o022)

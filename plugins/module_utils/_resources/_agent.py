@@ -16,6 +16,7 @@ OPTIONAL: dict[str, t.Any] = {
     "protect": False,
     "schedule": {},
     "runtime_version": "",
+    "secrets": {},
 }
 """Fields, with what they are where they say nothing: some are left out then, and earlier versions knew none of them."""
 ALWAYS = "always"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from watchbill.compile.half import AGENT_PATH, RUNTIMES, canonical, digest, format_environment
 from watchbill.compile.limits import in_manifest, slice_of
 from watchbill.compile.render import render
+from watchbill.compile.secrets import secrets_in_manifest
 
 if TYPE_CHECKING:
     from watchbill.compile.builder import ManifestBuilder
@@ -58,6 +59,7 @@ def add_agent(builder: ManifestBuilder, agent: Agent, program_sha256: str) -> No
         limits=in_manifest(agent.limits) or None,
         protect=agent.protect or None,
         schedule=definition["schedule"],
+        secrets=secrets_in_manifest(builder.fleet, agent) or None,
     )
 
 
@@ -100,6 +102,9 @@ def _definition(builder: ManifestBuilder, agent: Agent, environment: bytes) -> d
     }
     if settings:
         definition["launch"]["settings"] = {name: hashlib.sha256(body).hexdigest() for name, body in settings.items()}
+    if agent.secrets:
+        definition["secrets"] = dict(agent.secrets)
+        definition["launch"]["secrets"] = secrets_in_manifest(builder.fleet, agent)
     definition["launch_digest"] = digest(definition["launch"])
     return definition
 

@@ -53,5 +53,11 @@ class ManifestBuilder:
         self.add("file", path, mode=mode, sha256=sha256, size=len(body), **self._owners(owner, group), **fields)
         return sha256
 
+    def add_secret(self, path: str, mode: str, secret: str, *, tenant: str, **fields: Any) -> None:
+        """Add a file for the value of a secret, of which the manifest says name and version only."""
+        version = self.fleet.secrets[secret].version
+        owners = self._owners("root", tenant)
+        self.add("file", path, mode=mode, secret=secret, version=version, **owners, tenant=tenant, **fields)
+
     def _owners(self, owner: str, group: str) -> dict[str, str]:
         return {} if self.rootless else {"owner": owner, "group": group}

@@ -11,6 +11,7 @@ from watchbill.compile.builder import ManifestBuilder
 from watchbill.compile.half import FORMAT_VERSION, VERSION, Layout, canonical, digest
 from watchbill.compile.limits import add_agent_limits, add_tenant_limits
 from watchbill.compile.render import render
+from watchbill.compile.secrets import add_tenant_secrets
 from watchbill.compile.tenant import add_tenant_pages
 
 if TYPE_CHECKING:
@@ -42,9 +43,12 @@ def compile_host(fleet: Fleet, host: str) -> CompiledHost:
     rootless = fleet.hosts[host].rootless
     builder = ManifestBuilder(fleet, host, Layout.rootless("~", 0) if rootless else Layout.system())
     program_sha256 = _add_host_half(builder)
+    if any(agent.secrets for agent in fleet.agents_on(host)):
+        builder.add_directory(f"{builder.layout.configuration}/secrets", "0755")
     for tenant in fleet.tenants_on(host):
         _add_tenant_directories(builder, tenant.name)
         add_tenant_pages(builder, tenant.name)
+        add_tenant_secrets(builder, tenant.name)
         if not rootless:
             _add_account(builder, tenant.name, tenant.uid)
         add_tenant_limits(builder, tenant)

@@ -36,6 +36,8 @@ class Checked:
 def check(document: Document, typed: Typed) -> Checked:
     """Add every problem of the fleet as a whole to the document."""
     _references(document)
+    _secret_references(document)
+    _secret_sources(document, typed.spec)
     _role_names(document)
     _role_lines(document, typed.spec)
     _unique_uids(document, typed.spec)
@@ -105,6 +107,35 @@ def _references(document: Document) -> None:
             message = f'{_owner(document, path)} {verb} {kind} "{shorten(value)}", which does not exist'
             hint = document.suggest_of(f"{kind}s", value, known)
             document.add(document.problem(f"unknown-{kind}", message, (*path, *keys), hint=hint))
+
+
+def _secret_references(document: Document) -> None:
+    """Check that every secret that a variable names is in the file."""
+    declared = document.data.get("secrets")
+    known = declared if isinstance(declared, dict) else {}
+    for section in ("roles", "runtimes", "roster"):
+        for path, entry in _entries(document, section):
+            env = entry.get("env")
+            for name, value in env.items() if isinstance(env, dict) else ():
+                used = value.get("secret") if isinstance(value, dict) else None
+                at = (*path, "env", name, "secret")
+                if not isinstance(used, str) or used in known or document.is_broken(at):
+                    continue
+                message = f'{_owner(document, path)} has secret "{shorten(used)}", which does not exist'
+                hint = document.suggest(used, known) or f"write secrets: {{{shorten(used)}: {{environment: {name}}}}}"
+                document.add(document.problem("unknown-secret", message, at, hint=hint))
+
+
+def _secret_sources(document: Document, spec: FleetSpec) -> None:
+    """Check that every secret comes from one place."""
+    for name, secret in spec.secrets.items():
+        if (secret.environment is None) != (secret.command is None):
+            continue
+        both = secret.environment is not None
+        message = f'secret "{name}" ' + ("comes from two places" if both else "comes from nowhere")
+        hint = "keep one: environment or command" if both else "add environment: VARIABLE, or command: [pass, show, …]"
+        code = "two-sources" if both else "missing-key"
+        document.add(document.problem(code, message, ("secrets", name), hint=hint, at_key=True))
 
 
 def _role_names(document: Document) -> None:

@@ -19,7 +19,7 @@ from watchbill.fleet.load import GaveUp, read_yaml
 from watchbill.fleet.source import Disk, Mark, Overlay, Source, decode, real_path, refusal
 from watchbill.fleet.words import Refused, relative_path, shorten
 
-MERGED = ("tenants", "hosts", "teams", "projects", "roles", "runtimes", "schedules", "roster")
+MERGED = ("tenants", "hosts", "teams", "projects", "roles", "runtimes", "schedules", "secrets", "roster")
 MAX_INCLUDING = 16
 INCLUDED_KEYS = ("version", "include", *MERGED)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, ClassVar, NoReturn, TypeVar, get_args
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 
 from watchbill.fleet import shapes, words
@@ -237,6 +237,22 @@ class OrIncluded:
         raise PydanticKnownError("missing")
 
 
+@dataclass(frozen=True)
+class TextOrMapping:
+    """Says of ``Section | text`` that a mapping is judged as the section, and anything else as the text."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        section, text = (handler.generate_schema(option) for option in get_args(source))
+        return core_schema.tagged_union_schema(
+            {self.TEXT: text, self.MAPPING: section},
+            lambda value: self.MAPPING if isinstance(value, (dict, BaseModel)) else self.TEXT,
+        )
+
+    # What the path of a mistake has at the end of the value's own: no key can be called so.
+    MAPPING: ClassVar[str] = "[mapping]"
+    TEXT: ClassVar[str] = "[text]"
+
+
 Maybe = Annotated[T | None, WhereGiven()]
 
 Name = Annotated[str, Word(shapes.NAME, words.name)]
@@ -254,7 +270,7 @@ RuntimeName = Annotated[str, Known("runtime", words.KNOWN_RUNTIMES, "the program
 Text = Annotated[str, Line(1000)]
 Argument = Annotated[str, Line(4096)]
 EnvName = Annotated[str, Word(shapes.ENV_NAME, words.env_name)]
-Env = Annotated[dict[EnvName, Argument], Field(max_length=MAX_ENV)]
+Variable = Annotated[str, Word(shapes.VARIABLE, words.variable)]
 
 Duration = Annotated[float, Word(shapes.DURATION, words.duration, quantity="a duration")]
 Grace = Annotated[float, Word(shapes.GRACE, words.grace, quantity="a duration")]

@@ -14,6 +14,7 @@ from watchbill.fleet.choices import Outside, Prune, Restart, SchedulePolicy, Stu
 from watchbill.fleet.kinds import (
     ABSENT,
     MAX_COUNT,
+    MAX_ENV,
     Address,
     Alias,
     Argument,
@@ -23,7 +24,7 @@ from watchbill.fleet.kinds import (
     Day,
     Days,
     Duration,
-    Env,
+    EnvName,
     Exactly,
     FilePath,
     Grace,
@@ -47,7 +48,9 @@ from watchbill.fleet.kinds import (
     TenantName,
     TenantPath,
     Text,
+    TextOrMapping,
     Timezone,
+    Variable,
     Version,
     Window,
 )
@@ -74,6 +77,18 @@ class Section(BaseModel):
     def __hash__(self) -> int:
         # With a hash, a section can be the default of many; without one, pydantic gives each a deep copy of its own.
         return id(self)
+
+
+class CredentialSpec(Section):
+    """What is secret, by the name under which the file says where it comes from."""
+
+    model_config = _example(secret="github")  # noqa: S106 -- the name of one
+
+    secret: Name = Field(description="a name under secrets", examples=["github"])
+
+
+EnvValue = Annotated[CredentialSpec | Argument, TextOrMapping()]
+Env = Annotated[dict[EnvName, EnvValue], Field(max_length=MAX_ENV)]
 
 
 class LimitsSpec(Section):
@@ -346,7 +361,11 @@ class RoleSpec(Section):
     )
     runtime: Maybe[RuntimeName] = Field(default=None, description="the program that is the agent")
     model: Maybe[ModelName] = Field(default=None, description="the model, as the runtime calls it")
-    env: Env = Field(default={}, description="variables of its agents, over those of the runtime; no secrets")
+    env: Env = Field(
+        default={},
+        description="variables of its agents, over those of the runtime",
+        examples=[{"GH_TOKEN": {"secret": "github"}}],
+    )
     policy: AgentPolicySpec = Field(default=AgentPolicySpec(), description="what may be done to its agents, and when")
 
 
@@ -363,7 +382,23 @@ class RuntimeSpec(Section):
         description="the version on hosts that policy.canary names, before all others get it",
         examples=["2.1.98"],
     )
-    env: Env = Field(default={}, description="variables of its agents; no secrets")
+    env: Env = Field(default={}, description="variables of its agents", examples=[{"LEVEL": "3"}])
+
+
+class SecretSpec(Section):
+    """Where the value of a secret comes from, on the machine that applies: environment or command."""
+
+    model_config = _example(command=["pass", "show", "studio/github"], version=2)
+
+    environment: Maybe[Variable] = Field(default=None, description="a variable there")
+    command: Maybe[Annotated[list[Argument], Field(min_length=1, max_length=100)]] = Field(
+        default=None,
+        description="program and arguments, run there without a shell; what it prints is the value",
+        examples=[["pass", "show", "studio/github"]],
+    )
+    version: Annotated[int, Number(1, 1_000_000)] = Field(
+        default=1, description="a higher number sends a new value, and restarts who uses it, when idle", examples=[2]
+    )
 
 
 class RosterSpec(Section):
@@ -398,7 +433,9 @@ class RosterSpec(Section):
         examples=["~/src"],
     )
     env: Env = Field(
-        default={}, description="variables, over those of runtime and role; no secrets", examples=[{"LEVEL": "3"}]
+        default={},
+        description="variables, over those of runtime and role",
+        examples=[{"LEVEL": "3", "GH_TOKEN": {"secret": "github"}}],
     )
     alias: Maybe[Alias] = Field(default=None, description="what people call it, once in its tenant")
     worktree: bool = Field(
@@ -448,6 +485,9 @@ class FleetSpec(Section):
     )
     schedules: dict[Name, ScheduleSpec] = Field(
         default={}, max_length=1000, description="when agents are on watch, by name"
+    )
+    secrets: dict[Name, SecretSpec] = Field(
+        default={}, max_length=1000, description="what is secret, by name: where values come from, never the values"
     )
     roster: Annotated[list[RosterSpec], OrIncluded()] = _section("the agents")
     policy: PolicySpec = Field(default=PolicySpec(), description="what apply and keepers may do")

@@ -112,6 +112,19 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Secret:
+    """Where a value comes from on the machine that applies: `environment` names a variable, `command` has its words.
+
+    The other one is None. A higher `version` is another value.
+    """
+
+    name: str
+    environment: str | None = None
+    command: tuple[str, ...] | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True)
 class Team:
     """People and agents with one mission; the one with the higher priority gets its places first."""
 
@@ -138,6 +151,7 @@ class Project:
 class Role:
     """What an agent is for, with the runtime and model it has where the roster does not say.
 
+    `env` has variables with their values, `secrets` those whose values are secret, with the names of their secrets.
     `persona` is markdown, complete (what it builds on comes first), empty where nobody wrote one. `lineage` are the
     roles it is: its own name, what that extends, and so on.
     """
@@ -150,6 +164,7 @@ class Role:
     skills: tuple[str, ...] = ()
     summary: str = ""
     lineage: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -172,6 +187,7 @@ class Runtime:
     env: Mapping[str, str] = field(default_factory=dict)
     version: str | None = None
     canary: str | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     def version_on(self, canary: bool) -> str | None:
         """Return the version that a host shall have; `canary` says whether it gets new ones first."""
@@ -210,6 +226,7 @@ class Agent:
     """One agent. `env` is merged from runtime, role, roster entry; `working_directory` begins with ``~`` or ``/``.
 
     `runtime_version` None: whatever its host has; `runtime_settings` are plain data, in the runtime's own words.
+    `secrets` are the variables whose values are secret, with the names of their secrets.
     `schedule` None: always on watch. A `worktree` is a git worktree of its own. A protected agent is not deleted.
     `file` (as FleetFile.name) and `line` are the place of its roster entry.
     """
@@ -236,6 +253,7 @@ class Agent:
     protect: bool = False
     runtime_version: str | None = None
     runtime_settings: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def reference(self) -> str:
@@ -258,6 +276,7 @@ class Fleet:
     skills: Mapping[str, Skill]
     runtimes: Mapping[str, Runtime]
     schedules: Mapping[str, Schedule]
+    secrets: Mapping[str, Secret]
     policy: Policy
     roster: Sequence[RosterEntry]
     agents: Sequence[Agent]

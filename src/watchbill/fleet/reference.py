@@ -21,6 +21,7 @@ _NAMES = {
     "roles": "sre",
     "runtimes": "claude",
     "schedules": "office",
+    "secrets": "github",
 }
 _HEAD = """<!-- Written by scripts/generate out of the model. Change src/watchbill/fleet/model.py. -->
 

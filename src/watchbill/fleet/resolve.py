@@ -21,6 +21,7 @@ from watchbill.fleet.objects import (
     Project,
     RosterEntry,
     Runtime,
+    Secret,
     Team,
     Tenant,
 )
@@ -35,6 +36,8 @@ from watchbill.fleet.roster import (
     resolve_policy,
     runtime_of,
     schedule_of,
+    secrets_of,
+    texts_of,
     working_directory_of,
 )
 from watchbill.fleet.words import KNOWN_RUNTIMES
@@ -72,6 +75,7 @@ def resolve(document: Document, spec: FleetSpec, checked: Checked) -> Fleet:
         skills=checked.skills,
         runtimes={name: _runtime(spec, name) for name in KNOWN_RUNTIMES},
         schedules=checked.schedules,
+        secrets={name: _secret(spec, name) for name in sorted(spec.secrets)},
         policy=_policy(spec),
         roster=[
             RosterEntry(
@@ -117,7 +121,8 @@ def _agents(
             model=model,
             command=tuple(entry.command) if entry.command is not None else None,
             project=entry.project,
-            env=env,
+            env=texts_of(env),
+            secrets=secrets_of(env),
             working_directory=working_directory_of(spec, entry, name),
             policy=policy,
             enabled=entry.enabled,
@@ -136,7 +141,15 @@ def _agents(
 
 def _runtime(spec: FleetSpec, name: str) -> Runtime:
     said = spec.runtimes.get(name)
-    return Runtime(name) if said is None else Runtime(name, said.env, said.version, said.canary)
+    if said is None:
+        return Runtime(name)
+    return Runtime(name, texts_of(said.env), said.version, said.canary, secrets=secrets_of(said.env))
+
+
+def _secret(spec: FleetSpec, name: str) -> Secret:
+    secret = spec.secrets[name]
+    command = None if secret.command is None else tuple(secret.command)
+    return Secret(name, secret.environment, command, secret.version)
 
 
 def _host(spec: FleetSpec, name: str) -> Host:

@@ -13,7 +13,7 @@ from watchbill.fleet.include import inside
 from watchbill.fleet.load import GaveUp, read_yaml
 from watchbill.fleet.model import FleetSpec
 from watchbill.fleet.objects import Role, Skill
-from watchbill.fleet.roster import env_of_role, lineage, model_of_role, roles_of, runtime_of_role
+from watchbill.fleet.roster import env_of_role, lineage, model_of_role, roles_of, runtime_of_role, secrets_of, texts_of
 from watchbill.fleet.source import Mark, Source, decode, find_controls
 from watchbill.fleet.translate import Typed
 from watchbill.fleet.words import Refused, shorten
@@ -98,7 +98,8 @@ def _role(spec: FleetSpec, name: str, personas: dict[str, str]) -> Role:
         name=name,
         runtime=runtime_of_role(spec, name),
         model=model_of_role(spec, name),
-        env=env_of_role(spec, name),
+        env=texts_of(env_of_role(spec, name)),
+        secrets=secrets_of(env_of_role(spec, name)),
         persona="\n".join(pages),
         skills=tuple(dict.fromkeys((*(library.skills if library else ()), *skills))),
         summary=next((role.summary for role in own if role.summary), library.summary if library else ""),

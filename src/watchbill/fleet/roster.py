@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from watchbill.fleet.model import AgentPolicySpec, FleetSpec, HeartbeatSpec, RoleSpec, RosterSpec
+from watchbill.fleet.model import AgentPolicySpec, CredentialSpec, FleetSpec, HeartbeatSpec, RoleSpec, RosterSpec
 from watchbill.fleet.objects import AgentPolicy, Heartbeat, Limits
 from watchbill.library import read_role, role_names
 
@@ -79,19 +79,29 @@ def limits_of(spec: FleetSpec, entry: RosterSpec) -> Limits:
     return Limits(own.memory or common.memory, own.cpu or common.cpu, own.tasks or common.tasks)
 
 
-def env_of(spec: FleetSpec, entry: RosterSpec) -> dict[str, str]:
+def env_of(spec: FleetSpec, entry: RosterSpec) -> dict[str, str | CredentialSpec]:
     """Return the environment of an entry, sorted by name: the runtime's, over it the role's, over it its own."""
     runtime = spec.runtimes.get(runtime_of(spec, entry) or "")
     merged = {**(runtime.env if runtime else {}), **env_of_role(spec, entry.role), **entry.env}
     return dict(sorted(merged.items()))
 
 
-def env_of_role(spec: FleetSpec, role: str) -> dict[str, str]:
+def env_of_role(spec: FleetSpec, role: str) -> dict[str, str | CredentialSpec]:
     """Return the environment of a role: what it builds on, over it its own."""
-    merged: dict[str, str] = {}
+    merged: dict[str, str | CredentialSpec] = {}
     for one in reversed(roles_of(spec, role)):
         merged.update(one.env)
     return merged
+
+
+def texts_of(env: Mapping[str, str | CredentialSpec]) -> dict[str, str]:
+    """Return the variables whose values the file says."""
+    return {name: value for name, value in env.items() if isinstance(value, str)}
+
+
+def secrets_of(env: Mapping[str, str | CredentialSpec]) -> dict[str, str]:
+    """Return the variables whose values are secret, each with the name of its secret."""
+    return {name: value.secret for name, value in env.items() if not isinstance(value, str)}
 
 
 def working_directory_of(spec: FleetSpec, entry: RosterSpec, agent: str) -> str:

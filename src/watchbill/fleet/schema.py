@@ -100,6 +100,10 @@ class _Generator(GenerateJsonSchema):
         default = self.get_default_value(schema)
         return {**inner, "default": default} if isinstance(default, (bool, int, str)) else inner
 
+    def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
+        """Return that a value is one of several things: which of them, its type says."""
+        return {"anyOf": [self.generate_inner(choice) for choice in schema["choices"].values()]}
+
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
         """Return a mapping of names: what a key must look like is one rule, as in the model, and not a filter."""
         names = self.generate_inner(schema["keys_schema"])

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MAX_FOUND = 100
 CODE = "secret-in-file"
-HINT = "keep it on the host, in the HOME of the agent, and replace it: whoever has read the file has it"
+HINT = "name its source under secrets: instead, and replace it: whoever has read the file has it"
 
 _COVER = "•"
 _LONG = re.compile(f"[!-~]{{{WORD},}}")

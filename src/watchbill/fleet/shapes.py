@@ -130,6 +130,13 @@ ENV_NAME = Shape(
     longest=128,
     reserved=OWNED_ENV,
 )
+VARIABLE = Shape(
+    "variable",
+    "the name of a variable: letters, digits and _, no digit first",
+    "[A-Za-z_][A-Za-z0-9_]*",
+    ("GITHUB_TOKEN",),
+    longest=128,
+)
 MODEL = Shape(
     "model",
     "the name of a model as its runtime takes it: letters, digits, . _ : / @ + [ ] -",

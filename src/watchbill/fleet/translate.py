@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from watchbill.errors import Problem
 from watchbill.fleet.document import Document, Step
-from watchbill.fleet.kinds import WHOLE
+from watchbill.fleet.kinds import WHOLE, TextOrMapping
 from watchbill.fleet.model import FleetSpec
 from watchbill.fleet.words import shorten
 
@@ -26,6 +26,7 @@ ENTRY_WORDS = {
     "roles": "role",
     "runtimes": "runtime",
     "schedules": "schedule",
+    "secrets": "secret",
     "roster": "roster entry",
 }
 _STAND_INS: dict[str, Any] = {
@@ -36,6 +37,8 @@ _STAND_INS: dict[str, Any] = {
     "teams": {},
     "roster": [],
 }
+# What pydantic has in the path of a mistake and no file has.
+_NOT_STEPS = ("[key]", TextOrMapping.MAPPING, TextOrMapping.TEXT)
 _KINDS = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -104,7 +107,7 @@ def _report(
     for detail in error.errors(include_url=False):
         # The one entry of a list that is looked at alone is always the first.
         below = detail["loc"][1:] if len(where) > 1 else detail["loc"]
-        path = (*where, *(step for step in below if step != "[key]"))
+        path = (*where, *(step for step in below if step not in _NOT_STEPS))
         found.add(path[:2] if path[0] in ENTRY_WORDS else path[:1])
         problem = _problem(document, detail, path)
         if not document.is_broken(path) and (problem.line, problem.column) not in taken:

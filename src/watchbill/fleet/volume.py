@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from watchbill.fleet.document import Document
-from watchbill.fleet.model import RosterSpec
+from watchbill.fleet.model import CredentialSpec, RosterSpec
 from watchbill.fleet.roster import roles_of, runtime_of
 from watchbill.fleet.translate import Typed
 
@@ -36,5 +36,7 @@ def _inherited(typed: Typed, entry: RosterSpec) -> int:
     return sum(map(_size, envs))
 
 
-def _size(env: Mapping[str, str]) -> int:
-    return sum(len(name) + len(value) for name, value in env.items())
+def _size(env: Mapping[str, str | CredentialSpec]) -> int:
+    """Return the characters of names and values; a secret counts as its name, which is all that a manifest has."""
+    texts = (value if isinstance(value, str) else value.secret for value in env.values())
+    return sum(map(len, env)) + sum(map(len, texts))

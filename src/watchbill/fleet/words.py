@@ -95,6 +95,13 @@ def env_name(text: str) -> str:
         return text
     if text in shapes.OWNED_ENV or (len(text) <= 128 and text.isascii() and text.isidentifier()):
         raise Refused("reserved-name", f"{text} is set by Watchbill itself", "choose another name")
+    return variable(text)
+
+
+def variable(text: str) -> str:
+    """Return `text` where it names a variable of the machine that applies."""
+    if shapes.VARIABLE.fits(text):
+        return text
     hint = "letters, digits and _, no digit first"
     raise Refused("bad-name", f'"{shorten(text)}" is not the name of an environment variable', hint)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from watchbill.errors import OperationError
 from watchbill.ops.actions import Action, summarize
 from watchbill.ops.plan import FORMAT_VERSION, HostState, host_counts, host_states
 
@@ -79,23 +81,28 @@ def apply(target: Target, *, prune: bool = False, diff: bool = False, on_event: 
     """Change the hosts of the target until they are as the fleet says, and return what was done.
 
     Deletions happen only with `prune`. Nothing is asked here. A host that fails does not keep the others from being
-    changed.
+    changed. Raises OperationError, with nothing changed, where the value of a secret that a host lacks cannot be had.
     """
     from watchbill.connect import connections
     from watchbill.runner import run_playbook
+    from watchbill.secret_sources import SecretServer
 
     began = time.monotonic()
     connections(target.fleet, target.lab)  # what stands in the way of them is said by us, not by Ansible
-    result = run_playbook(
-        "site",
-        target.path,
-        hosts=target.hosts,
-        limited=target.limited,
-        lab=target.lab,
-        extra_vars={"watchbill_prune": prune},
-        diff=diff,
-        on_event=on_event,
-    )
+    with SecretServer(target.fleet) as secrets:
+        result = run_playbook(
+            "site",
+            target.path,
+            hosts=target.hosts,
+            limited=target.limited,
+            lab=target.lab,
+            extra_vars={"watchbill_prune": prune},
+            diff=diff,
+            variables=secrets.variables,
+            on_event=on_event,
+        )
+    if secrets.errors and not any(answer.get("applied") for told in result.answers.values() for answer in told):
+        raise _refusal(secrets.errors)
     return Applied(
         fleet=target.fleet.name,
         hosts=host_states(target, result),
@@ -104,3 +111,10 @@ def apply(target: Target, *, prune: bool = False, diff: bool = False, on_event: 
         seconds=time.monotonic() - began,
         interrupted=result.interrupted,
     )
+
+
+def _refusal(errors: Mapping[str, OperationError]) -> OperationError:
+    """Return the error for all secrets that could not be fetched."""
+    found = [errors[name] for name in sorted(errors)]
+    message = "; ".join(error.message for error in found)
+    return OperationError(f"{message}. Nothing was changed", "; ".join(error.hint for error in found), found[0].code)

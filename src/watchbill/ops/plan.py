@@ -147,6 +147,7 @@ def drift(target: Target, *, diff: bool = False, on_event: OnEvent | None = None
 def _observed(target: Target, *, diff: bool, on_event: OnEvent | None, only_drift: bool) -> Plan:
     from watchbill.connect import connections
     from watchbill.runner import run_playbook
+    from watchbill.secret_sources import withheld
 
     connections(target.fleet, target.lab)  # what stands in the way of them is said by us, not by Ansible
     result = run_playbook(
@@ -156,6 +157,7 @@ def _observed(target: Target, *, diff: bool, on_event: OnEvent | None, only_drif
         limited=target.limited,
         lab=target.lab,
         diff=diff,
+        variables=withheld(target.fleet),
         on_event=on_event,
     )
     states = host_states(target, result)

@@ -115,7 +115,7 @@ def _write_host(directory: Path, host: str, whole: CompiledHost) -> set[str]:
     manifest = _own_path(directory, f"{host}/manifest.json")
     _replace_file(manifest, (json.dumps(whole.manifest, indent=2, sort_keys=True) + "\n").encode(), 0o644)
     for resource in whole.manifest["resources"]:
-        if resource["kind"] != "file":
+        if resource["kind"] != "file" or "secret" in resource:  # values are fetched by an apply only
             continue
         name = f"{host}/{str(resource['name']).lstrip('/')}"
         path = _own_path(directory, name)

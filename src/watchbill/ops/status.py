@@ -153,6 +153,7 @@ class AgentDetails:
             "command": None if agent.command is None else list(agent.command),
             "project": agent.project,
             "env": dict(agent.env),
+            "secrets": dict(agent.secrets),
             "working_directory": agent.working_directory,
             "policy": {
                 "restart": agent.policy.restart,

@@ -139,6 +139,7 @@ FREE: dict[str, Free] = {
         ("runtimes", "command", "env", "OF_RUNTIME"),
         ("agents/studio/shell/env OF_RUNTIME", "agent:studio/shell env.OF_RUNTIME"),
     ),
+    "secrets{}.command[]": Free(("secrets", "github", "command", 1)),
     "schedules{}.backlog[]": Free(
         ("schedules", "queue", "backlog", 1),
         ("agents/studio/worker/definition.json schedule.backlog.1", "agent:studio/worker schedule.backlog.1"),
@@ -186,14 +187,16 @@ PLAIN = frozenset(
     teams{}.policy.restart teams{}.policy.stuck
     teams{}.policy.heartbeat.interval teams{}.policy.heartbeat.healthy_within
     projects{key} projects{}.team projects{}.branch
-    roles{key} roles{}.extends roles{}.skills[] roles{}.runtime roles{}.model roles{}.env{key}
+    roles{key} roles{}.extends roles{}.skills[] roles{}.runtime roles{}.model roles{}.env{key} roles{}.env{}.secret
     roles{}.policy.restart roles{}.policy.stuck
     roles{}.policy.heartbeat.interval roles{}.policy.heartbeat.healthy_within
-    runtimes{key} runtimes{}.version runtimes{}.env{key}
+    runtimes{key} runtimes{}.version runtimes{}.env{key} runtimes{}.env{}.secret
     schedules{key} schedules{}.policy schedules{}.timezone schedules{}.windows[] schedules{}.except[]
     schedules{}.outside schedules{}.grace schedules{}.backlog_every
     roster[].name roster[].team roster[].role roster[].runtime roster[].model roster[].host roster[].project
-    roster[].env{key} roster[].schedule roster[].place.labels{key} roster[].place.labels{} roster[].place.spread
+    roster[].env{key} roster[].env{}.secret
+    secrets{key} secrets{}.environment
+    roster[].schedule roster[].place.labels{key} roster[].place.labels{} roster[].place.spread
     roster[].limits.memory roster[].limits.cpu
     roster[].policy.restart roster[].policy.stuck
     roster[].policy.heartbeat.interval roster[].policy.heartbeat.healthy_within
@@ -214,6 +217,7 @@ _BASE: dict[str, Any] = {
     "projects": {"shop": {"team": "app"}},
     "roles": {"keeper": {"env": {}}},
     "runtimes": {"command": {"env": {}}},
+    "secrets": {"github": {"command": ["pass", ""]}},
     "schedules": {"queue": {"policy": "burst-on-backlog", "backlog": ["test", ""]}},
     "roster": [
         {"name": "shell", "team": "app", "role": "keeper", "runtime": "command", "command": ["sleep", ""], "env": {}},

@@ -30,6 +30,7 @@ EDGES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("A", "_", "a1", "WATCHBILL", "home", "A" * 128),
         ("", "1A", "A-B", "HOME", "WATCHBILL_X", "watchbill_x", "A" * 129, "É", "A\n", "A=B"),
     ),
+    "variable": (("A", "_", "a1", "HOME", "WATCHBILL_X", "A" * 128), ("", "1A", "A-B", "A" * 129, "É", "A\n", "$A")),
     "model": (("m", "openai-codex/gpt-5.5:high", "a[1m]", "a" * 128), ("", "[a", "a b", "a" * 129, "a\n", "é")),
     "version": (("1.2", "1.2.3.4", "1.2-rc.1", "1.2+b"), ("1", "v1.2", "1.2.", "latest", ">=1.2", "1.2\n")),
     "branch": (
@@ -137,6 +138,7 @@ def fleet_with(name: str, text: str) -> dict[str, Any]:
         "alias": lambda: {"roster": [agent | {"alias": text}]},
         "login": lambda: {"hosts": {"x": host | {"connect": {"user": text}}}},
         "environmentName": lambda: {"roles": {"x": {"env": {text: ""}}}},
+        "variable": lambda: {"secrets": {"x": {"environment": text}}},
         "model": lambda: {"defaults": {"model": text}},
         "version": lambda: {"runtimes": {"claude": {"version": text}}},
         "branch": lambda: {"projects": {"x": project | {"branch": text}}},

@@ -50,6 +50,22 @@ EDGES_OF_VALUES: list[tuple[dict[str, Any], bool]] = [
     ({"schedules": {"x": {"policy": "always-on", "backlog": [""]}}}, True),
     *(({"roles": {"x": {"env": {f"E{n}": "" for n in range(count)}}}}, count <= 128) for count in (128, 129)),
     *(({"roles": {"x": {"env": {"A": value}}}}, isinstance(value, str)) for value in ("", "1", 1, True, None, ["a"])),
+    *(
+        ({"roles": {"x": {"env": {"A": value}}}}, value == {"secret": "x"})
+        for value in (
+            {"secret": "x"},
+            {},
+            {"secret": ""},
+            {"secret": 1},
+            {"secret": None},
+            {"secret": "x", "version": 1},
+        )
+    ),
+    *(
+        ({"secrets": {"x": {"version": value}}}, value in (1, 1.0, 1_000_000))
+        for value in (0, 1, 1.0, 1_000_000, 10**6 + 1)
+    ),
+    *(({"secrets": {"x": {"command": value}}}, value == ["a"]) for value in (["a"], [], "a", [1], None, ["a"] * 101)),
     *(({"hosts": {"x": {"address": "x", "slots": 1, "rootless": value}}}, value is True) for value in (True, 1, "yes")),
     *(({"include": include}, include == []) for include in ([], None, "a.yaml", {}, [1])),
     *(({section: None}, False) for section in FleetSpec.model_fields),

@@ -241,7 +241,7 @@ def test_secret_is_told_at_its_place_and_not_shown(place: str, tmp_path: Path) -
     assert (problem.line, problem.column) == (len(lines), len(lines[-1]) + 1)
     assert lines[-1].endswith(before)
     assert "a token of GitHub" in problem.message
-    assert "HOME of the agent" in problem.hint and "replace it" in problem.hint
+    assert "under secrets:" in problem.hint and "replace it" in problem.hint
     assert not shows(error, SECRET)
 
 

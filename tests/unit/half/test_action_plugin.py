@@ -66,9 +66,11 @@ def test_removal_deletes_also_where_the_policy_is_never_to_prune(monkeypatch: py
 
 
 def test_host_that_never_stays_as_it_was_seen_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = plugin(observation={"actions": [], "differs": True, "needs": [], "problems": [], "leaving": []})
+    made = plugin(
+        observation={"actions": [], "differs": True, "needs": [], "needs_secrets": [], "problems": [], "leaving": []}
+    )
     made._task.check_mode = False
-    answer = {"actions": [], "differs": True, "needs": ["0"], "problems": [], "applied": False}
+    answer = {"actions": [], "differs": True, "needs": ["0"], "needs_secrets": [], "problems": [], "applied": False}
     monkeypatch.setattr(ActionBase, "run", lambda self, tmp, task_vars: {})
     monkeypatch.setattr(made, "_fleet", lambda: SimpleNamespace(agents=[]))
     monkeypatch.setattr(made, "_compiled", lambda fleet: CompiledHost(MANIFEST, {}))
@@ -89,7 +91,13 @@ def test_agent_is_known_to_move_also_where_nothing_is_ever_pruned(
 
     def call(compiled: CompiledHost, arguments: dict[str, Any]) -> dict[str, Any]:
         asked.append(arguments)
-        return {"actions": [], "differs": False, "needs": [], "leaving": ["studio/coder0", "studio/gone"]}
+        return {
+            "actions": [],
+            "differs": False,
+            "needs": [],
+            "needs_secrets": [],
+            "leaving": ["studio/coder0", "studio/gone"],
+        }
 
     monkeypatch.setattr(ActionBase, "run", lambda self, tmp, task_vars: {})
     monkeypatch.setattr(made, "_fleet", lambda: fleet)
