@@ -13,7 +13,8 @@ from ansible_collections.watchbill.fleet.plugins.plugin_utils._control import im
 
 import_control("watchbill")
 
-from watchbill.errors import OperationError
+from watchbill.errors import FleetError, OperationError
+from watchbill.fleet import load_fleet_cached
 from watchbill.runtimes import Package, Platform, fetch
 
 OPTIONS = frozenset(("name", "version", "registry", "platform"))
@@ -39,17 +40,22 @@ class ActionModule(ActionBase):
             if answer.get("failed") or not answer["changed"] or self._task.check_mode:
                 return answer
             platform = answer["platform"]
-        return self._install(self._package(arguments, platform), arguments, variables)
+        return self._install(self._package(arguments, platform, variables), arguments, variables)
 
-    def _package(self, arguments: dict[str, t.Any], platform: dict[str, str]) -> Package:
+    def _package(self, arguments: dict[str, t.Any], platform: dict[str, str], variables: dict[str, t.Any]) -> Package:
+        """Return what is to be sent, fetched from the registry that the task names, else the fleet, else npm's own."""
         name, version = str(arguments.get("name")), str(arguments.get("version"))
         if name not in RUNTIMES or not RUNTIMES[name].program:
             raise AnsibleActionFail(f"there is no runtime {name} to install")
         made_for = Platform(platform["os"], platform["cpu"], platform["libc"])
+        path = variables.get("watchbill_fleet_file")
         try:
-            return fetch(name, version, made_for, RUNTIMES[name].program, arguments.get("registry") or None)
+            registry = arguments.get("registry") or (load_fleet_cached(path).runtimes[name].registry if path else None)
+            return fetch(name, version, made_for, RUNTIMES[name].program, registry)
         except OperationError as error:
             raise AnsibleActionFail(f"{error.message}; {error.hint}") from error
+        except FleetError as error:
+            raise AnsibleActionFail(str(error)) from error
 
     def _install(self, package: Package, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         directory = self._make_tmp_path()

@@ -25,7 +25,7 @@ options:
     type: str
     required: true
   registry:
-    description: Where the controller fetches it from; npm's own configuration decides if left out.
+    description: Where the controller fetches it from; by default as the fleet file says, else npm's own configuration.
     type: str
   src:
     description: The archive on the host. Filled in by the action plugin of the same name, as all options below.

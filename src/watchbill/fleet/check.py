@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from watchbill.fleet import floor, hosts, policies, seating, secrets, unique, volume
+from watchbill.fleet import floor, hosts, policies, runtimes, seating, secrets, unique, volume
 from watchbill.fleet.document import Document
 from watchbill.fleet.model import FleetSpec, RosterSpec
 from watchbill.fleet.objects import Role, Schedule, Skill
@@ -19,7 +19,7 @@ from watchbill.fleet.roles import read_roles, read_skills
 from watchbill.fleet.roster import MAX_AGENTS, MAX_LINEAGE, lineage, runtime_of, tenant_of
 from watchbill.fleet.schedules import read_schedules
 from watchbill.fleet.translate import Path, Typed, describe
-from watchbill.fleet.words import KNOWN_RUNTIMES, UNVERSIONED, shorten
+from watchbill.fleet.words import KNOWN_RUNTIMES, shorten
 from watchbill.library import role_names
 
 
@@ -47,7 +47,7 @@ def check(document: Document, typed: Typed) -> Checked:
     secrets.check(document)
     schedules = read_schedules(document, typed)
     _roster(document, typed)
-    _runtime_versions(document, typed.spec)
+    runtimes.check(document, typed.spec)
     if sum(entry.count or 1 for entry in typed.spec.roster) > MAX_AGENTS:
         message = f"the roster stands for more than {MAX_AGENTS} agents"
         document.add(document.problem("too-many-agents", message, ("roster",), at_key=True))
@@ -164,15 +164,6 @@ def _role_lines(document: Document, spec: FleetSpec) -> None:
         elif last is not None and last.extends == name and name == min(names):
             message = f"roles extend each other: {' → '.join((*names, name))}"
             document.add(document.problem("role-loop", message, ("roles", name, "extends")))
-
-
-def _runtime_versions(document: Document, spec: FleetSpec) -> None:
-    for name, runtime in spec.runtimes.items():
-        for key, version in (("version", runtime.version), ("canary", runtime.canary)):
-            if version is not None and name in UNVERSIONED:
-                message = f"the runtime {name} has no version of its own"
-                path = ("runtimes", name, key)
-                document.add(document.problem("unused-version", message, path, hint="remove it", at_key=True))
 
 
 def _unique_uids(document: Document, spec: FleetSpec) -> None:

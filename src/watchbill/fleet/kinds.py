@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, NoReturn, TypeVar, get_args
 
-from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 
 from watchbill.fleet import shapes, words
@@ -23,6 +23,8 @@ JsonSchema = dict[str, Any]
 WHOLE = {"whole": True}
 # Below this key a part of the schema has the definitions, by name, of which schema.py makes references.
 SHARED = "shared"
+# What stands below this key is the name of one of them: pydantic would take a reference for one of its own.
+AGAIN = "again"
 MAX_COUNT = 1000
 MAX_ENV = 128
 
@@ -190,6 +192,60 @@ class NumberOrWord:
         raise custom_error("bad-value", self.message, self.hint)
 
 
+@dataclass(frozen=True)
+class AnySetting:
+    """A value in words that are not ours: text, number, true or false, or a list or mapping of such."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.with_info_plain_validator_function(self._read)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> JsonSchema:
+        forms: list[JsonSchema] = [
+            {"type": "string", "pattern": shapes.LINE.pattern, "maxLength": _LONGEST_SETTING},
+            {"type": "number", "minimum": -_LARGEST_SETTING, "maximum": _LARGEST_SETTING},
+            {"type": "boolean"},
+            {"type": "array", "items": {AGAIN: "setting"}},
+            {
+                "type": "object",
+                "propertyNames": {"pattern": shapes.LINE.pattern},
+                "additionalProperties": {AGAIN: "setting"},
+            },
+        ]
+        told = {"description": "what the runtime knows by this name", "examples": [{"allow": ["Bash(git *)"]}]}
+        return {SHARED: {"setting": {"anyOf": forms} | told}}
+
+    def _read(self, value: Any, info: ValidationInfo) -> Any:
+        self._check(value, MAX_SETTING_DEPTH if info.context else None)
+        return value
+
+    def _check(self, value: Any, levels: int | None) -> None:
+        """Raise where a value, or one in it, is none, or where it has more levels of lists and mappings than that."""
+        if isinstance(value, str):
+            _one_line(value)
+            if len(value) > _LONGEST_SETTING:
+                raise custom_error("too-long", f"a text in settings has at most {_LONGEST_SETTING} characters")
+        elif isinstance(value, (list, dict)):
+            if levels == 0:
+                raise custom_error("too-deep", f"settings have at most {MAX_SETTING_DEPTH} levels")
+            for name in value if isinstance(value, dict) else ():
+                _one_line(name) if isinstance(name, str) else self._refuse()
+            for one in value.values() if isinstance(value, dict) else value:
+                self._check(one, None if levels is None else levels - 1)
+        elif not isinstance(value, (bool, int, float)) or not -_LARGEST_SETTING <= value <= _LARGEST_SETTING:
+            self._refuse()
+
+    @staticmethod
+    def _refuse() -> NoReturn:
+        hint = f"write text, true or false, a number up to {_LARGEST_SETTING:.0e}, a list or a mapping"
+        raise custom_error("bad-value", "this is no value of a setting", hint)
+
+
+MAX_SETTINGS = 100
+MAX_SETTING_DEPTH = 8
+_LONGEST_SETTING = 4096
+_LARGEST_SETTING = 10**15
+
+
 def _none(text: str) -> str:
     if text != "none":
         raise words.Refused("bad-value", _DELETIONS, _DELETIONS_HINT)
@@ -266,6 +322,10 @@ ModelName = Annotated[str, Word(shapes.MODEL, words.model)]
 Version = Annotated[str, Word(shapes.VERSION, words.version)]
 Branch = Annotated[str, Word(shapes.BRANCH, words.branch)]
 RuntimeName = Annotated[str, Known("runtime", words.KNOWN_RUNTIMES, "the program that is the agent")]
+
+Registry = Annotated[str, Word(shapes.REGISTRY, words.registry)]
+SettingName = Annotated[str, Word(shapes.SETTING_NAME, words.setting_name)]
+Settings = Annotated[dict[SettingName, Annotated[Any, AnySetting()]], Field(max_length=MAX_SETTINGS)]
 
 Text = Annotated[str, Line(1000)]
 Argument = Annotated[str, Line(4096)]

@@ -42,9 +42,11 @@ from watchbill.fleet.kinds import (
     Number,
     OrIncluded,
     Processors,
+    Registry,
     Repository,
     RosterName,
     RuntimeName,
+    Settings,
     TenantName,
     TenantPath,
     Text,
@@ -169,7 +171,10 @@ class PolicySpec(AgentPolicySpec):
         examples=["25%"],
     )
     canary: list[Name] = Field(
-        default=[], description=f"hosts that change first, before all others{NOT_YET}", examples=[["edge2"]]
+        default=[],
+        description="hosts that get the canary version of a runtime; that every change reaches them first is not in"
+        " force yet",
+        examples=[["edge2"]],
     )
     ignore: Annotated[list[IgnoreSpec], Field(max_length=100)] = Field(
         default=[], description="differences that plan and drift leave alone"
@@ -381,6 +386,15 @@ class RuntimeSpec(Section):
         default=None,
         description="the version on hosts that policy.canary names, before all others get it",
         examples=["2.1.98"],
+    )
+    registry: Maybe[Registry] = Field(
+        default=None,
+        description="the npm registry that it is fetched from; npm's own configuration if left out",
+    )
+    settings: Settings = Field(
+        default={},
+        description="settings of the runtime, in its own words, under those that Watchbill needs; no secrets",
+        examples=[{"permissions": {"allow": ["Bash(git *)"]}}],
     )
     env: Env = Field(default={}, description="variables of its agents", examples=[{"LEVEL": "3"}])
 

@@ -181,12 +181,15 @@ class Runtime:
     """The program that is the agent.
 
     `version` None: whatever the host has. `canary` None: hosts that get new versions first have no other.
+    `registry` None: that of npm's own configuration. `settings` are plain data, in the runtime's own words.
     """
 
     name: str
     env: Mapping[str, str] = field(default_factory=dict)
     version: str | None = None
     canary: str | None = None
+    registry: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
 
     def version_on(self, canary: bool) -> str | None:

@@ -134,6 +134,7 @@ def _agents(
             limits=limits,
             protect=entry.protect,
             runtime_version=program.version_on(placement[tenant, name] in spec.policy.canary),
+            runtime_settings=program.settings,
         )
         for name in agent_names(entry)
     ]
@@ -143,7 +144,8 @@ def _runtime(spec: FleetSpec, name: str) -> Runtime:
     said = spec.runtimes.get(name)
     if said is None:
         return Runtime(name)
-    return Runtime(name, texts_of(said.env), said.version, said.canary, secrets=secrets_of(said.env))
+    env, secrets = texts_of(said.env), secrets_of(said.env)
+    return Runtime(name, env, said.version, said.canary, said.registry, said.settings, secrets)
 
 
 def _secret(spec: FleetSpec, name: str) -> Secret:

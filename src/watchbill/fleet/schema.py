@@ -14,7 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from watchbill.fleet.include import INCLUDED_KEYS
-from watchbill.fleet.kinds import ABSENT, SHARED, JsonSchema
+from watchbill.fleet.kinds import ABSENT, AGAIN, SHARED, JsonSchema
 from watchbill.fleet.model import FleetSpec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -77,6 +77,8 @@ def _whole() -> JsonSchema:
         if "$ref" in part:
             part["$ref"] = f"#/$defs/{_definition_name(part['$ref'].rpartition('/')[2])}"
         _share(part, shared)
+    for part in [part for kind in shared.values() for part in _parts(kind) if AGAIN in part]:
+        part["$ref"] = f"#/$defs/{part.pop(AGAIN)}"
     if both := sections.keys() & shared.keys():
         raise ValueError(f"sections and kinds of text share names: {both}")
     whole["$defs"] = dict(sorted({**sections, **shared}.items()))

@@ -149,6 +149,19 @@ VERSION = Shape(
     r"[0-9]+(?:\.[0-9]+){1,3}(?:[-+.][0-9A-Za-z.-]{1,40})?",
     ("2.1.97",),
 )
+REGISTRY = Shape(
+    "registry",
+    "the address of an npm registry, without user and password: those are for npm's own configuration",
+    r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~-]+)*/?",
+    ("https://npm.example.org/",),
+    longest=255,
+)
+SETTING_NAME = Shape(
+    "settingName",
+    "a key of a runtime's own settings",
+    r"[A-Za-z_$][A-Za-z0-9_$.-]{0,127}",
+    ("permissions",),
+)
 BRANCH = Shape(
     "branch",
     "the name of a git branch: letters, digits, . _ / + # @ -",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from watchbill.fleet.document import Document
 from watchbill.fleet.model import CredentialSpec, RosterSpec
 from watchbill.fleet.roster import roles_of, runtime_of
+from watchbill.fleet.runtimes import settings_size
 from watchbill.fleet.translate import Typed
 
 MAX_MEGABYTES = 64
@@ -32,8 +33,9 @@ def check(document: Document, typed: Typed) -> None:
 def _inherited(typed: Typed, entry: RosterSpec) -> int:
     """Return how much an agent gets from its role and its runtime, counted as if nothing overruled anything."""
     runtime = typed.spec.runtimes.get(runtime_of(typed.spec, entry) or "")
+    settings = settings_size(runtime.settings) if runtime else 0
     envs = [role.env for role in roles_of(typed.spec, entry.role)] + ([runtime.env] if runtime else [])
-    return sum(map(_size, envs))
+    return settings + sum(map(_size, envs))
 
 
 def _size(env: Mapping[str, str | CredentialSpec]) -> int:

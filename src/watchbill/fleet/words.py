@@ -254,6 +254,21 @@ def version(text: str) -> str:
     return text
 
 
+def registry(text: str) -> str:
+    """Return the address of an npm registry."""
+    if not shapes.REGISTRY.fits(text):
+        hint = "write https://HOST/PATH; users and tokens belong into the .npmrc of who applies"
+        raise Refused("bad-address", f'"{shorten(text)}" is not the address of a registry', hint)
+    return text
+
+
+def setting_name(text: str) -> str:
+    """Return a key of a runtime's own settings."""
+    if not shapes.SETTING_NAME.fits(text):
+        raise Refused("bad-name", f'"{shorten(text)}" is not the name of a setting', "letters, digits and _ . $ -")
+    return text
+
+
 def date(text: str) -> str:
     """Return a day such as ``2027-01-31``."""
     try:

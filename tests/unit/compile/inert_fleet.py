@@ -140,6 +140,8 @@ FREE: dict[str, Free] = {
         ("agents/studio/shell/env OF_RUNTIME", "agent:studio/shell env.OF_RUNTIME"),
     ),
     "secrets{}.command[]": Free(("secrets", "github", "command", 1)),
+    # The pages of the runtime itself are its adapter's; nobody in this fleet is one.
+    "runtimes{}.settings{}": Free(("runtimes", "claude", "settings", "note")),
     "schedules{}.backlog[]": Free(
         ("schedules", "queue", "backlog", 1),
         ("agents/studio/worker/definition.json schedule.backlog.1", "agent:studio/worker schedule.backlog.1"),
@@ -190,7 +192,8 @@ PLAIN = frozenset(
     roles{key} roles{}.extends roles{}.skills[] roles{}.runtime roles{}.model roles{}.env{key} roles{}.env{}.secret
     roles{}.policy.restart roles{}.policy.stuck
     roles{}.policy.heartbeat.interval roles{}.policy.heartbeat.healthy_within
-    runtimes{key} runtimes{}.version runtimes{}.env{key} runtimes{}.env{}.secret
+    runtimes{key} runtimes{}.version runtimes{}.canary runtimes{}.registry runtimes{}.settings{key}
+    runtimes{}.env{key} runtimes{}.env{}.secret
     schedules{key} schedules{}.policy schedules{}.timezone schedules{}.windows[] schedules{}.except[]
     schedules{}.outside schedules{}.grace schedules{}.backlog_every
     roster[].name roster[].team roster[].role roster[].runtime roster[].model roster[].host roster[].project
@@ -216,7 +219,7 @@ _BASE: dict[str, Any] = {
     "teams": {"app": {"tenant": "studio"}},
     "projects": {"shop": {"team": "app"}},
     "roles": {"keeper": {"env": {}}},
-    "runtimes": {"command": {"env": {}}},
+    "runtimes": {"command": {"env": {}}, "claude": {"settings": {}}},
     "secrets": {"github": {"command": ["pass", ""]}},
     "schedules": {"queue": {"policy": "burst-on-backlog", "backlog": ["test", ""]}},
     "roster": [

@@ -114,7 +114,10 @@ def texts_of_the_vocabulary() -> set[str]:
 
 def _texts(part: dict[str, Any], place: str, definitions: dict[str, Any]) -> Iterator[str]:
     if "$ref" in part:
-        part = definitions[part["$ref"].rpartition("/")[2]] | {key: one for key, one in part.items() if key != "$ref"}
+        name = part["$ref"].rpartition("/")[2]
+        part = definitions[name] | {key: one for key, one in part.items() if key != "$ref"}
+        # What stands in its own definition is there what it is here.
+        definitions = {**definitions, name: {}}
     for one in part.get("anyOf", ()):
         yield from _texts(one, place, definitions)
     if part.get("type") == "string" or any(isinstance(one, str) for one in (*part.get("enum", ()), part.get("const"))):

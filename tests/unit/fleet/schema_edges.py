@@ -33,6 +33,12 @@ EDGES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "variable": (("A", "_", "a1", "HOME", "WATCHBILL_X", "A" * 128), ("", "1A", "A-B", "A" * 129, "É", "A\n", "$A")),
     "model": (("m", "openai-codex/gpt-5.5:high", "a[1m]", "a" * 128), ("", "[a", "a b", "a" * 129, "a\n", "é")),
     "version": (("1.2", "1.2.3.4", "1.2-rc.1", "1.2+b"), ("1", "v1.2", "1.2.", "latest", ">=1.2", "1.2\n")),
+    "registry": (
+        ("https://h", "http://127.0.0.1:4873/", "https://npm.example.org/a/b-c"),
+        ("", "h", "ftp://h", "https://", "https://u:p@h/", "https://h/a b", "https://h/\n", "https://h/" + "a" * 250),
+    ),
+    "settingName": (("a", "$schema", "A.b-c_d", "a" * 128), ("", "1", "-a", "a b", "a" * 129, "a\n", "é", "a/b")),
+    "setting": (("", "a b", "é", "a" * 4096), ("a\nb", "\0", "\x85", "a" * 4097)),
     "branch": (
         ("main", "a/b", "a.b", "1", "a" * 200, "a@b", "a#b", "a.lockb"),
         ("", "-a", "/a", "a/", "a.", "a..b", "a//b", "a/.b", "a.lock", "a.lock/b", "a" * 201, "a@{b", "a b", "a\n"),
@@ -141,6 +147,9 @@ def fleet_with(name: str, text: str) -> dict[str, Any]:
         "variable": lambda: {"secrets": {"x": {"environment": text}}},
         "model": lambda: {"defaults": {"model": text}},
         "version": lambda: {"runtimes": {"claude": {"version": text}}},
+        "registry": lambda: {"runtimes": {"claude": {"registry": text}}},
+        "settingName": lambda: {"runtimes": {"claude": {"settings": {text: ""}}}},
+        "setting": lambda: {"runtimes": {"claude": {"settings": {"x": {"y": [text]}}}}},
         "branch": lambda: {"projects": {"x": project | {"branch": text}}},
         "line": lambda: {"fleet": {"name": "x", "description": text}},
         "duration": lambda: {"policy": {"heartbeat": {"interval": text}}},

@@ -6,6 +6,7 @@ The long form: WATCHBILL_FUZZ=20000 python -m pytest tests/unit/fleet/test_schem
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import os
 from collections.abc import Iterator
@@ -40,7 +41,9 @@ def right(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         length = (schema.get("minLength", 0), schema.get("maxLength", 10**6))
-        return right_text(name, *length) if name in EDGES else right(DEFINITIONS[name])
+        if name in EDGES and "anyOf" not in DEFINITIONS[name]:
+            return right_text(name, *length)
+        return right_definition(name)
     if "anyOf" in schema:
         return st.one_of([right(one) for one in schema["anyOf"]])
     if "const" in schema:
@@ -49,6 +52,10 @@ def right(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         return st.sampled_from(schema["enum"])
     if schema["type"] == "boolean":
         return st.booleans()
+    if schema["type"] == "string":
+        return st.sampled_from(["", "a b", "é"])
+    if schema["type"] == "number":
+        return st.floats(schema["minimum"], schema["maximum"]) | st.integers(-9, 9)
     if schema["type"] == "integer":
         least, most = schema["minimum"], schema.get("maximum", 10**6)
         return st.sampled_from([least, most, float(most)]) | st.integers(least, most)
@@ -56,9 +63,16 @@ def right(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         least = schema.get("minItems", 0)
         return st.lists(right(schema["items"]), min_size=least, max_size=least + 2)
     if "properties" not in schema:
-        return st.dictionaries(right(schema["propertyNames"]), right(schema["additionalProperties"]), max_size=2)
+        names = right({"type": "string", **schema["propertyNames"]})
+        return st.dictionaries(names, right(schema["additionalProperties"]), max_size=2)
     needed = schema.get("required", []) + schema.get("else", {}).get("required", [])
     return right_section({key: right(one) for key, one in schema["properties"].items()}, needed)
+
+
+@functools.cache
+def right_definition(name: str) -> st.SearchStrategy[Any]:
+    """Return a strategy for what a name in the schema stands for; some stand in their own definition."""
+    return st.deferred(lambda: right(DEFINITIONS[name]))
 
 
 @st.composite

@@ -66,6 +66,15 @@ EDGES_OF_VALUES: list[tuple[dict[str, Any], bool]] = [
         for value in (0, 1, 1.0, 1_000_000, 10**6 + 1)
     ),
     *(({"secrets": {"x": {"command": value}}}, value == ["a"]) for value in (["a"], [], "a", [1], None, ["a"] * 101)),
+    *(
+        ({"runtimes": {"claude": {"settings": {"x": value}}}}, True)
+        for value in (True, 0, 1.5, 10**15, "", [], {}, [[{"a b": {"": [False]}}]], [[[[[[[[[[]]]]]]]]]])
+    ),
+    *(
+        ({"runtimes": {"claude": {"settings": {"x": value}}}}, False)
+        for value in (None, [None], {"a": None}, 10**15 + 1, float("inf"), {"a\nb": 1}, ["a\tb"], [["a" * 4097]])
+    ),
+    *(({"runtimes": {"pi": {"settings": {f"S{n}": 1 for n in range(count)}}}}, count <= 100) for count in (100, 101)),
     *(({"hosts": {"x": {"address": "x", "slots": 1, "rootless": value}}}, value is True) for value in (True, 1, "yes")),
     *(({"include": include}, include == []) for include in ([], None, "a.yaml", {}, [1])),
     *(({section: None}, False) for section in FleetSpec.model_fields),
