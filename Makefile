@@ -11,7 +11,7 @@ unexport ANSIBLE_CONFIG ANSIBLE_INVENTORY ANSIBLE_COLLECTIONS_PATH WATCHBILL_FIL
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## system packages and .venv (PYTHON=/path chooses the interpreter)
@@ -22,8 +22,8 @@ demo: setup ## two machines, a fleet on them, drift and its repair
 	@scripts/demo
 
 .PHONY: test
-test: lint ## lint, then unit, golden, fuzz (short), packaging, lab and molecule tests
-	python -m pytest --durations=10 tests/unit tests/golden tests/fuzz tests/packaging tests/lab tests/molecule
+test: lint ## lint, then unit, golden, fuzz (short), packaging, lab, runtimes (short) and molecule tests
+	python -m pytest --durations=10 tests/unit tests/golden tests/fuzz tests/packaging tests/lab tests/runtimes tests/molecule
 
 .PHONY: unit golden packaging lab molecule
 unit: setup ## tests of single functions
@@ -36,6 +36,10 @@ lab: setup ## tests on real machines (needs root)
 	python -m pytest --durations=10 tests/lab
 molecule: setup ## molecule scenarios on the lab (needs root)
 	python -m pytest tests/molecule
+
+.PHONY: test-runtimes
+test-runtimes: setup ## the long form of what `make test` holds of the real runtimes (needs root)
+	python -m pytest --long --durations=10 tests/runtimes
 
 .PHONY: fuzz
 fuzz: setup ## whatever others may write, for FUZZ_SECONDS=120 a reader

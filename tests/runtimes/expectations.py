@@ -1,0 +1,58 @@
+"""What is promised of each runtime, where they differ: the only place of the suite that knows their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.model_api.providers import MODEL, provider
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One runtime. Prompts are the words that bring its agent, or the model API behind it, into a situation."""
+
+    version: str | None = None
+    """What the fleet file pins; None: it comes with Watchbill."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Settings beside those of the provider."""
+    model: str | None = None
+    busy: str = "[[slow {seconds}]] [[say done]]"
+    dialog: str | None = "[[tool bash: touch {path}]]"
+    """Makes it ask for a permission; None: it has no such dialog."""
+    limit: str | None = "[[429 usage reset={seconds}]]"
+    """Makes its provider refuse; None: it has none."""
+    knows_reset: bool = False
+    """Whether it says when the limit ends."""
+
+    @property
+    def asks_a_model(self) -> bool:
+        """Whether its prompts can be seen at the model API."""
+        return self.model is not None
+
+
+EXPECTED = {
+    "stub": Expected(busy="work {seconds}", dialog="wait May I touch {path}?", limit=None),
+    "claude": Expected(version="2.1.197", model=MODEL["claude"]),
+    "codex": Expected(
+        version="0.169.0",
+        model=MODEL["codex"],
+        settings={"approval_policy": "untrusted", "sandbox_mode": "read-only"},
+        knows_reset=True,
+    ),
+    "opencode": Expected(
+        version="1.18.33",
+        model=MODEL["opencode"],
+        settings={"permission": {"bash": "ask"}},
+        limit="[[429 reset={seconds}]]",
+        knows_reset=True,
+    ),
+    "pi": Expected(version="0.74.2", model=MODEL["pi"], dialog=None, limit="[[429 reset={seconds}]]"),
+}
+
+
+def section(runtime: str, api_url: str) -> dict[str, Any]:
+    """Return `runtimes.RUNTIME` of a fleet file whose agents use a model API."""
+    expected = EXPECTED[runtime]
+    provided = provider(runtime, api_url)
+    return {"version": expected.version, **provided, "settings": {**provided["settings"], **expected.settings}}
