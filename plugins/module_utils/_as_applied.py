@@ -28,7 +28,7 @@ class Applied:
         """Know where the manifest of *layout* is."""
         self._layout = layout
         self._manifest: tuple[t.Any, dict[str, list[dict[str, t.Any]]]] | None = None
-        self._files: dict[str, tuple[t.Any, dict[str, t.Any] | None]] = {}
+        self._on_disk_before: dict[str, tuple[t.Any, list[Difference]]] = {}
 
     def differences(self, tenant: str, view: TenantView) -> dict[str, list[Difference]] | None:
         """Return what differs at each agent of a tenant that was applied, by its name; at most ten each.
@@ -63,35 +63,40 @@ class Applied:
                     if resource.get("agent") and not KINDS[resource["kind"]].logical:
                         by_tenant.setdefault(resource["tenant"], []).append(resource)
                 self._manifest = signature, by_tenant
+                self._on_disk_before.clear()
             return self._manifest[1]
         except (OSError, ValueError, KeyError):
             # As an ordinary user of a host that root manages, or where an apply of another version left it.
             return None
 
     def _difference(self, resource: dict[str, t.Any], view: TenantView) -> list[Difference]:
-        kind = KINDS[resource["kind"]]
-        state = self._file(resource, view) if kind.name == "file" else state_of(self._layout, resource, view)
-        if state is None:
-            fields, words = ["present"], "missing"
-        else:
-            differences = kind.differences(resource, state)
-            if not differences:
-                return []
-            fields, words = sorted(differences), kind.words(differences)
-        return [{"kind": kind.name, "name": resource["name"], "fields": fields, "words": words}]
+        if resource["kind"] in ("file", "directory"):
+            return self._on_disk(resource, view)
+        return _compared(resource, state_of(self._layout, resource, view))
 
-    def _file(self, resource: dict[str, t.Any], view: TenantView) -> dict[str, t.Any] | None:
-        """Return the state of a file, read again only when its inode was touched: nobody can set back that time."""
+    def _on_disk(self, resource: dict[str, t.Any], view: TenantView) -> list[Difference]:
+        """Compare again only when the inode was touched: nobody can set back the time of that."""
         path = self._layout.expand(resource["name"])
         try:
             status = os.lstat(path)
         except OSError:
-            return None
-        signature = (status.st_ino, status.st_ctime_ns, status.st_size)
-        known = self._files.get(path)
+            return _compared(resource, None)
+        signature = (status.st_ino, status.st_ctime_ns)
+        known = self._on_disk_before.get(path)
         if known is None or known[0] != signature:
-            known = self._files[path] = signature, state_of(self._layout, resource, view)
+            known = signature, _compared(resource, state_of(self._layout, resource, view))
+            self._on_disk_before[path] = known
         return known[1]
+
+
+def _compared(resource: dict[str, t.Any], state: dict[str, t.Any] | None) -> list[Difference]:
+    """Return how a resource differs from its state, at most one difference with all its fields."""
+    kind = KINDS[resource["kind"]]
+    found = {"present": [False, True]} if state is None else kind.differences(resource, state)
+    if not found:
+        return []
+    words = "missing" if state is None else kind.words(found)
+    return [{"kind": kind.name, "name": resource["name"], "fields": sorted(found), "words": words}]
 
 
 def _foreign(tenant: str, stray: t.Mapping[str, str]) -> Difference:

@@ -40,18 +40,16 @@ def agents_beside(uid: int, programs: t.Collection[str], ours: t.Collection[str]
 
     :param ours: names of the agents that have a definition.
     """
-    return strays_among(processes_of(uid), programs, ours)
+    return strays_among(processes_of(uid, ours), programs)
 
 
-def strays_among(
-    processes: t.Mapping[int, Process], programs: t.Collection[str], ours: t.Collection[str]
-) -> list[Stray]:
-    """Return the strays among *processes*, one for each terminal or unit: see :func:`agents_beside`."""
+def strays_among(processes: t.Mapping[int, Process], programs: t.Collection[str]) -> list[Stray]:
+    """Return what runs one of *programs* among processes that are not ours, one for each terminal or unit."""
     found: dict[tuple[str, str | None], Stray] = {}
     for pid in sorted(processes):
         process = processes[pid]
         program = _program(process, programs)
-        if program is None or owner(process.units) in ours:
+        if program is None:
             continue
         parent = processes.get(process.parent)
         if parent is not None and _program(parent, programs) is not None:
@@ -74,38 +72,40 @@ def units_beside(units: t.Iterable[str], ours: t.Collection[str]) -> list[Stray]
     return found[:MOST]
 
 
-def owner(units: tuple[str, ...]) -> str | None:
+def _owner(units: tuple[str, ...]) -> str | None:
     """Return the agent in whose units a process runs, None for one outside of Watchbill."""
-    for unit in units:
-        match = OWN_UNIT.match(unit)
+    for unit in reversed(units):
+        match = OWN_UNIT.match(unit) if unit.startswith("watchbill-") else None
         if match is not None:
             return match.group(1)
     return None
 
 
-def processes_of(uid: int) -> dict[int, Process]:
-    """Return the processes that belong to a user, by pid. One that ends meanwhile is left out."""
+def processes_of(uid: int, ours: t.Collection[str]) -> dict[int, Process]:
+    """Return the processes of a user outside of the units of *ours*, by pid. One that ends meanwhile is left out."""
     found = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
-            process = _process(int(entry), uid)
+            process = _process(int(entry), uid, ours)
             if process is not None:
                 found[process.pid] = process
     return found
 
 
-def _process(pid: int, uid: int) -> Process | None:
+def _process(pid: int, uid: int, ours: t.Collection[str]) -> Process | None:
     try:
         # Who protects itself from its own user (an agent for keys) belongs to root here, and runs no agent.
         if os.stat(f"/proc/{pid}").st_uid != uid:
+            return None
+        units = tuple(_read(pid, "cgroup").splitlines()[-1].partition("::")[2].split("/"))
+        if _owner(units) in ours:
             return None
         words = tuple(_read(pid, "cmdline").split("\0"))
         if not words[0]:
             return None  # a thread of the kernel, or a zombie
         # The name is in brackets and may hold brackets itself.
         head, _, tail = _read(pid, "stat").rpartition(")")
-        group = _read(pid, "cgroup").splitlines()[-1].partition("::")[2]
-        return Process(pid, int(tail.split()[1]), head.partition("(")[2], words, tuple(group.split("/")))
+        return Process(pid, int(tail.split()[1]), head.partition("(")[2], words, units)
     except (OSError, IndexError, ValueError):
         return None
 

@@ -174,7 +174,10 @@ def printable(value: t.Any, limit: int = TEXT_LIMIT) -> str | None:
     """Return a text without control characters and not longer than *limit*, None for anything else or nothing."""
     if not isinstance(value, str):
         return None
-    return "".join(character for character in value[:limit] if character.isprintable()).strip() or None
+    text = value[:limit]
+    if not text.isprintable():
+        text = "".join(character for character in text if character.isprintable())
+    return text.strip() or None
 
 
 class Ear:

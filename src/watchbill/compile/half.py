@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible_collections.watchbill.fleet.plugins.module_utils import (
+    _ignored,
     _layout,
     _limits,
     _manifest,
@@ -14,6 +15,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils import (
 )
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper import definition
 
+Ignoring = _ignored.Ignoring
 AGENT_PATH = _layout.AGENT_PATH
 DUTIES = _roster.DUTIES
 Layout = _layout.Layout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -85,6 +86,18 @@ def command_line(target: Target, host: str, arguments: Sequence[str], *, termina
 def _own_program() -> str:
     """Return the host half of this very user. Not by $HOME: an agent has one of its own, and may ask as well."""
     return pwd.getpwuid(os.geteuid()).pw_dir + ROOTLESS_PROGRAM.removeprefix("~")
+
+
+def drop_connection(target: Target, host: str) -> None:
+    """Let ssh's master for a host end, with all that goes over it: the next command connects anew."""
+    from watchbill.connect import ssh_arguments
+
+    connection = connection_to(target, host)
+    if not connection.local:
+        command = ["ssh", "-O", "exit", *ssh_arguments(connection)]
+        # It ends with an error where there is no master, and hangs where that does not answer: both are the end of it.
+        with contextlib.suppress(subprocess.TimeoutExpired, OSError):
+            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=2, check=False)
 
 
 def ask(

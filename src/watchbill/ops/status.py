@@ -3,72 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from watchbill.errors import OperationError
-from watchbill.ops.remote import HostError, NotInstalled, ask, on_every_host
+from watchbill.ops.remote import HostError, NotInstalled
+from watchbill.ops.rows import STATES, UNKNOWN, AgentStatus, Stray, absent, joined, read_override, read_strays
 
 if TYPE_CHECKING:
     from watchbill.fleet import Agent
     from watchbill.ops.target import Target
 
-STATES = (
-    *("off", "starting", "idle", "working", "waiting-input"),
-    *("limited", "paused", "stuck", "crashed", "unknown"),
-)
-UNKNOWN = "unknown"
-_LONGEST_SECONDS = 1e10
-
-
-@dataclass(frozen=True)
-class AgentStatus:
-    """One agent: what the fleet says it is, and what its host says it does. What nobody knows is None, never guessed.
-
-    `heartbeat_age_s` is in seconds; `unit` is the ActiveState of the session's unit; `enabled` says whether the agent
-    comes back at boot; `in_fleet` is false for an agent that a host still has although the file does not; `note` says
-    why nothing is known, or what is wrong beside the state. `schedule` is a name, None for always; `next_change` is
-    when `on_watch` may change by itself, in UTC; `override` is the operator's word that decides, as `read_override`
-    returns it.
-    """
-
-    tenant: str
-    name: str
-    host: str
-    team: str | None = None
-    role: str | None = None
-    runtime: str | None = None
-    model: str | None = None
-    state: str = UNKNOWN
-    healthy: bool | None = None
-    heartbeat_age_s: float | None = None
-    source: str | None = None
-    session_id: str | None = None
-    unit: str | None = None
-    enabled: bool | None = None
-    since: str | None = None
-    override: Mapping[str, Any] | None = None
-    last_event: Mapping[str, Any] | None = None
-    restarts: int | None = None
-    pending_restart: bool | None = None
-    evidence: Any = None
-    keeper: str | None = None
-    session_pid: int | None = None
-    keeper_pid: int | None = None
-    in_fleet: bool = True
-    note: str | None = None
-    schedule: str | None = None
-    on_watch: bool | None = None
-    next_change: str | None = None
-
-    @property
-    def reference(self) -> str:
-        """The agent's full name: ``tenant/name``."""
-        return f"{self.tenant}/{self.name}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object that ``ps --json`` lists."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+__all__ = [
+    "STATES",
+    "UNKNOWN",
+    "AgentDetails",
+    "AgentStatus",
+    "Status",
+    "Stray",
+    "derived_paths",
+    "find_agent",
+    "joined_status",
+    "read_override",
+    "show",
+    "status",
+]
 
 
 @dataclass(frozen=True)
@@ -76,7 +35,7 @@ class Status:
     """All agents of a fleet.
 
     `unknown` maps a host that could not be asked to the reason, `not_applied` names hosts without Watchbill, `notices`
-    maps a host without root to what cannot be promised there.
+    maps a host without root to what cannot be promised there; `strays` look like agents and are none of the fleet's.
     """
 
     agents: tuple[AgentStatus, ...]
@@ -84,6 +43,7 @@ class Status:
     unknown: Mapping[str, str]
     not_applied: tuple[str, ...] = ()
     notices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    strays: tuple[Stray, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -101,25 +61,35 @@ def status(target: Target) -> Status:
     Agents of a host that cannot be asked are in state ``unknown``, and so are those that no apply has brought there
     yet.
     """
-    answers = on_every_host(target.hosts, lambda host: _ask_status(target, host))
+    from watchbill.ops.poller import Poller
+
+    with Poller(target) as poller:
+        return poller.look()
+
+
+def joined_status(target: Target, answers: Mapping[str, Mapping[str, Any] | HostError]) -> Status:
+    """Return what hosts answered as one: for each host ``{"agents": [...], "strays": [...]}``, or why it did not."""
     agents: list[AgentStatus] = []
+    strays: list[Stray] = []
     unknown: dict[str, str] = {}
     not_applied: list[str] = []
     notices: dict[str, tuple[str, ...]] = {}
     for host, answer in answers.items():
-        expected = target.fleet.agents_on(host)
-        if isinstance(answer, NotInstalled):
-            not_applied.append(host)
-            agents += [_absent(agent, "not applied yet") for agent in expected]
-        elif isinstance(answer, HostError):
-            unknown[host] = answer.reason
-            agents += [_absent(agent, answer.reason) for agent in expected]
+        if isinstance(answer, HostError):
+            note = answer.reason
+            if isinstance(answer, NotInstalled):
+                not_applied.append(host)
+                note = "not applied yet"
+            else:
+                unknown[host] = answer.reason
+            agents += [absent(agent, note) for agent in target.fleet.agents_on(host)]
         else:
-            agents += _joined(host, expected, answer)
-            if target.fleet.hosts[host].rootless and answer:
-                notices[host] = _rootless_notices(answer[0])
+            agents += joined(host, target.fleet, answer["agents"])
+            strays += read_strays(host, answer.get("strays"))
+            if target.fleet.hosts[host].rootless and answer["agents"]:
+                notices[host] = _rootless_notices(answer["agents"][0])
     agents.sort(key=lambda agent: (agent.tenant, agent.name, agent.host))
-    return Status(tuple(agents), target.hosts, unknown, tuple(not_applied), notices)
+    return Status(tuple(agents), target.hosts, unknown, tuple(not_applied), notices, tuple(strays))
 
 
 def show(target: Target, reference: str) -> AgentDetails:
@@ -213,111 +183,8 @@ def derived_paths(target: Target, agent: Agent) -> dict[str, str]:
     }
 
 
-def _ask_status(target: Target, host: str) -> list[Mapping[str, Any]]:
-    """Return what the host half says about its agents, one object each."""
-    answer = ask(target, host, ["status", "--json"])
-    if not isinstance(answer, list) or not all(isinstance(entry, Mapping) for entry in answer):
-        raise HostError(host, "its answer is no list of agents", hint=f"watchbill apply --limit {host}")
-    return answer
-
-
-def _joined(host: str, expected: list[Agent], answer: list[Mapping[str, Any]]) -> list[AgentStatus]:
-    """Return the agents of one host: those of the fleet, and those that only the host has."""
-    said = {(str(entry.get("tenant")), str(entry.get("name"))): entry for entry in answer}
-    joined = []
-    for agent in expected:
-        entry = said.pop((agent.tenant, agent.name), None)
-        joined.append(_absent(agent, "not applied yet") if entry is None else _known(host, entry, agent))
-    return joined + [_known(host, entry, None) for entry in said.values()]
-
-
-def _known(host: str, entry: Mapping[str, Any], agent: Agent | None) -> AgentStatus:
-    """Return what a host says about one agent. What has the wrong type is unknown."""
-    state = _typed(entry, "state", str)
-    return AgentStatus(
-        tenant=str(entry.get("tenant")),
-        name=str(entry.get("name")),
-        host=host,
-        team=agent.team if agent else _typed(entry, "team", str),
-        role=agent.role if agent else _typed(entry, "role", str),
-        runtime=_typed(entry, "runtime", str),
-        model=_typed(entry, "model", str),
-        state=state if state in STATES else UNKNOWN,
-        healthy=_typed(entry, "healthy", bool),
-        heartbeat_age_s=_seconds(entry.get("heartbeat_age_s")),
-        source=_typed(entry, "source", str),
-        session_id=_typed(entry, "session_id", str),
-        unit=_typed(entry, "unit", str),
-        enabled=_typed(entry, "enabled", bool),
-        since=_typed(entry, "since", str),
-        override=read_override(entry.get("override")),
-        last_event=_typed(entry, "last_event", dict),
-        restarts=_typed(entry, "restarts", int),
-        pending_restart=_typed(entry, "pending_restart", bool),
-        evidence=entry.get("evidence"),
-        keeper=_typed(entry, "keeper", str),
-        session_pid=_typed(entry, "session_pid", int),
-        keeper_pid=_typed(entry, "keeper_pid", int),
-        in_fleet=agent is not None,
-        note=_note(entry, agent),
-        schedule=_typed(entry, "schedule", str),
-        on_watch=_typed(entry, "on_watch", bool),
-        next_change=_typed(entry, "next_change", str),
-    )
-
-
-def _note(entry: Mapping[str, Any], agent: Agent | None) -> str | None:
-    """Return what is to be said of an agent beside its state: what its host says, else what the file says."""
-    if agent is None:
-        return "not in the file"
-    said: str | None = _typed(entry, "note", str)
-    return said or (None if agent.enabled else "enabled: false")
-
-
-def read_override(value: Any) -> Mapping[str, Any] | None:
-    """Return what a host says about an operator's word: ``kind, who, why, at, until``, each a text or None.
-
-    `kind` is stop, off, pause, on, restart or unreadable. What is no word is None.
-    """
-    if not isinstance(value, Mapping) or not isinstance(value.get("kind"), str):
-        return None
-    return {field: _typed(value, field, str) for field in ("kind", "who", "why", "at", "until")}
-
-
 def _rootless_notices(entry: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what cannot be promised on a rootless host, by what any of its agents says; they all are one user's."""
     from watchbill.compile.half import rootless_notices
 
     return tuple(rootless_notices(str(entry.get("user") or "its user"), entry.get("lingers") is True))
-
-
-def _absent(agent: Agent, note: str) -> AgentStatus:
-    """Return an agent that its host says nothing about."""
-    return AgentStatus(
-        tenant=agent.tenant,
-        name=agent.name,
-        host=agent.host,
-        team=agent.team,
-        role=agent.role,
-        runtime=agent.runtime,
-        model=agent.model,
-        note=note,
-    )
-
-
-def _typed(entry: Mapping[str, Any], key: str, kind: type) -> Any:
-    value = entry.get(key)
-    if isinstance(value, bool) and kind is not bool:
-        return None
-    return value if isinstance(value, kind) else None
-
-
-def _seconds(value: Any) -> float | None:
-    """Return a time span to reckon with: JSON as Python reads it knows NaN, Infinity and endless integers."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _LONGEST_SECONDS:
-        return None
-    return float(value)
-
-
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else value

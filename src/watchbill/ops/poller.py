@@ -1,0 +1,234 @@
+"""Ask all hosts of a target what their agents do, once or again and again, over connections that stay open."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from watchbill.ops.remote import MOST_BYTES, HostError, Reply, check, command_line, drop_connection, missing
+from watchbill.ops.status import Status, joined_status
+
+if TYPE_CHECKING:
+    from watchbill.ops.target import Target
+
+PATIENCE_SECONDS = 15.0
+CONNECT_SECONDS = 5
+_QUESTION = b"\n"
+_SERVE = ("status", "--serve")
+# A host half of before can only be asked once a connection, and knows no strays.
+_ONCE = ("status", "--json")
+
+Answer = Mapping[str, Any]
+
+
+class Poller:
+    """The hosts of one target. Only one thread may use it."""
+
+    def __init__(self, target: Target) -> None:
+        """Connect to nothing yet."""
+        self.target = target
+        self._lines: dict[str, _Line] = {}
+
+    def __enter__(self) -> Self:
+        """Return this poller; it is closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def look(self, patience: float = PATIENCE_SECONDS) -> Status:
+        """Ask every host and return what their agents do.
+
+        A host that has not answered after `patience` seconds is unknown for this time; what it says later counts for
+        the next look.
+        """
+        deadline = time.monotonic() + patience
+        answers: dict[str, Answer | HostError] = {}
+        with selectors.DefaultSelector() as selector:
+            for host in self.target.hosts:
+                try:
+                    self._line(host).ask(selector)
+                except HostError as error:
+                    answers[host] = error
+            while selector.get_map():
+                ready = selector.select(max(0.0, deadline - time.monotonic()))
+                if not ready:
+                    break
+                for key, _ in ready:
+                    if selector.get_map().get(key.fd) is not key:
+                        continue  # what was read before, of the same line, has ended it
+                    self._take(key.data, selector, key.fd, answers)
+            for host in self.target.hosts:
+                if host not in answers:
+                    answers[host] = self._too_late(host, patience)
+        return joined_status(self.target, {host: answers[host] for host in self.target.hosts})
+
+    def close(self) -> None:
+        """End all connections of this poller; masters that ssh keeps for others stay."""
+        while self._lines:
+            self._lines.popitem()[1].close()
+
+    def _line(self, host: str) -> _Line:
+        if host not in self._lines:
+            self._lines[host] = _Line(host, lambda words: _command(self.target, host, words))
+        return self._lines[host]
+
+    def _take(
+        self, line: _Line, selector: selectors.BaseSelector, descriptor: int, answers: dict[str, Answer | HostError]
+    ) -> None:
+        """Read what came on one line; keep the answer once it is whole."""
+        try:
+            answer = line.read(selector, descriptor)
+        except HostError as error:
+            answers[line.host] = error
+            line.leave(selector)
+            self._lines.pop(line.host).close()
+            return
+        if answer is not None:
+            answers[line.host] = answer
+            line.leave(selector)
+
+    def _too_late(self, host: str, patience: float) -> HostError:
+        line = self._lines[host]
+        if line.waits() >= PATIENCE_SECONDS:
+            self._lines.pop(host).close()
+            # Its master may hold on to a network that is gone: the next question finds out, on a way of its own.
+            drop_connection(self.target, host)
+        return HostError(host, f"did not answer within {patience:.0f} s", unreachable=True)
+
+
+def _command(target: Target, host: str, words: tuple[str, ...]) -> list[str]:
+    command = command_line(target, host, words)
+    # The first of several values counts.
+    return [command[0], "-o", f"ConnectTimeout={CONNECT_SECONDS}", *command[1:]] if command[0] == "ssh" else command
+
+
+class _Line:
+    """One host: a process that answers one line to each line, and is started again when it has ended."""
+
+    def __init__(self, host: str, command: Callable[[tuple[str, ...]], list[str]]) -> None:
+        self.host = host
+        self._command = command
+        self._words = _SERVE
+        self._process: subprocess.Popen[bytes] | None = None
+        self._asked: float | None = None
+        self._answered = False
+        self._output, self._errors = bytearray(), bytearray()
+
+    def waits(self) -> float:
+        """Return for how many seconds a question has waited for its answer."""
+        return 0.0 if self._asked is None else time.monotonic() - self._asked
+
+    def ask(self, selector: selectors.BaseSelector) -> None:
+        """Ask, unless the last question still waits; watch for the answer. Raises HostError."""
+        if self._asked is None:
+            if self._process is None:
+                self._start()
+            self._write()
+        self._watch(selector)
+
+    def read(self, selector: selectors.BaseSelector, descriptor: int) -> Answer | None:
+        """Take what came on one of the two outputs; return the answer when it is whole. Raises HostError."""
+        process = self._running()
+        is_output = process.stdout is not None and descriptor == process.stdout.fileno()
+        taken = self._output if is_output else self._errors
+        chunk = os.read(descriptor, 262_144)
+        taken += chunk
+        if len(taken) > MOST_BYTES:
+            raise HostError(self.host, f"said more than {MOST_BYTES // 1024 // 1024} MiB")
+        if is_output and b"\n" in chunk:
+            line, _, rest = bytes(taken).partition(b"\n")
+            taken[:] = rest
+            return self._answer(line)
+        if not chunk:
+            selector.unregister(descriptor)
+            if not any(key.data is self for key in selector.get_map().values()):
+                self._ended(selector)
+        return None
+
+    def leave(self, selector: selectors.BaseSelector) -> None:
+        """Watch no longer."""
+        for key in [key for key in selector.get_map().values() if key.data is self]:
+            selector.unregister(key.fileobj)
+
+    def close(self) -> None:
+        """End the process."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def _start(self) -> None:
+        pipe = subprocess.PIPE
+        try:
+            self._process = subprocess.Popen(
+                self._command(self._words), bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+            )
+        except FileNotFoundError as error:
+            raise missing(self.host, error) from None
+        self._answered = False
+        self._output.clear()
+        self._errors.clear()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise HostError(self.host, "its line is closed")
+        return self._process
+
+    def _write(self) -> None:
+        self._asked = time.monotonic()
+        stdin = self._running().stdin
+        try:
+            if stdin is not None:
+                stdin.write(_QUESTION)
+        except BrokenPipeError:
+            return  # it has ended; what it said last, and how, is about to be read
+
+    def _watch(self, selector: selectors.BaseSelector) -> None:
+        process = self._running()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                selector.register(pipe.fileno(), selectors.EVENT_READ, self)
+
+    def _answer(self, line: bytes) -> Answer:
+        self._asked, self._answered = None, True
+        hint = f"watchbill apply --limit {self.host} brings its host half up to date"
+        try:
+            said = json.loads(line)
+        except (ValueError, RecursionError):
+            raise HostError(self.host, "its answer is no JSON", hint=hint) from None
+        answer = {"agents": said} if isinstance(said, list) else said
+        agents = answer.get("agents") if isinstance(answer, dict) else None
+        if not isinstance(agents, list) or not all(isinstance(entry, Mapping) for entry in agents):
+            raise HostError(self.host, "its answer is no list of agents", hint=hint)
+        return answer
+
+    def _ended(self, selector: selectors.BaseSelector) -> None:
+        """Ask anew where the process ended between two questions, or knows no such question. Raises HostError."""
+        process, errors = self._running(), self._errors.decode(errors="replace")
+        reply = Reply(process.wait(), bytes(self._output), errors)
+        again = self._answered
+        if reply.return_code and self._words == _SERVE and "--serve" in errors:
+            self._words, again = _ONCE, True
+        self.close()
+        if not again:
+            check(self.host, reply)
+            raise HostError(self.host, "its answer is no list of agents")
+        self._start()
+        self._write()
+        self._watch(selector)
