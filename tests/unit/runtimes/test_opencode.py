@@ -26,7 +26,12 @@ SESSION = "ses_e0077b4b0ffeY6phWEcedGvvGU"
 
 def told(**changes: Any) -> dict[str, Any]:
     """Return what the compiler tells the adapter."""
-    more = {"program": "/usr/local/bin/watchbill-host", "settings_directory": "/etc/w", "settings": {}, "model": None}
+    more: dict[str, Any] = {
+        "program": "/usr/local/bin/watchbill-host",
+        "settings_directory": "/etc/w",
+        "settings": {},
+        "model": None,
+    }
     return {**definition(runtime="opencode"), **more, **changes}
 
 

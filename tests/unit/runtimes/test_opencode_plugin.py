@@ -148,11 +148,8 @@ def text_part(message: str, text: str) -> dict[str, Any]:
 def test_questions_to_a_person_wait_until_each_is_answered(terminal: Terminal) -> None:
     terminal.status(BUSY)
     terminal.beat()
-    terminal.happens(
-        "permission.asked",
-        **{"id": "per_1", "sessionID": "ses_child", "permission": "bash", "patterns": ["npm *"]},
-        metadata={"command": "npm test"},
-    )
+    asks = {"permission": "bash", "patterns": ["npm *"], "metadata": {"command": "npm test"}}
+    terminal.happens("permission.asked", id="per_1", sessionID="ses_child", **asks)
     assert terminal.state() == ("waiting-input", "run: npm test")
     terminal.happens("permission.asked", id="per_2", sessionID=SESSION, permission="edit", patterns=["a.py"])
     terminal.beat()
