@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ._delivery import PASTE
 from ._runtime import Runtime
 
 
@@ -14,6 +15,7 @@ class Stub(Runtime):
 
     name = "stub"
     answers_beats = True
+    delivery = PASTE
 
     def argv(self, definition: dict[str, t.Any]) -> list[str]:
         """Return the stub of the host half itself."""

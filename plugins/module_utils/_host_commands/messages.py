@@ -1,0 +1,81 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""``watchbill-host messages``: what waits for an agent, and what became of the rest."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import typing as t
+
+from .._as_user import call_as
+from .._keeper.heartbeat import printable, read_heartbeat
+from .._layout import Layout
+from .._messages.inbox import read_messages
+from .._messages.message import QUEUED, parse_message
+from .._messages.view import view
+from . import CommandFailed, layout_here, print_json, print_table
+from .recipient import Recipient, own_tenant, recipient
+
+COLUMNS = ("id", "state", "from", "at", "text")
+MOST = 50
+
+
+def add_to(commands: t.Any) -> None:
+    """Add the command to the parser."""
+    listing: argparse.ArgumentParser = commands.add_parser("messages", help="messages to an agent: queue and history")
+    listing.add_argument("agent", nargs="?", metavar="AGENT", help="default: the agent who asks")
+    listing.add_argument("--number", type=int, default=MOST, metavar="N", help=f"the last N (default {MOST})")
+    listing.add_argument("--id", help="only this one")
+    listing.add_argument("--json", action="store_true", help="a list of objects")
+    listing.set_defaults(function=_list)
+
+
+def _list(chosen: argparse.Namespace) -> int:
+    layout = layout_here()
+    rows = _rows(layout, _agent(layout, chosen.agent))
+    if chosen.id is not None:
+        rows = [row for row in rows if chosen.id in (row["id"], row["key"])]
+    rows = rows[-max(1, chosen.number) :]
+    if chosen.json:
+        print_json(rows)
+        return 0
+    print_table(
+        COLUMNS,
+        [(row["id"], _state(row), row["from"], row["at"], printable(row["excerpt"], 60) or "-") for row in rows],
+    )
+    return 0
+
+
+def _agent(layout: Layout, given: str | None) -> Recipient:
+    """Return the agent whose messages are wanted.
+
+    :raises CommandFailed: nobody is named, or somebody who is not here.
+    """
+    name = given or os.environ.get("WATCHBILL_AGENT")
+    if name is None:
+        raise CommandFailed("say whose messages: watchbill-host messages TENANT/AGENT")
+    found = recipient(layout, name if given else f"{own_tenant(layout)}/{name}")
+    if not found.is_here:
+        raise CommandFailed(f"{found} is on {found.host}, and so are its messages")
+    return found
+
+
+def _rows(layout: Layout, agent: Recipient) -> list[dict[str, t.Any]]:
+    who = agent.account(layout)
+    found = call_as(who, _look, who.home, who.uid, agent.agent)
+    messages = [parse_message({**one, "format_version": 1}) for one in found["messages"]]
+    hold = printable(found["held_by"])
+    return [view(message, hold if message.state == QUEUED else None) for message in messages]
+
+
+def _look(home: str, uid: int, agent: str) -> dict[str, t.Any]:
+    """Read, as the tenant, the messages of an agent and what its keeper says holds them up."""
+    said = read_heartbeat(Layout.agent_runtime(uid, agent) + "/heartbeat.json").get("messages")
+    held_by = said.get("held_by") if isinstance(said, dict) else None
+    return {"messages": read_messages(Layout.agent_state(home, agent)), "held_by": held_by}
+
+
+def _state(row: dict[str, t.Any]) -> str:
+    why = printable(row["reason"])
+    return f"{row['state']}: {why}" if why else str(row["state"])
