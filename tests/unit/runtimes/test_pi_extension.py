@@ -1,0 +1,358 @@
+"""Watchbill's extension of pi, in a Node.js that plays pi: what it tells a keeper. The lab has the real pi."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Beat, Ear, parse_line
+from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES
+
+TERMINAL = Path(__file__).with_name("pi_terminal.mjs")
+PROVIDER = "http://provider.test"
+MESSAGE = "01JD0000000000000000000000"
+PREAMBLE = f"[desk:operator/ana -> desk:studio/coder0] watchbill:{MESSAGE}"
+RETRY = {"enabled": True, "maxRetries": 1, "baseDelayMs": 100}
+
+
+class Pi:
+    """A pi that does what a test tells it, and the keeper's end of its FIFO."""
+
+    def __init__(self, directory: Path, interval: float) -> None:
+        settings = RUNTIMES["pi"].settings({"settings": {"retry": RETRY}})
+        for name, content in settings.items():
+            (directory / name).write_bytes(content)
+        self.ear = Ear(str(directory / "beat"))
+        self.spool = directory / "accepted"
+        self._lines: list[bytes] = []
+        self._process = subprocess.Popen(
+            ["node", str(TERMINAL), str(directory / "pi_extension.mjs")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={
+                "PATH": os.environ["PATH"],
+                "WATCHBILL_BEAT": self.ear.path,
+                "WATCHBILL_ACCEPTED": str(self.spool),
+                "WATCHBILL_INTERVAL": str(interval),
+                "WATCHBILL_SESSION_ID": "session-1",
+            },
+        )
+        assert self.shown() == "ready"
+
+    def close(self) -> None:
+        self._process.communicate(timeout=10)
+        os.close(self.ear.descriptor)
+
+    def tell(self, **what: Any) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(what) + "\n")
+        self._process.stdin.flush()
+
+    def happens(self, event: str, **said: Any) -> None:
+        self.tell(event=event, said=said)
+
+    def shown(self) -> Any:
+        """Return what a person sees next."""
+        assert self._process.stdout
+        return json.loads(self._process.stdout.readline())
+
+    def beats(self, wanted: Callable[[Beat], bool], timeout: float = 10) -> list[Beat]:
+        """Return the beats up to the first that is wanted."""
+        found: list[Beat] = []
+        until = time.monotonic() + timeout
+        while not found or not wanted(found[-1]):
+            while not self._lines:
+                left = until - time.monotonic()
+                assert left > 0, f"no such beat, but {found}"
+                if select.select([self.ear.descriptor], [], [], left)[0]:
+                    self._lines = self.ear.lines()
+            beat = parse_line(self._lines.pop(0))
+            assert beat is not None, "a line that is no beat"
+            found.append(beat)
+        return found
+
+    def beat(self, wanted: Callable[[Beat], bool] = lambda _beat: True) -> Beat:
+        """Return the first beat that is wanted."""
+        return self.beats(wanted)[-1]
+
+    def says(self, state: str) -> Beat:
+        """Return the first beat with this state."""
+        return self.beat(lambda beat: beat.state == state)
+
+    def hangs(self, milliseconds: int) -> None:
+        """Let it do nothing for so long, after all that it was told before."""
+        self.tell(hang=milliseconds)
+        assert self.shown() == "hangs"
+
+    # -- what happens in pi --------------------------------------------------------------------------------------
+
+    def starts_turn(self, text: str) -> None:
+        self.tell(set={"idle": False})
+        self.happens("agent_start")
+        self.happens("message_start", message={"role": "user", "content": [{"type": "text", "text": text}]})
+
+    def answers(self, text: str) -> None:
+        self.ends({"role": "assistant", "stopReason": "stop", "content": [{"type": "text", "text": text}]})
+
+    def fails(self, error: str) -> None:
+        self.ends({"role": "assistant", "stopReason": "error", "errorMessage": error, "content": []})
+
+    def ends(self, message: dict[str, Any]) -> None:
+        self.happens("message_end", message=message)
+        self.tell(set={"idle": True})
+        self.happens("agent_end", messages=[message])
+
+    def is_refused(self, status: int = 429, origin: str = PROVIDER, **headers: str) -> None:
+        self.tell(response={"origin": origin, "status": status, "headers": headers})
+
+
+@pytest.fixture
+def interval() -> float:
+    return 60
+
+
+@pytest.fixture
+def pi(tmp_path: Path, interval: float) -> Iterator[Pi]:
+    pi = Pi(tmp_path, interval)
+    pi.happens("session_start", reason="startup")
+    yield pi
+    pi.close()
+
+
+def test_first_beat_says_who_where_and_how_much(pi: Pi) -> None:
+    beat = pi.beat()
+    assert (beat.state, beat.source, beat.session_id) == ("idle", "extension", "session-1")
+    assert (beat.conversation, beat.transcript) == ("conversation-1", "/sessions/conversation-1.jsonl")
+    facts = {"context_percent": 1.2, "context_tokens": 1200, "cost_usd": 0.0, "model": "lab/lab-1"}
+    assert beat.facts == facts
+    assert beat.boottime == pytest.approx(time.clock_gettime(time.CLOCK_BOOTTIME), abs=5)
+
+
+@pytest.mark.parametrize("interval", [0.05])
+def test_beats_come_by_themselves_until_pi_hangs(pi: Pi) -> None:
+    assert [pi.beat().sequence for _ in range(4)] == [1, 2, 3, 4]
+    pi.hangs(1000)
+    since = time.clock_gettime(time.CLOCK_BOOTTIME) + 0.1
+    assert (pi.beat(lambda beat: (beat.boottime or 0) > since).boottime or 0) > since + 0.7
+
+
+def test_turn_is_working_with_its_tool_and_ends_with_its_answer(pi: Pi) -> None:
+    pi.starts_turn("hello")
+    assert pi.says("working").evidence is None
+    call = {"toolCallId": "1", "toolName": "bash", "args": {"command": "npm test\nnpm run build"}}
+    pi.happens("tool_execution_start", **call)
+    assert pi.beat().evidence == "bash: npm test"
+    pi.happens("tool_execution_end", toolCallId="1")
+    assert pi.beat().evidence is None
+    pi.answers("done")
+    ended = pi.says("idle")
+    assert (ended.turn_ended, ended.answer) == (True, "done")
+
+
+def test_message_is_accepted_when_it_is_in_the_conversation_and_kept_before_it_is_told(pi: Pi) -> None:
+    begun = time.clock_gettime(time.CLOCK_BOOTTIME)
+    pi.happens("input", text=f"{PREAMBLE}\nhello")
+    pi.starts_turn(f"{PREAMBLE}\nhello")
+    told = pi.beats(lambda beat: beat.accepted != ())
+    assert [beat.accepted for beat in told] == [(), (), (MESSAGE,)]
+    message, boottime, conversation = pi.spool.read_text().split()
+    assert (message, conversation) == (MESSAGE, "conversation-1")
+    assert begun <= float(boottime) <= begun + 10
+
+
+def test_id_that_a_text_names_further_down_is_not_accepted(pi: Pi) -> None:
+    pi.starts_turn("x" * 1000 + f" watchbill:{MESSAGE}")
+    pi.answers("done")
+    assert {beat.accepted for beat in pi.beats(lambda beat: beat.turn_ended)} == {()}
+    assert not pi.spool.exists()
+
+
+def test_answer_is_cut_to_what_the_keeper_reads(pi: Pi) -> None:
+    pi.starts_turn("hello")
+    pi.answers("\x01\U0001f600" * 5000)
+    answer = pi.beat(lambda beat: beat.turn_ended).answer or ""
+    assert len(answer) >= 100
+    assert set(answer) == {"\U0001f600"}
+
+
+@pytest.mark.parametrize(
+    ("title", "evidence"),
+    [("Allow it?\nrm -rf build", "Allow it?: rm -rf build"), ("", "a dialog of pi (SelectorComponent)")],
+)
+def test_dialog_is_waiting_for_input_until_the_prompt_is_back(pi: Pi, title: str, evidence: str) -> None:
+    pi.starts_turn("hello")
+    pi.tell(focus=title)
+    assert pi.says("waiting-input").evidence == evidence
+    pi.tell(focus=None)
+    assert pi.beat().state == "working"
+
+
+@pytest.mark.parametrize(
+    ("known", "evidence"),
+    [({"authorized": False}, "no credentials for lab: /login"), ({"model": None}, "no model is selected: /model")],
+)
+def test_pi_that_would_refuse_every_prompt_waits_for_a_person(pi: Pi, known: dict[str, Any], evidence: str) -> None:
+    pi.says("idle")
+    pi.tell(set=known)
+    pi.happens("agent_start")
+    assert pi.says("waiting-input").evidence == evidence
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "120"}, 120),
+        ({"retry-after": "2100-01-01T00:00:00Z"}, None),
+        ({"anthropic-ratelimit-unified-reset": "4102444800", "retry-after": "5"}, None),
+        ({"x-codex-primary-reset-at": "4102444800"}, None),
+    ],
+)
+def test_refusal_is_limited_until_the_providers_word_and_until_it_answers(
+    pi: Pi, headers: dict[str, str], seconds: int | None
+) -> None:
+    pi.starts_turn("hello")
+    pi.is_refused(**headers)
+    limited = pi.says("limited")
+    assert limited.resets_at == pytest.approx(4102444800 if seconds is None else time.time() + seconds, abs=10)
+    pi.is_refused(status=200)
+    assert pi.beat().state == "working"
+
+
+def test_limit_without_an_end_has_none(pi: Pi) -> None:
+    pi.starts_turn("hello")
+    pi.is_refused()
+    assert pi.says("limited").resets_at is None
+
+
+def test_limit_that_is_over_by_the_providers_word_is_over(pi: Pi) -> None:
+    pi.is_refused(**{"retry-after": "0"})
+    pi.happens("agent_start")
+    pi.starts_turn("hello")
+    states = [beat.state for beat in pi.beats(lambda beat: beat.state == "working")]
+    assert "limited" not in states
+
+
+def test_refusal_that_only_an_error_tells_of_is_limited(pi: Pi) -> None:
+    pi.starts_turn("hello")
+    pi.fails("ThrottlingException: Too many requests, please wait")
+    assert pi.says("limited").resets_at is None
+
+
+def test_other_servers_refusals_are_none(pi: Pi) -> None:
+    pi.starts_turn("hello")
+    pi.is_refused(origin="http://elsewhere.test")
+    pi.answers("done")
+    assert [beat.state for beat in pi.beats(lambda beat: beat.turn_ended)] == ["idle", "working", "idle"]
+
+
+def test_limits_of_a_subscription_are_told(pi: Pi) -> None:
+    headers = {
+        "anthropic-ratelimit-unified-5h-utilization": "0.37",
+        "anthropic-ratelimit-unified-5h-reset": "4102444800",
+        "x-codex-secondary-used-percent": "11.0",
+    }
+    pi.starts_turn("hello")
+    pi.is_refused(status=200, **headers)
+    pi.answers("done")
+    assert pi.beat(lambda beat: beat.turn_ended).facts["limits"] == [
+        {"name": "five_hour", "used_percent": 37.0, "resets_at": "2100-01-01T00:00:00Z"},
+        {"name": "secondary", "used_percent": 11.0, "resets_at": None},
+    ]
+
+
+def test_turn_that_failed_is_not_over_while_pi_may_try_again(pi: Pi) -> None:
+    pi.starts_turn("hello")
+    pi.fails("500 The server had an error")
+    assert pi.beat(lambda beat: beat.evidence is not None).evidence == "may try again: 500 The server had an error"
+    pi.tell(set={"idle": False})
+    pi.happens("agent_start")
+    # The second failure is the last that these settings allow.
+    pi.fails("500 The server had an error")
+    told = pi.beats(lambda beat: beat.turn_ended)
+    assert {beat.state for beat in told[:-1]} == {"working"}
+    assert (told[-1].state, told[-1].answer) == ("idle", None)
+    assert told[-1].evidence == "500 The server had an error"
+
+
+def test_turn_that_failed_for_good_is_over_when_pi_did_not_go_on(pi: Pi) -> None:
+    pi.starts_turn("hello")
+    pi.fails("401 Incorrect API key provided.")
+    ended = pi.beat(lambda beat: beat.turn_ended)
+    assert (ended.state, ended.evidence) == ("idle", "401 Incorrect API key provided.")
+
+
+def test_command_of_a_person_is_working_until_its_output_is_kept(pi: Pi) -> None:
+    pi.happens("user_bash", command="make test")
+    assert pi.says("working").evidence == "! make test"
+    pi.tell(set={"leaf": "leaf-2"}, focus=None)
+    assert pi.beat().state == "idle"
+
+
+def test_compaction_is_working(pi: Pi) -> None:
+    pi.happens("session_before_compact", signal={"aborted": False})
+    assert pi.says("working").evidence == "compacts its context"
+    pi.tell(set={"usage": {"tokens": None, "contextWindow": 100000, "percent": None}})
+    pi.happens("session_compact")
+    beat = pi.says("idle")
+    assert set(beat.facts) == {"cost_usd", "model"}
+
+
+def test_cost_is_that_of_this_conversation_alone(pi: Pi) -> None:
+    def answer(timestamp: str, usd: float) -> dict[str, Any]:
+        return {
+            "type": "message",
+            "timestamp": timestamp,
+            "message": {"role": "assistant", "usage": {"cost": {"total": usd}}},
+        }
+
+    before, after = answer("2026-11-21T09:59:59.000Z", 5.0), answer("2026-11-21T10:00:01.000Z", 0.25)
+    pi.tell(set={"entries": [before, {"type": "model_change", "timestamp": "2026-11-21T10:00:00.500Z"}, after, after]})
+    pi.starts_turn("hello")
+    assert pi.says("working").facts["cost_usd"] == 0.5
+
+
+def test_next_conversation_is_told_and_the_one_that_was_left_is_silent(pi: Pi) -> None:
+    pi.starts_turn("hello")
+    pi.answers("done")
+    pi.happens("session_shutdown", reason="new")
+    pi.tell(set={"header": {"id": "conversation-2", "timestamp": "2026-11-21T11:00:00.000Z"}}, focus=None)
+    pi.happens("session_start", reason="new")
+    told = pi.beats(lambda beat: beat.conversation == "conversation-2")
+    assert not any(beat.turn_ended for beat in told)
+    numbers = [beat.sequence for beat in told]
+    assert numbers == sorted(set(numbers))
+
+
+def test_keeper_that_is_away_is_not_waited_for(pi: Pi) -> None:
+    pi.beat()
+    os.close(pi.ear.descriptor)
+    pi.starts_turn(f"{PREAMBLE}\nhello")
+    pi.hangs(1)
+    assert pi.spool.read_text().startswith(MESSAGE)
+    pi.ear.descriptor = -1
+    pi.ear.open()
+    pi.answers("done")
+    assert pi.says("idle").turn_ended
+
+
+def test_trouble_of_ours_is_shown_once_and_ends_nothing(pi: Pi, tmp_path: Path) -> None:
+    pi.beat()
+    os.close(pi.ear.descriptor)
+    os.unlink(pi.ear.path)
+    os.mkdir(pi.ear.path)
+    for focus in ("Really?", None, "Really?"):
+        pi.tell(focus=focus)
+    assert pi.shown()["notify"].startswith("Watchbill: EISDIR")
+    os.rmdir(pi.ear.path)
+    pi.ear.descriptor = -1
+    pi.ear.open()
+    pi.tell(focus=None)
+    assert pi.beat().state == "idle"
