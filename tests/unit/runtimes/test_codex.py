@@ -1,0 +1,466 @@
+"""The codex adapter: samples of what 0.169.0 said, and what they mean. The lab has the real thing."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.definition import parse_definition
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import parse_beat
+from ansible_collections.watchbill.fleet.plugins.module_utils._overrides import seconds_of
+from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES, Conversation, World
+from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes._codex_config import toml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.keeper.bench import definition
+
+CODEX = RUNTIMES["codex"]
+MESSAGE = "01JD0000000000000000000000"
+OTHER = {"session_id": "s", "transcript_path": "/t.jsonl", "model": "gpt-6.1-sol"}
+
+
+def said(event: str, **more: Any) -> dict[str, Any] | None:
+    """Return what the keeper makes of an event, without what is the same in all of them."""
+    fields = CODEX.hook(event, {**OTHER, **more})
+    if fields is None:
+        return None
+    assert parse_beat(fields) is not None
+    same = {"source": "hook", "conversation": "s", "transcript": "/t.jsonl", "model": "gpt-6.1-sol"}
+    return {field: value for field, value in fields.items() if same.get(field) != value}
+
+
+@pytest.mark.parametrize(
+    ("event", "more", "means"),
+    [
+        ("SessionStart", {"source": "resume"}, {}),
+        (
+            "UserPromptSubmit",
+            {"prompt": f"[desk:operator/ana -> desk:studio/coder0] watchbill:{MESSAGE}\n" + "x" * 200_000},
+            {"state": "working", "accepted": [MESSAGE]},
+        ),
+        (
+            "PermissionRequest",
+            {"tool_name": "Bash", "tool_input": {"command": "npm test", "description": "to see"}},
+            {"state": "waiting-input", "evidence": "Bash: npm test"},
+        ),
+        (
+            "PermissionRequest",
+            {"tool_name": "mcp__docs__read", "tool_input": {"page": 1}},
+            {"state": "waiting-input", "evidence": 'mcp__docs__read: {"page": 1}'},
+        ),
+        ("Stop", {"last_assistant_message": "done"}, {"state": "idle", "turn_ended": True, "answer": "done"}),
+        ("Interrupt", {}, {"state": "idle", "turn_ended": True, "evidence": "a person broke off its turn"}),
+        ("SomethingNew", {}, None),
+    ],
+)
+def test_events_say_what_the_agent_does(event: str, more: dict[str, Any], means: dict[str, Any] | None) -> None:
+    assert said(event, **more) == means
+
+
+def test_conversation_in_which_codex_thinks_of_a_title_is_not_the_agents() -> None:
+    assert said("UserPromptSubmit", prompt="Generate a title", transcript_path=None) is None
+
+
+def test_agents_below_an_agent_change_neither_its_state_nor_its_conversation_but_ask_the_same_person() -> None:
+    below = {"agent_id": "01a", "agent_type": "worker"}
+    assert said("UserPromptSubmit", prompt="do it", **below) is None
+    asks = CODEX.hook("PermissionRequest", {**OTHER, **below, "tool_name": "Bash", "tool_input": {"command": "rm x"}})
+    assert asks == {"source": "hook", "state": "waiting-input", "evidence": "Bash: rm x"}
+
+
+@pytest.mark.parametrize(
+    ("title", "state", "becomes"),
+    [
+        ("Ready", "starting", "idle"),
+        ("Starting", "starting", None),
+        ("Ready", "idle", None),
+        ("Working", "idle", "working"),
+        ("⠋ Thinking", "waiting-input", "working"),
+        ("Waiting", "working", None),
+        ("Ready", "working", "idle"),
+        ("[ ! ] Action Required", "working", "waiting-input"),
+        ("[ . ] Action Required | Working", "waiting-input", None),
+        ("Ready", "limited", None),
+        ("Working", "limited", None),
+        ("desk", "starting", "waiting-input"),
+        ("", "starting", "waiting-input"),
+        ("desk", "working", None),
+    ],
+)
+def test_title_of_the_terminal_tells_what_hooks_do_not(title: str, state: str, becomes: str | None) -> None:
+    fields = CODEX.titled(title, state)
+    assert (fields and fields["state"]) == becomes
+    assert fields is None or fields["source"] == "title"
+
+
+# -- the rollout -----------------------------------------------------------------------------------------------------
+
+
+def event(kind: str, **payload: Any) -> bytes:
+    whole = {"timestamp": "2026-11-21T19:15:15.629Z", "ordinal": 12, "type": "event_msg"}
+    return json.dumps({**whole, "payload": {"type": kind, **payload}}, separators=(",", ":")).encode() + b"\n"
+
+
+def tokens(used: float, total: int | None = 64_600) -> bytes:
+    info = None
+    if total is not None:
+        usage = {"input_tokens": total - 30, "output_tokens": 30, "total_tokens": total}
+        info = {"total_token_usage": usage, "last_token_usage": usage, "model_context_window": 258_400}
+    primary = {"used_percent": used, "window_minutes": 300, "resets_at": 1_795_292_115}
+    secondary = {"used_percent": 7.0, "window_minutes": 10080, "resets_at": 1_795_648_515}
+    return event(
+        "token_count", info=info, rate_limits={"limit_id": "codex", "primary": primary, "secondary": secondary}
+    )
+
+
+STARTED = event("task_started", turn_id="1")
+ENDED = event("task_complete", turn_id="1", last_agent_message="done")
+ABORTED = event("turn_aborted", turn_id="1", reason="interrupted")
+PROMPT = b'{"type":"response_item","payload":{"type":"message","role":"user","content":[{"text":"hello"}]}}\n'
+
+
+def failed(message: str, code: Any) -> bytes:
+    return event("task_complete", turn_id="1", error={"message": message, "codex_error_info": code})
+
+
+RATE = failed("last status: 429", {"response_too_many_failed_attempts": {"http_status_code": 429}})
+USAGE = failed("You've hit your usage limit.", "usage_limit_exceeded")
+KEY = failed("401 Unauthorized", {"http_connection_failed": {"http_status_code": 401}})
+
+
+@pytest.mark.parametrize(
+    ("rollout", "state", "means"),
+    [
+        (STARTED, "idle", {"state": "working"}),
+        (STARTED + PROMPT, "working", {}),
+        (STARTED, "waiting-input", {}),
+        (STARTED + ENDED, "working", {"state": "idle", "turn_ended": True, "answer": "done"}),
+        (STARTED + ENDED, "idle", {}),
+        (STARTED + ABORTED, "waiting-input", {"state": "idle", "turn_ended": True}),
+        (STARTED + ENDED + STARTED, "working", {}),
+        (STARTED + ENDED + b'{"timestamp":"2026-11-21T19:15:16Z","type":"event_ms', "working", {"state": "idle"}),
+        (STARTED + RATE, "working", {"state": "limited", "evidence": "its turn failed: last status: 429"}),
+        (STARTED + RATE, "idle", {}),
+        (STARTED + KEY, "working", {"state": "idle", "evidence": "its turn failed: 401 Unauthorized"}),
+        (STARTED + failed("it broke", "other"), "limited", {"state": "idle"}),
+        (PROMPT * 3, "working", {}),
+        (b"", "working", {}),
+    ],
+)
+def test_rollout_says_how_the_last_turn_stands(rollout: bytes, state: str, means: dict[str, Any]) -> None:
+    fields = CODEX.review(rollout, state) or {}
+    assert {field: fields.get(field) for field in means} == means
+    assert "state" in means or "state" not in fields
+    assert not fields or parse_beat(fields) is not None
+
+
+def test_usage_limit_ends_when_the_window_begins_anew_that_is_used_up() -> None:
+    fields = CODEX.review(STARTED + tokens(100.0, None) + USAGE, "working")
+    assert fields is not None
+    assert (fields["state"], fields["resets_at"]) == ("limited", 1_795_292_115)
+
+
+def test_usage_limit_of_unknown_length_has_no_time() -> None:
+    fields = CODEX.review(STARTED + USAGE, "working")
+    assert fields is not None
+    assert (fields["state"], fields["resets_at"]) == ("limited", None)
+
+
+def test_context_and_limits_are_those_of_the_last_request() -> None:
+    beat = parse_beat(CODEX.review(tokens(10.0, 1000) + STARTED + tokens(42.5), "working") or {})
+    assert beat is not None
+    assert beat.state is None
+    assert beat.facts == {
+        "context_tokens": 64_600,
+        "context_percent": 25.0,
+        "limits": [
+            {"name": "5h", "used_percent": 42.5, "resets_at": "2026-11-21T20:15:15Z"},
+            {"name": "7d", "used_percent": 7.0, "resets_at": "2026-11-25T23:15:15Z"},
+        ],
+    }
+
+
+@given(st.lists(st.sampled_from([STARTED, ENDED, ABORTED, RATE, tokens(5), PROMPT]), max_size=6), st.integers(0, 400))
+def test_half_of_a_rollout_and_strange_events_are_no_mistake(lines: list[bytes], cut: int) -> None:
+    CODEX.review(b"".join(lines)[cut:], "working")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        '"token_count","info":{"last_token_usage":[]}',
+        '"task_complete","error":[1]',
+        '"token_count","rate_limits":{"primary":4}',
+    ],
+)
+def test_rollout_of_a_strange_form_says_nothing_new_about_use(payload: str) -> None:
+    line = f'{{"type":"event_msg","payload":{{"type":{payload}}}}}\n'
+    fields = CODEX.review(line.encode(), "idle") or {}
+    assert not {"context_tokens", "context_percent", "state"} & {field for field, value in fields.items() if value}
+
+
+@pytest.mark.parametrize(
+    ("line", "holds"),
+    [
+        (PROMPT, True),
+        (b'{"type":"response_item","payload":{"type":"message","role":"assistant","content":[]}}', False),
+        (b'{"type":"response_item","payload":{"type":"function_call_output","output":"\\"role\\":\\"user\\""}}', False),
+    ],
+)
+def test_only_what_was_submitted_is_a_prompt(line: bytes, holds: bool) -> None:
+    assert CODEX.is_prompt(line) is holds
+
+
+# -- the log ---------------------------------------------------------------------------------------------------------
+
+
+def complaint(at: str, count: str, delay: str, error: str) -> bytes:
+    what = (
+        f"stream disconnected - retrying sampling request ({count} in {delay})... turn_id=01a retries=1 max_retries=5"
+    )
+    return f"2026-11-21T{at}Z  WARN codex_core::responses_retry: {what} sampling_error={error}\n".encode()
+
+
+WAITS = complaint("19:18:21.150001", "1/5", "19.997422147s", "exceeded retry limit, last status: 429 Too Many Requests")
+BUSY = complaint("19:18:20.150001", "3/5", "727ms", "We are experiencing high demand")
+
+
+def test_log_says_until_when_codex_waits_and_that_it_goes_on_by_itself() -> None:
+    beat = parse_beat(CODEX.review_log(BUSY + WAITS, "working") or {})
+    assert beat is not None
+    assert (beat.state, beat.source, beat.retries) == ("limited", "log", True)
+    assert beat.evidence == "retry 1/5: exceeded retry limit, last status: 429 Too Many Requests"
+    assert beat.resets_at == pytest.approx(seconds_of("2026-11-21T19:18:21Z") + 19.997422147)
+
+
+@pytest.mark.parametrize(
+    ("log", "state", "becomes"),
+    [
+        (WAITS + BUSY, "working", "working"),
+        (BUSY, "waiting-input", None),
+        (WAITS, "idle", None),
+        (b"\xff\n", "working", None),
+    ],
+)
+def test_log_says_nothing_of_what_is_over_or_no_limit(log: bytes, state: str, becomes: str | None) -> None:
+    fields = CODEX.review_log(log, state)
+    assert (fields and fields["state"]) == becomes
+
+
+# -- the start -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    settings = tmp_path / "settings"
+    settings.mkdir()
+    write_settings(settings, {})
+    return World(
+        definition=parse_definition(definition(runtime="codex")),
+        argv=["codex", "--model", "gpt-6.1-sol"],
+        environment={"HOME": str(tmp_path)},
+        home=str(tmp_path),
+        working_directory="/srv/shop",
+        prompt="/run/user/20001/watchbill/coder0/prompt.md",
+        settings=str(settings),
+        state="/home/studio/.local/state/watchbill/coder0",
+        conversation=None,
+    )
+
+
+def write_settings(directory: Path, settings: dict[str, Any], program: str = "/usr/local/bin/watchbill-host") -> None:
+    told = {**definition(runtime="codex"), "settings": settings, "program": program}
+    for name, body in CODEX.settings(told).items():
+        (directory / name).write_bytes(body)
+
+
+def config_of(world: World) -> dict[str, Any]:
+    """Return the configuration on the command line of a session, as codex reads it."""
+    words = CODEX.launch(world).argv
+    return tomllib.loads("\n".join(after for word, after in pairwise(words) if word == "-c"))
+
+
+def test_session_is_one_process_that_asks_nothing_at_its_start(world: World) -> None:
+    start = CODEX.launch(world)
+    assert start.argv[:3] == ["codex", "--model", "gpt-6.1-sol"]
+    assert start.argv[-3:] == ["--no-daemon", "--cd", "/srv/shop"]
+    config = config_of(world)
+    assert config["projects"] == {"/srv/shop": {"trust_level": "trusted"}}
+    assert config["check_for_update_on_startup"] is False
+    assert config["notice"] == {"hide_rate_limit_model_nudge": True}
+    assert "model_provider" not in config
+
+
+def command(line: str, **more: Any) -> dict[str, Any]:
+    return {"type": "command", "command": line, **more}
+
+
+@pytest.mark.parametrize(
+    ("event", "group", "reckoned"),
+    [
+        (
+            "Stop",
+            {"hooks": [command("/usr/local/bin/watchbill-host hook codex Stop", timeout=30)]},
+            "2c82d6db20b2fe1cd2d19a95612da07cc2890d90cefd4e72a4986abded8afbcd",
+        ),
+        (
+            "PreToolUse",
+            {"matcher": "^Bash$", "hooks": [command("notify 'ä'")]},
+            "60e90d3dd96a95a2619e58b20b4c6a7811f5bad9a849b88f332e391d6bf4f68a",
+        ),
+        (
+            "Interrupt",
+            {"hooks": [command("x", timeout=30)]},
+            "a5c004c961226f9446832ffd4713c9a952b1b2be25a24b433950f2394329255b",
+        ),
+    ],
+)
+def test_hooks_are_trusted_by_the_hash_that_codex_reckons(
+    world: World, event: str, group: dict[str, Any], reckoned: str
+) -> None:
+    """The hashes are those that `hooks/list` of `codex app-server` 0.169.0 said."""
+    write_settings(Path(world.settings), {"hooks": {event: [group]}})
+    hooks = config_of(world)["hooks"]
+    assert hooks[event][0] == group
+    label = {"Stop": "stop", "PreToolUse": "pre_tool_use", "Interrupt": "interrupt"}[event]
+    trust = {"enabled": True, "trusted_hash": f"sha256:{reckoned}"}
+    assert hooks["state"][f"/<session-flags>/config.toml:{label}:0:0"] == trust
+
+
+def test_settings_of_the_fleet_are_kept_but_cannot_silence_the_agent(world: World) -> None:
+    mine = {"hooks": [command("mine")]}
+    theirs = {
+        "approval_policy": "never",
+        "model_provider": "house",
+        "model_providers": {"house": {"base_url": "http://10.0.0.1/v1", "http_headers": {"X-Team": "app"}}},
+        "projects": {"/srv/shop": {"trust_level": "untrusted"}},
+        "tui": {"animations": True, "terminal_title": []},
+        "features": {"hooks": False, "plugins": False},
+        "hooks": {"Stop": [mine], "state": {"/<session-flags>/config.toml:stop:1:0": {"enabled": False}}},
+        "log_dir": "/tmp",
+        "model_reasoning_effort": None,
+    }
+    write_settings(Path(world.settings), theirs)
+    config = config_of(world)
+    assert config["approval_policy"] == "never"
+    assert config["model_providers"] == theirs["model_providers"]
+    assert config["projects"] == theirs["projects"]
+    assert config["features"] == {"hooks": True, "plugins": False}
+    assert config["log_dir"] == world.state + "/codex-log"
+    assert [group["hooks"][0]["command"] for group in config["hooks"]["Stop"]] == [
+        "mine",
+        "/usr/local/bin/watchbill-host hook codex Stop",
+    ]
+    assert all(state["enabled"] for state in config["hooks"]["state"].values())
+    assert "model_reasoning_effort" not in config
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"hooks": []},
+        {"hooks": {"Stop": {"hooks": 1}}},
+        {"hooks": {"Stop": [3, {"hooks": {}}, {"hooks": [4, {"command": "x", "timeout": "soon"}]}]}},
+        {"shell_environment_policy": 5, "tui": 6, "features": None},
+    ],
+)
+def test_settings_of_a_strange_form_are_left_for_codex_to_complain_of(world: World, settings: dict[str, Any]) -> None:
+    write_settings(Path(world.settings), settings)
+    hooks = config_of(world)["hooks"]
+    assert hooks["Stop"][-1]["hooks"][0]["command"] == "/usr/local/bin/watchbill-host hook codex Stop"
+
+
+def test_part_of_a_key_comes_before_the_whole_that_replaces_it(world: World) -> None:
+    write_settings(Path(world.settings), {"tui.terminal_title": []})
+    words = [word for word in CODEX.launch(world).argv if word.startswith("tui")]
+    assert words == [
+        "tui.terminal_title=[]",
+        'tui={"animations" = false, "terminal_title" = ["activity", "run-state"]}',
+    ]
+
+
+PLAIN = st.recursive(
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(PLAIN)
+def test_plain_data_means_the_same_in_toml(value: Any) -> None:
+    assert tomllib.loads(f"value = {toml(value)}")["value"] == value
+
+
+def test_key_in_the_environment_is_a_sign_in_of_its_own(world: World) -> None:
+    environment = {**world.environment, "OPENAI_API_KEY": "sk-x"}
+    config = config_of(world._replace(environment=environment))
+    provider = config["model_providers"][config["model_provider"]]
+    assert (provider["env_key"], provider["base_url"]) == ("OPENAI_API_KEY", "https://api.openai.com/v1")
+    assert "sk-x" not in json.dumps(config)
+
+
+def test_who_signed_in_is_not_replaced_by_a_key(world: World) -> None:
+    Path(world.home, ".codex").mkdir()
+    Path(world.home, ".codex", "auth.json").write_text("{}")
+    environment = {**world.environment, "OPENAI_API_KEY": "sk-x"}
+    assert "model_provider" not in config_of(world._replace(environment=environment))
+
+
+def test_log_has_only_what_is_asked_for_and_tools_of_the_agent_do_not_see_it(world: World) -> None:
+    assert CODEX.launch(world).environment["RUST_LOG"] == "codex_core::responses_retry=warn"
+    assert config_of(world)["shell_environment_policy"] == {"exclude": ["RUST_LOG"]}
+
+
+def test_log_that_the_fleet_wants_is_for_codex_and_the_tools_of_the_agent(world: World) -> None:
+    loud = world._replace(environment={**world.environment, "RUST_LOG": "info"})
+    assert CODEX.launch(loud).environment["RUST_LOG"] == "info,codex_core::responses_retry=warn"
+    assert "shell_environment_policy" not in config_of(loud)
+
+
+def test_conversation_goes_on_where_its_rollout_is_there(world: World, tmp_path: Path) -> None:
+    rollout = tmp_path / "rollout.jsonl"
+    before = world._replace(conversation=Conversation("01a1ff9c", str(rollout)))
+    assert "resume" not in CODEX.launch(before).argv
+    rollout.write_bytes(STARTED)
+    assert CODEX.launch(before).argv[-4:] == ["--cd", "/srv/shop", "resume", "01a1ff9c"]
+
+
+def test_prompt_of_the_session_is_what_codex_reads_first(world: World) -> None:
+    mine = Path(world.home, ".codex", "AGENTS.md")
+    for _ in range(2):
+        CODEX.launch(world)
+        assert os.readlink(mine) == world.prompt
+    assert [path.name for path in mine.parent.iterdir()] == ["AGENTS.md"]
+
+
+def test_what_somebody_wrote_in_its_place_is_kept_beside_it(world: World) -> None:
+    mine = Path(world.home, ".codex", "AGENTS.md")
+    mine.parent.mkdir()
+    mine.write_text("remember this")
+    CODEX.launch(world)
+    assert mine.is_symlink()
+    assert mine.with_name("AGENTS.md.before-watchbill").read_text() == "remember this"
+
+
+def test_home_of_codex_is_where_the_fleet_says(world: World, tmp_path: Path) -> None:
+    elsewhere = str(tmp_path / "elsewhere")
+    start = CODEX.launch(world._replace(environment={**world.environment, "CODEX_HOME": elsewhere}))
+    assert start.environment["CODEX_HOME"] == elsewhere
+    assert os.readlink(elsewhere + "/AGENTS.md") == world.prompt
+
+
+def test_hooks_without_root_run_the_program_in_the_tenants_home_not_in_the_agents(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_settings(Path(world.settings), {}, "~/.local/bin/watchbill-host")
+    account = pwd.struct_passwd(("studio", "x", 20001, 20001, "", "/home/studio", "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: account)
+    (group,) = config_of(world)["hooks"]["Stop"]
+    assert group["hooks"][0]["command"] == "/home/studio/.local/bin/watchbill-host hook codex Stop"
