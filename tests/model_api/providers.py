@@ -61,7 +61,8 @@ def _pi(url: str) -> dict[str, Any]:
         "env": {},
         "settings": {
             "models": {"providers": {"fake": fake}},
-            "settings": {"defaultProvider": "fake", "defaultModel": "fake-1"},
+            "defaultProvider": "fake",
+            "defaultModel": "fake-1",
         },
     }
 
