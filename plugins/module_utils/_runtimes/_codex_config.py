@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import typing as t
 
+from .._digest import sha256
 from ._runtime import Said
 
 SOURCE = "/<session-flags>/config.toml"
@@ -82,9 +83,6 @@ def _trust(hooks: Said) -> Said:
 
 
 def _trusted_hash(event: str, matcher: str | None, handler: Said) -> str:
-    # A keeper never starts codex, and does without.
-    import hashlib
-
     seconds = max(1, handler.get("timeout", DEFAULT_SECONDS))
     seen = {
         **handler,
@@ -95,4 +93,4 @@ def _trusted_hash(event: str, matcher: str | None, handler: Said) -> str:
     if matcher is not None and event not in UNMATCHED:
         identity["matcher"] = matcher
     canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+    return "sha256:" + sha256(canonical.encode()).hexdigest()
