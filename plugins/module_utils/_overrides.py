@@ -117,12 +117,12 @@ def ruling(words: Override) -> Ruling | None:
 
 
 def after_word(words: Override, verb: str, word: Override) -> Override:
-    """Return what is in force once an operator has said *verb* as well: stop start restart pause resume on off.
+    """Return what is in force once an operator has said *verb* as well: stop drain start restart pause resume on off.
 
     ``start`` takes back a stop and an off; ``resume`` takes back a pause, where there is none an on or off.
     """
-    if verb == "stop":
-        return {**words, "stop": word, "restart": None}
+    if verb in ("stop", "drain"):
+        return {**words, "stop": word if verb == "stop" else {**word, "when": "idle"}, "restart": None}
     if verb == "start":
         watch = words["watch"]
         return {**words, "stop": None, "watch": watch if watch and watch["on"] else None}

@@ -166,6 +166,12 @@ class Fleet:
 
         return stop(self._target, agents, why=why, until=until)
 
+    def drain(self, *agents: str, why: str = "", until: str | None = None) -> Outcomes:
+        """Stop agents as soon as they are idle: a turn that they are in, they finish."""
+        from watchbill.ops.override import drain
+
+        return drain(self._target, agents, why=why, until=until)
+
     def pause(self, *agents: str, why: str = "", until: str | None = None) -> Outcomes:
         """Keep the sessions of agents and hold their work once their turn is over."""
         from watchbill.ops.override import pause

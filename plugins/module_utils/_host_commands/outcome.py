@@ -100,7 +100,8 @@ def carried_out(word: Word, heartbeat: dict[str, t.Any]) -> tuple[bool, bool]:
     if rules is None and isinstance(schedule, dict) and schedule.get("on_watch") is False:
         rules = "off"
     if rules == "stop":
-        return state == "off" and not running, False
+        waits = (word.words["stop"] or {}).get("when") == "idle" and state not in ("idle", "starting")
+        return state == "off" and not running, running and waits
     if rules in ("off", "pause"):
         done = state in ("off", "paused")
         return done, running and not done and state not in ("idle", "starting")

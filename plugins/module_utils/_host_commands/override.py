@@ -29,14 +29,14 @@ from . import CommandFailed, Reference, known_agent, layout_here, print_json, re
 from .outcome import Word, outcome
 
 RELOAD_SECONDS = 10.0
-VERBS = ("start", "stop", "restart", "pause", "resume", "on", "off")
-WITH_AN_END = ("stop", "pause", "on", "off")
+VERBS = ("start", "stop", "drain", "restart", "pause", "resume", "on", "off")
+WITH_AN_END = ("stop", "drain", "pause", "on", "off")
 
 
 def add_to(commands: t.Any) -> None:
     """Add the command to the parser."""
     command: argparse.ArgumentParser = commands.add_parser(
-        "override", help="stop, start, restart, pause or resume agents, on or off watch"
+        "override", help="stop, drain, start, restart, pause or resume agents, on or off watch"
     )
     command.add_argument("verb", choices=VERBS)
     command.add_argument("agents", nargs="+", type=reference, metavar="TENANT/AGENT")

@@ -17,6 +17,14 @@ from .running import Running
 from .watch import OFF, PAUSED, STOPPED, Standing
 
 
+COMING = {
+    OFF: "closing: drains until it is idle",
+    PAUSED: "pausing when its turn is over",
+    STOPPED: "draining: stops when its turn is over",
+}
+"""What is going to happen to an agent that is in the middle of something."""
+
+
 class Situation(t.NamedTuple):
     """``restart`` is the operator's restart that is still to be carried out; ``now`` is CLOCK_BOOTTIME."""
 
@@ -47,6 +55,11 @@ class Situation(t.NamedTuple):
         return self.rests or self.running.is_drained(self.now)
 
     @property
+    def is_draining(self) -> bool:
+        """Whether an operator stopped the agent as soon as its turn is over."""
+        return self.standing.kind == STOPPED and (self.standing.word or {}).get("when") == "idle"
+
+    @property
     def is_paused(self) -> bool:
         """Whether the session is kept without work: the agent's turn is over, or the time that it had for it."""
         if self.standing.kind == PAUSED:
@@ -65,7 +78,7 @@ class Situation(t.NamedTuple):
 
     def reason_to_end(self) -> str:
         """Return why the session has to end now, or an empty string."""
-        if self.standing.kind == STOPPED:
+        if self.standing.kind == STOPPED and (not self.is_draining or self._may_restart("idle")):
             return "stopped"
         if self.standing.kind == OFF and not self.standing.keeps and self.came_to_rest:
             return "off-watch"
@@ -97,9 +110,9 @@ class Situation(t.NamedTuple):
         :param wall: now, in seconds since the epoch.
         """
         said = self.running.stated.evidence if self.running.stated else None
-        if self.standing.kind not in (OFF, PAUSED) or self.is_paused:
+        if self.standing.kind not in (OFF, PAUSED, STOPPED) or self.is_paused:
             return said
-        coming = "pausing when its turn is over" if self.standing.kind == PAUSED else "closing: drains until it is idle"
+        coming = COMING[self.standing.kind]
         if self.running.drain_until is not None:
             at = timestamp(round(wall + self.running.drain_until - self.now))
             coming = f"closing: drains until {at[11:]}"

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from watchbill import __version__
-from watchbill.cli import change, init, look, placement, schedule
+from watchbill.cli import change, init, lifecycle, look, messages, placement, schedule
 from watchbill.cli.options import CONTEXT_SETTINGS, File, Group, Json, Lab, Limit, Options, options_of
 from watchbill.cli.output import print_error, unexpected
 from watchbill.errors import OperationError, WatchbillError
@@ -24,6 +24,7 @@ SECTIONS = {
     "Start": ("init",),
     "Look": ("validate", "render", "plan", "drift", "ps", "show", "logs", "schedule", "placement"),
     "Change": ("apply", "start", "stop", "restart", "pause", "resume", "on", "off", "attach"),
+    "Talk": ("send", "messages", "unsend"),
     "Edit": ("agent", "host", "team", "project"),
     "Keep": ("snapshot",),
     "Try": ("lab",),
@@ -123,6 +124,8 @@ def _hand_on(options: Options) -> None:
 init.register(app)
 look.register(app)
 change.register(app)
+lifecycle.register(app)
+messages.register(app)
 schedule.register(app)
 placement.register(app)
 

@@ -8,31 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from watchbill.cli.look import AgentArgument, Diff
-from watchbill.cli.options import Options, command, complete_agent
-from watchbill.cli.output import cell, console, print_json
+from watchbill.cli.options import Options, command
+from watchbill.cli.output import console, print_json
 from watchbill.errors import OperationError
 
 if TYPE_CHECKING:
     from watchbill.ops.apply import Applied
-    from watchbill.ops.override import Outcomes
     from watchbill.ops.plan import Plan
     from watchbill.ops.target import Target
-
-Agents = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="AGENT…", help="tenant/name, or the bare name where it is unique", autocompletion=complete_agent
-    ),
-]
-Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for whoever looks next")]
-Until = Annotated[
-    str | None, typer.Option("--until", metavar="TIME", help="Its end: 18:00, 30m, 2h, 2026-12-24T18:00 (or …Z)")
-]
 
 
 def register(app: typer.Typer) -> None:
     """Give the commands of this module to the program."""
-    for function in (apply, start, stop, restart, pause, resume, on, off, attach):
+    for function in (apply, attach):
         command(app)(function)
 
 
@@ -114,87 +102,6 @@ def _ask(planned: Plan, prune: bool) -> tuple[bool, bool]:
     return (bool(others) or agreed), agreed
 
 
-def start(options: Options, agents: Agents, why: Why = "") -> int:
-    """Take back a stop or an off.
-
-    The agents are on watch again whenever their schedule says so.
-
-    Examples:  watchbill start coder0   ·   watchbill start studio/coder0 studio/coder1 --why "repository is back"
-    """
-    from watchbill.ops.override import start as give
-
-    return _report(options, give(options.target(), agents, why=why))
-
-
-def stop(options: Options, agents: Agents, why: Why = "", until: Until = None) -> int:
-    """Stop agents at once, until they are started again. A reboot or an apply does not bring them back.
-
-    Examples:  watchbill stop coder0   ·   watchbill stop studio/coder0 --until 18:00 --why "repository is down"
-    """
-    from watchbill.ops.override import stop as give
-
-    return _report(options, give(options.target(), agents, why=why, until=until))
-
-
-def restart(
-    options: Options,
-    agents: Agents,
-    why: Why = "",
-    now: Annotated[bool, typer.Option("--now", help="At once, even in the middle of a turn")] = False,
-) -> int:
-    """Restart agents as soon as they are idle.
-
-    Examples:  watchbill restart coder0   ·   watchbill restart studio/coder0 --now --why "it hangs"
-    """
-    from watchbill.ops.override import restart as give
-
-    return _report(options, give(options.target(), agents, why=why, now=now))
-
-
-def pause(options: Options, agents: Agents, why: Why = "", until: Until = None) -> int:
-    """Keep the sessions of agents and hold their work. What they are doing now, they finish.
-
-    Examples:  watchbill pause coder0 --until 18:00   ·   watchbill pause studio/coder0 --why release
-    """
-    from watchbill.ops.override import pause as give
-
-    return _report(options, give(options.target(), agents, why=why, until=until))
-
-
-def resume(options: Options, agents: Agents, why: Why = "") -> int:
-    """Take back a pause; where there is none, an on or off.
-
-    The schedule decides again.
-
-    Examples:  watchbill resume coder0   ·   watchbill resume studio/coder0 studio/coder1
-    """
-    from watchbill.ops.override import resume as give
-
-    return _report(options, give(options.target(), agents, why=why))
-
-
-def on(options: Options, agents: Agents, why: Why = "", until: Until = None) -> int:
-    """Put agents on watch, whatever their schedule says.
-
-    Examples:  watchbill on reviewer --until 2h   ·   watchbill on studio/reviewer --why "release tonight"
-    """
-    from watchbill.ops.override import on as give
-
-    return _report(options, give(options.target(), agents, why=why, until=until))
-
-
-def off(options: Options, agents: Agents, why: Why = "", until: Until = None) -> int:
-    """Take agents off watch, whatever their schedule says.
-
-    They end once they are idle, after the grace at the latest.
-
-    Examples:  watchbill off coder0 --until 2026-12-27T09:00   ·   watchbill off studio/coder0 --why holiday
-    """
-    from watchbill.ops.override import off as give
-
-    return _report(options, give(options.target(), agents, why=why, until=until))
-
-
 def attach(options: Options, agent: AgentArgument) -> int:
     """Sit down at an agent's terminal. Keys typed there go to the agent; Ctrl-b d leaves it running.
 
@@ -212,21 +119,6 @@ def attach(options: Options, agent: AgentArgument) -> int:
         raise OperationError("attach needs a terminal", f"watchbill logs {terminal.agent}", "needs-terminal")
     print(f"{terminal.agent} on {terminal.host}: keys you type go to the agent. Leave with Ctrl-b d.", file=sys.stderr)
     return 1 if subprocess.run(terminal.command, check=False).returncode else 0
-
-
-def _report(options: Options, outcomes: Outcomes) -> int:
-    """Print what is now true of each agent."""
-    if options.as_json:
-        print_json(outcomes.to_json())
-        return outcomes.exit_code
-    from watchbill.cli.hours_view import outcome_words
-
-    shown = console()
-    for outcome in outcomes.agents:
-        style = "red" if outcome.error is not None else "yellow" if outcome.pending else ""
-        words = outcome_words(outcome, outcomes.verb, outcomes.until)
-        shown.print(cell(f"{outcome.agent} on {outcome.host}: {words}", style))
-    return outcomes.exit_code
 
 
 def _print_applied(options: Options, target: Target, applied: Applied, details: bool) -> None:

@@ -1,5 +1,5 @@
-"""Stop, start, restart, pause and resume agents, put them on watch or off it, by an operator's word: an override on the
-host, which survives reboots and is no drift.
+"""Stop, drain, start, restart, pause and resume agents, put them on watch or off it, by an operator's word: an override
+on the host, which survives reboots and is no drift.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from watchbill.ops.remote import TIMEOUT_SECONDS, HostError, ask, on_every_host
-from watchbill.ops.status import find_agent
+from watchbill.ops.selection import Selection, selection
 from watchbill.ops.until import parse_until, written
 
 if TYPE_CHECKING:
     from watchbill.fleet import Agent
     from watchbill.ops.target import Target
 
+Chosen = Selection | Sequence[str]
 # How long the host waits for the keeper to have carried out the word; a restart that waits for idle is not waited for.
 WAIT_SECONDS = 15
 
@@ -63,48 +64,78 @@ class Outcomes:
 
 
 def stop(
-    target: Target, references: Sequence[str], *, why: str = "", until: str | None = None, wait: int = WAIT_SECONDS
+    target: Target,
+    agents: Chosen,
+    *,
+    why: str = "",
+    until: str | None = None,
+    wait: int = WAIT_SECONDS,
 ) -> Outcomes:
     """Stop agents at once, until they are started again or `until` comes, reboots and applies included."""
-    return _override(target, "stop", references, why=why, until=until, wait=wait)
+    return _override(target, "stop", agents, why=why, until=until, wait=wait)
 
 
-def start(target: Target, references: Sequence[str], *, why: str = "", wait: int = WAIT_SECONDS) -> Outcomes:
-    """Take back a stop and an off: their schedule decides again, without one they are always on watch."""
-    return _override(target, "start", references, why=why, wait=wait)
-
-
-def restart(
-    target: Target, references: Sequence[str], *, why: str = "", now: bool = False, wait: int = WAIT_SECONDS
+def drain(
+    target: Target,
+    agents: Chosen,
+    *,
+    why: str = "",
+    until: str | None = None,
+    wait: int = WAIT_SECONDS,
 ) -> Outcomes:
+    """Stop agents as soon as they are idle: a turn that they are in, they finish."""
+    return _override(target, "drain", agents, why=why, until=until, wait=wait)
+
+
+def start(target: Target, agents: Chosen, *, why: str = "", wait: int = WAIT_SECONDS) -> Outcomes:
+    """Take back a stop and an off: their schedule decides again, without one they are always on watch."""
+    return _override(target, "start", agents, why=why, wait=wait)
+
+
+def restart(target: Target, agents: Chosen, *, why: str = "", now: bool = False, wait: int = WAIT_SECONDS) -> Outcomes:
     """Restart agents as soon as they are idle, or at once with `now`, which may cut off work."""
-    return _override(target, "restart", references, ["--when", "now" if now else "idle"], why=why, wait=wait)
+    return _override(target, "restart", agents, ["--when", "now" if now else "idle"], why=why, wait=wait)
 
 
 def pause(
-    target: Target, references: Sequence[str], *, why: str = "", until: str | None = None, wait: int = WAIT_SECONDS
+    target: Target,
+    agents: Chosen,
+    *,
+    why: str = "",
+    until: str | None = None,
+    wait: int = WAIT_SECONDS,
 ) -> Outcomes:
     """Keep the sessions of agents and hold their work once their turn is over."""
-    return _override(target, "pause", references, why=why, until=until, wait=wait)
+    return _override(target, "pause", agents, why=why, until=until, wait=wait)
 
 
-def resume(target: Target, references: Sequence[str], *, why: str = "", wait: int = WAIT_SECONDS) -> Outcomes:
+def resume(target: Target, agents: Chosen, *, why: str = "", wait: int = WAIT_SECONDS) -> Outcomes:
     """Take back a pause; where there is none, an on or off."""
-    return _override(target, "resume", references, why=why, wait=wait)
+    return _override(target, "resume", agents, why=why, wait=wait)
 
 
 def on(
-    target: Target, references: Sequence[str], *, why: str = "", until: str | None = None, wait: int = WAIT_SECONDS
+    target: Target,
+    agents: Chosen,
+    *,
+    why: str = "",
+    until: str | None = None,
+    wait: int = WAIT_SECONDS,
 ) -> Outcomes:
     """Put agents on watch, whatever their schedule says."""
-    return _override(target, "on", references, why=why, until=until, wait=wait)
+    return _override(target, "on", agents, why=why, until=until, wait=wait)
 
 
 def off(
-    target: Target, references: Sequence[str], *, why: str = "", until: str | None = None, wait: int = WAIT_SECONDS
+    target: Target,
+    agents: Chosen,
+    *,
+    why: str = "",
+    until: str | None = None,
+    wait: int = WAIT_SECONDS,
 ) -> Outcomes:
     """Take agents off watch, whatever their schedule says: they end when idle, after the grace at the latest."""
-    return _override(target, "off", references, why=why, until=until, wait=wait)
+    return _override(target, "off", agents, why=why, until=until, wait=wait)
 
 
 def operator() -> str:
@@ -115,7 +146,7 @@ def operator() -> str:
 def _override(
     target: Target,
     verb: str,
-    references: Sequence[str],
+    agents: Chosen,
     more: Sequence[str] = (),
     *,
     why: str,
@@ -128,16 +159,16 @@ def _override(
     """
     end = None if until is None else written(parse_until(until, datetime.datetime.now(datetime.UTC)))
     options = [*more, *(["--why", why] if why else []), *(["--until", end] if end else [])]
-    agents = {agent.reference: agent for agent in (find_agent(target, reference) for reference in references)}
-    hosts = sorted({agent.host for agent in agents.values()})
+    chosen = selection(agents).agents(target)
+    hosts = sorted({agent.host for agent in chosen})
 
     def on_host(host: str) -> Any:
-        mine = sorted(reference for reference, agent in agents.items() if agent.host == host)
+        mine = [agent.reference for agent in chosen if agent.host == host]
         arguments = ["override", verb, *mine, *options, "--who", operator(), "--wait", str(wait), "--json"]
         return ask(target, host, arguments, timeout=TIMEOUT_SECONDS + wait * len(mine), failed_too=True)
 
     answers = on_every_host(hosts, on_host)
-    outcomes = [_outcome(agent, answers[agent.host]) for _, agent in sorted(agents.items())]
+    outcomes = [_outcome(agent, answers[agent.host]) for agent in chosen]
     return Outcomes(verb, tuple(outcomes), end)
 
 

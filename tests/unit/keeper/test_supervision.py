@@ -238,6 +238,28 @@ def test_pid_of_a_program_that_ended_is_not_followed_since_it_may_be_anothers(be
     assert bench.events()[-1] == "session-ended"
 
 
+def test_drained_agent_finishes_its_turn_says_so_and_stops(bench: Bench) -> None:
+    bench.use()
+    bench.beat("working", evidence="Bash: make")
+    bench.use(override={"stop": {**STOP["stop"], "when": "idle"}, "restart": None})
+    said = bench.mind.heartbeat()
+    assert (said["state"], said["evidence"]) == ("working", "draining: stops when its turn is over; Bash: make")
+    bench.after(20, answering=True)
+    assert bench.session.told == ["start"]
+    bench.beat("waiting-input")
+    assert bench.session.told == ["start"], "a question to a person is in the middle of a turn"
+    bench.beat("idle")
+    assert (bench.session.told, bench.state) == (["start", "stop"], "off")
+    bench.after(90)
+    assert bench.session.told == ["start", "stop"]
+
+
+def test_drained_command_stops_at_once_since_nobody_can_tell_whether_it_is_idle(bench: Bench) -> None:
+    bench.use(runtime="command")
+    bench.use(runtime="command", override={"stop": {**STOP["stop"], "when": "idle"}, "restart": None})
+    assert (bench.session.told, bench.state) == (["start", "stop"], "off")
+
+
 def test_stop_that_is_over_holds_nobody(bench: Bench) -> None:
     bench.use(override={"stop": STOP["stop"] | {"until": "2026-11-21T10:05:00Z"}, "restart": None})  # type: ignore[operator]
     assert bench.session.told == ["start"]
