@@ -52,11 +52,16 @@ class ActionModule(ActionBase):
         moves = self._moves(fleet, compiled.host, answer)
         if looking:
             return self._looked(compiled, answer, moves)
+        bodies: dict[str, str] = {}
+        secrets: dict[str, str] = {}
         for _attempt in range(ATTEMPTS):
             if answer.get("failed") or not (answer["differs"] or moves) or answer.get("applied"):
                 break
-            arguments = {"bodies": self._bodies(compiled, answer), "moves": moves, "hold": self._hold(answer)}
-            answer = self._call(compiled, {**arguments, "secrets": self._secrets(fleet, answer)})
+            # An answer names what did not come along with its own question.
+            bodies.update(self._bodies(compiled, answer))
+            secrets.update(self._secrets(fleet, answer))
+            arguments = {"bodies": bodies, "secrets": secrets, "moves": moves, "hold": self._hold(answer)}
+            answer = self._call(compiled, arguments)
         if not answer.get("failed") and answer["differs"] and not answer.get("applied"):
             raise AnsibleActionFail("the host changes faster than it can be applied to: nothing was done; try again")
         return answer

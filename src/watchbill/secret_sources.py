@@ -124,9 +124,11 @@ class SecretServer:
         return {**withheld(self._fleet), SOCKET_VARIABLE: self.path}
 
     def __enter__(self) -> Self:
-        runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+        runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
         # Its directory is for this user only, and the path of a socket has to be short.
-        self._directory = tempfile.mkdtemp(prefix="watchbill-", dir=runtime if Path(runtime).is_dir() else None)
+        self._directory = tempfile.mkdtemp(
+            prefix="watchbill-", dir=runtime if runtime.is_absolute() and runtime.is_dir() else None
+        )
         self.path = f"{self._directory}/secrets"
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(self.path)
