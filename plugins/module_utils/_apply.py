@@ -23,6 +23,7 @@ from ._program import require_readable
 from ._resources._directory import DirectoryKind
 from ._resources._file import FileKind
 from ._resources._user import UserKind
+from ._runtime_install import remove_all
 
 Action = dict[str, t.Any]
 Resource = dict[str, t.Any]
@@ -161,6 +162,8 @@ class Apply:
 
     def _delete_path(self, action: Action) -> None:
         path = self.layout.expand(action["name"])
+        if path == self.layout.library:
+            remove_all(self.layout)
         if action["kind"] == "file":
             FileKind.delete(path)
         elif os.listdir(path):

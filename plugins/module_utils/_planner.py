@@ -99,6 +99,26 @@ def _action(resource: t.Mapping[str, t.Any], verb: str, **more: t.Any) -> dict[s
     return action
 
 
+def installations(
+    missing: t.Iterable[t.Mapping[str, str]], before: t.Collection[tuple[str, str]]
+) -> list[dict[str, t.Any]]:
+    """Return what the role runtimes is going to do before an apply, so that a look shows it.
+
+    :param missing: runtimes that are wanted and not installed: ``runtime``, ``version``, ``path``.
+    :param before: runtime and version of those that were wanted already: somebody took these away.
+    """
+    actions = []
+    for one in missing:
+        resource = {"kind": "directory", "name": one["path"]}
+        what = f"runtime {one['runtime']} {one['version']}"
+        if (one["runtime"], one["version"]) in before:
+            diff = {"present": [False, True]}
+            actions.append(_action(resource, "repair", origin="drift", reason=f"{what} is missing", diff=diff))
+        else:
+            actions.append(_action(resource, "create", reason=what))
+    return actions
+
+
 def _stray_action(stray: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     # A repair, not a deletion: nothing of ours goes, so neither prune nor max_delete has a say.
     reason = "limits set by hand" if stray.get("slice") else f"foreign {stray['what']} on a name that is Watchbill's"

@@ -8,7 +8,7 @@ import select
 import time
 import typing as t
 
-from . import _enforcement, _rootless, _tenant
+from . import _enforcement, _rootless, _runtime_store, _tenant
 from ._applied import Journal, forget_applied, lock, read_applied, utc_now, write_applied
 from ._apply import GONE, Apply
 from ._as_user import AsUserError, call_as
@@ -17,7 +17,7 @@ from ._keeper.heartbeat import IN_A_TURN
 from ._layout import Layout
 from ._observe import Observation, observe
 from ._plain_files import read_regular_file
-from ._planner import deletions, differs, key_of, plan, secret_key, summary
+from ._planner import deletions, differs, installations, key_of, plan, secret_key, sort_key, summary
 from ._preflight import preflight
 from ._refusals import (
     missing_runtimes,
@@ -84,6 +84,9 @@ class _Reconciliation:
         )
         # Whoever only looks may let the roles host and runtimes bring what is missing before the apply.
         looking = not request.get("apply")
+        if looking:
+            brought = installations(_runtime_store.missing(layout, self.manifest), _runtime_store.wanted(self.last))
+            self.actions = sorted([*brought, *self.actions], key=sort_key)
         self.problems = [
             *refusals(layout, self.manifest, self.last, self.observation),
             *unknown_zones(self.manifest, looking and layout.mode == "system"),

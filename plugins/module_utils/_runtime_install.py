@@ -17,6 +17,8 @@ from ._layout import Layout
 
 CHUNK = 1024 * 1024
 MOST_FILES = 200_000
+KEPT = 2
+"""Versions of a runtime that stay for a way back, the latest installed of all."""
 
 
 class InstallError(Exception):
@@ -105,6 +107,42 @@ def _write(packed: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
     with os.fdopen(handle, "wb") as stream:
         os.fchmod(handle, mode)
         shutil.copyfileobj(t.cast("t.IO[bytes]", content), stream, CHUNK)
+
+
+def collect(layout: Layout, pinned: t.Collection[tuple[str, str]]) -> list[str]:
+    """Remove old versions, but for the KEPT latest, those *pinned* and those that something runs from; return which.
+
+    Call it under the lock of the host.
+    """
+    used = _programs_that_run()
+    removed = []
+    for runtime, versions in _runtime_store.installed(layout).items():
+        for version in versions[:-KEPT]:
+            place = layout.runtime(runtime, version)
+            if (runtime, version) in pinned or any(program.startswith(place + "/") for program in used):
+                continue
+            os.rename(place, tempfile.mkdtemp(prefix=".old-", dir=os.path.dirname(place)) + "/gone")
+            removed.append(f"{runtime} {version}")
+    forget_unfinished(layout)
+    return removed
+
+
+def _programs_that_run() -> set[str]:
+    """Return the programs of all processes that we may look at: root may at all of them."""
+    programs = set()
+    for process in os.listdir("/proc"):
+        if process.isdigit():
+            try:
+                programs.add(os.readlink(f"/proc/{process}/exe"))
+            except OSError:
+                continue  # a thread of the kernel, somebody else's, or gone
+    return programs
+
+
+def remove_all(layout: Layout) -> None:
+    """Remove every version of every runtime: Watchbill leaves this host."""
+    if os.path.isdir(layout.runtimes):
+        shutil.rmtree(layout.runtimes)
 
 
 def forget_unfinished(layout: Layout) -> None:

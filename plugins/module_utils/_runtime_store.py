@@ -45,12 +45,18 @@ def wanted(manifest: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
 
 
 def missing(layout: Layout, manifest: t.Mapping[str, t.Any]) -> list[dict[str, str]]:
-    """Return those of the wanted runtimes that are not installed."""
+    """Return those of the wanted runtimes that are not installed: ``runtime``, ``version``, ``path``."""
+    home = layout.home if layout.mode == "rootless" else ""
     return [
-        {"runtime": runtime, "version": version}
+        {"runtime": runtime, "version": version, "path": _below(home, layout.runtime(runtime, version))}
         for runtime, version in wanted(manifest)
         if not is_installed(layout, runtime, version)
     ]
+
+
+def _below(home: str, path: str) -> str:
+    """Return a path as a manifest names it: below the user's own home it begins with ``~/``."""
+    return "~" + path[len(home) :] if home and path.startswith(home + "/") else path
 
 
 def is_installed(layout: Layout, runtime: str, version: str) -> bool:

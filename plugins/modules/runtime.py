@@ -14,6 +14,8 @@ description:
   - The controller fetches it once from an npm registry, into C(~/.cache/watchbill/runtimes). The host needs neither the
     internet nor npm nor Node.js.
   - A version that is there is left alone.
+  - Older ones are removed, but for the two latest of each runtime, those that agents here are to be, and those that
+    something runs from.
 options:
   name:
     description: The runtime.
@@ -62,6 +64,11 @@ path:
   description: Directory of the version.
   returned: always
   type: str
+removed:
+  description: Older versions that were removed, because nothing needs them. The two latest of each runtime stay.
+  returned: when a version was installed
+  type: list
+  elements: str
 platform:
   description: What programs have to be made for to run here, in npm's words.
   returned: always
@@ -72,10 +79,10 @@ import os
 import re
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.watchbill.fleet.plugins.module_utils._applied import Busy, lock
+from ansible_collections.watchbill.fleet.plugins.module_utils._applied import Busy, lock, read_applied
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
-from ansible_collections.watchbill.fleet.plugins.module_utils._runtime_install import InstallError, install
-from ansible_collections.watchbill.fleet.plugins.module_utils._runtime_store import is_installed, platform
+from ansible_collections.watchbill.fleet.plugins.module_utils._runtime_install import InstallError, collect, install
+from ansible_collections.watchbill.fleet.plugins.module_utils._runtime_store import is_installed, platform, wanted
 
 VERSION = re.compile(r"[0-9][0-9A-Za-z.+-]{0,80}\Z")
 
@@ -106,9 +113,10 @@ def main() -> None:
     try:
         with lock(layout):
             install(layout, name, version, module.params["src"], module.params["sha256"], module.params["size"])
-    except (Busy, InstallError, OSError) as error:
+            removed = collect(layout, wanted(read_applied(layout)))
+    except (Busy, InstallError, OSError, ValueError) as error:
         module.fail_json(msg=f"{name} {version} was not installed: {error}", **answer)
-    module.exit_json(changed=True, **answer)
+    module.exit_json(changed=True, removed=removed, **answer)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from typing import Any
 from watchbill.errors import OperationError, visible
 
 RECONCILE = "watchbill.fleet.reconcile"
+RUNTIME = "watchbill.fleet.runtime"
 MOST_FORKS = 50
 # How long ansible-runner waits for output before it asks whether to stop.
 _POLL_SECONDS = 0.5
@@ -77,6 +78,14 @@ class HostFailed(Event):
     phase: str | None
     message: str
     answer: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class RuntimeInstalled(Event):
+    """A host got a version of a runtime: `runtime` is its name and version."""
+
+    host: str
+    runtime: str
 
 
 @dataclass(frozen=True)
@@ -312,13 +321,11 @@ class _Collector:
             unreachable = HostUnreachable(host, task, _unreachable_words(_message(outcome)))
             self.result.unreachable[host] = unreachable
             return unreachable
+        if name == "runner_item_on_ok" and _module(details) == RUNTIME and outcome.get("changed"):
+            return RuntimeInstalled(host, str(outcome.get("_ansible_item_label")))
         if name not in ("runner_on_ok", "runner_on_failed"):
             return None
-        answer = (
-            outcome
-            if details.get("resolved_action", details.get("task_action")) == RECONCILE and "actions" in outcome
-            else None
-        )
+        answer = outcome if _module(details) == RECONCILE and "actions" in outcome else None
         if answer is not None:
             self.result.answers.setdefault(host, []).append(answer)
         if name == "runner_on_ok" or details.get("ignore_errors"):
@@ -326,6 +333,11 @@ class _Collector:
         failed = HostFailed(host, task, phase, _message(outcome), answer)
         self.result.failed[host] = failed
         return failed
+
+
+def _module(details: Mapping[str, Any]) -> str:
+    """Return the full name of the module of a task."""
+    return str(details.get("resolved_action", details.get("task_action")))
 
 
 def _children(pid: int) -> list[int]:

@@ -83,6 +83,8 @@ def _group(action: Action) -> tuple[str, ...]:
     limits = _SLICE.fullmatch(action.name) if action.kind in ("directory", "file", "unit") else None
     if action.origin == "drift" and action.differs:
         return (*place, "drift", *(("limits", limits[1]) if limits else (action.kind, action.name)))
+    if action.brings_runtime:
+        return (*place, "change", action.kind, action.name)
     if action.agent:
         return (*place, "pending" if not action.differs else "change")
     if limits and _verb_of(action) != "delete":
@@ -188,6 +190,8 @@ def _verb(row: Row, fleet: Fleet) -> str:
 def _detail(row: Row) -> str:
     """Return what differs: an agent's own words, or which objects."""
     main = row.main
+    if main.brings_runtime:
+        return main.reason
     if main.origin == "drift" and main.differs:
         return f"{object_of(main)}: {main.reason}"
     if main.kind == "agent" or (main.kind == "unit" and _SLICE.fullmatch(main.name)):

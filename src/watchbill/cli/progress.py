@@ -88,10 +88,12 @@ class Narrator:
 
     def __call__(self, event: Event) -> None:
         """Tell one event."""
-        from watchbill.runner import HostFailed, HostResult, HostUnreachable, TaskStarted
+        from watchbill.runner import HostFailed, HostResult, HostUnreachable, RuntimeInstalled, TaskStarted
 
         if isinstance(event, TaskStarted):
             self._show.now(visible(event.task), len(self._done))
+        elif isinstance(event, RuntimeInstalled):
+            self._show.line(visible(f"{event.host}: {event.runtime} installed · {self._seconds()}"))
         elif isinstance(event, HostUnreachable):
             self._end(event.host, "cannot be reached")
         elif isinstance(event, HostFailed):
@@ -113,5 +115,8 @@ class Narrator:
 
     def _end(self, host: str, words: str) -> None:
         self._done.add(host)
-        self._show.line(visible(f"{host}: {words} · {time.monotonic() - self._began:.1f} s"))
+        self._show.line(visible(f"{host}: {words} · {self._seconds()}"))
         self._show.now("", len(self._done))
+
+    def _seconds(self) -> str:
+        return f"{time.monotonic() - self._began:.1f} s"

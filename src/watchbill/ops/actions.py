@@ -5,6 +5,7 @@ An answer comes from another machine: its words are taken for text and its verbs
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 VERBS = ("create", "update", "delete", "move", "restart", "repair", "pending")
 ORIGINS = ("change", "drift")
 DISRUPTIONS = ("none", "live", "restart", "replace", "delete")
+_RUNTIME = re.compile(r".*/lib/watchbill/runtimes/[^/]+/[^/]+")
 RESULTS = ("done", "failed", "skipped")
 
 
@@ -39,6 +41,11 @@ class Action:
     error: str | None = None
     texts: tuple[str, str] | None = None
     refused: bool = False
+
+    @property
+    def brings_runtime(self) -> bool:
+        """Whether this is the directory of a runtime, which a role brings before an apply."""
+        return self.kind == "directory" and _RUNTIME.fullmatch(self.name) is not None
 
     @property
     def differs(self) -> bool:

@@ -202,6 +202,10 @@ def _with_what_was_done_before(last: HostState, earlier: list[HostState]) -> Hos
     done = [
         action for action in tried if action.result in ("done", "failed") and (action.kind, action.name) not in told
     ]
+    if last.applied:
+        # No apply is planned again before the role runtimes has brought what its look found missing.
+        looked = (action for state in earlier if not state.applied for action in state.actions)
+        done += [replace(action, result="done") for action in looked if action.brings_runtime]
     return replace(last, actions=(*done, *last.actions)) if done else last
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,8 +45,9 @@ def directory() -> Path:
 def fetch(runtime: str, version: str, platform: Platform, program: str, registry: str | None = None) -> Package:
     """Return one version of a runtime, fetched from `registry` (else npm's own) where it is not in the cache.
 
-    Several that ask at the same time wait for the one that fetches. Raises OperationError.
+    Several that ask at the same time wait for the one that fetches, and fail as it does. Raises OperationError.
     """
+    began = time.time_ns()
     made = recipe(runtime, version, platform)
     origin = "-" + hashlib.sha256(registry.encode()).hexdigest()[:8] if registry else ""
     archive = directory() / f"{runtime}-{version}-{platform}{origin}.{PACKING}.tar.gz"
@@ -54,6 +56,7 @@ def fetch(runtime: str, version: str, platform: Platform, program: str, registry
         with _locked(archive.with_suffix(".lock")):
             known = _read(archive)
             if known is None:
+                _raise_if_failed_since(began, archive)
                 known = _make(archive, made, program, platform, registry)
     except OSError as error:
         hint = "make room there, or set WATCHBILL_CACHE to another directory"
@@ -65,12 +68,16 @@ def _make(archive: Path, made: Recipe, program: str, platform: Platform, registr
     """Fetch, pack and keep a runtime; return digest and unpacked size."""
     part, note = archive.with_suffix(".part"), archive.with_suffix(".json")
     note.unlink(missing_ok=True)
+    failure = archive.with_suffix(".failed")
     scratch = archive.with_suffix(".fetch")
     shutil.rmtree(scratch, ignore_errors=True)  # of a fetch that was killed
     scratch.mkdir(mode=0o700)
     try:
         integrity = install(scratch, made.packages, platform, registry)
         size = pack(scratch, part, made, program, platform)
+    except OperationError as error:
+        failure.write_text(json.dumps([error.message, error.hint, error.code]))
+        raise
     finally:
         shutil.rmtree(scratch)
     sha256 = _digest(part)
@@ -80,6 +87,16 @@ def _make(archive: Path, made: Recipe, program: str, platform: Platform, registr
     fresh.write_text(json.dumps({"sha256": sha256, "size": size, "packages": integrity}, sort_keys=True, indent=1))
     fresh.replace(note)
     return sha256, size
+
+
+def _raise_if_failed_since(moment: int, archive: Path) -> None:
+    """Raise the OperationError of another one's attempt that ended after `moment` (ns since 1970), if there was one."""
+    failure = archive.with_suffix(".failed")
+    try:
+        if failure.stat().st_mtime_ns > moment:
+            raise OperationError(*map(str, json.loads(failure.read_text())))
+    except FileNotFoundError:
+        return
 
 
 def _read(archive: Path) -> tuple[str, int] | None:

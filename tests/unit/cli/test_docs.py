@@ -69,7 +69,7 @@ def test_guide_names_every_key_that_does_nothing_yet() -> None:
     (section,) = re.findall(r"## What the file may say already\n(.*?)\n## ", guide, re.DOTALL)
     named = {key.rpartition(".")[2] for row in section.splitlines() for key in re.findall(r"`([A-Za-z_.]+)`", row[:60])}
     keys = set(not_yet(schema))
-    assert len(keys) == 6
+    assert keys
     assert keys <= named
 
 
