@@ -55,10 +55,11 @@ def _last_events(transcript: bytes) -> dict[str, Said]:
 
 
 def _turn(turn: Said, limits: list[Said], state: str) -> Said:
-    """Return what a turn means for an agent in this state: nothing where both agree, or where it is long over."""
-    if turn["type"] == "task_started":
-        return {"state": "working"} if state in ("starting", "idle") else {}
-    if state not in IN_A_TURN:
+    """Return how a turn ended, for an agent that is in the middle of one.
+
+    That one began is no news: hooks tell of its end before the rollout has it.
+    """
+    if turn["type"] == "task_started" or state not in IN_A_TURN:
         return {}
     ended: Said = {"state": "idle", "turn_ended": True}
     if turn["type"] == "turn_aborted":

@@ -138,7 +138,7 @@ KEY = failed("401 Unauthorized", {"http_connection_failed": {"http_status_code":
 @pytest.mark.parametrize(
     ("rollout", "state", "means"),
     [
-        (STARTED, "idle", {"state": "working"}),
+        (STARTED, "idle", {}),
         (STARTED + PROMPT, "working", {}),
         (STARTED, "waiting-input", {}),
         (STARTED + ENDED, "working", {"state": "idle", "turn_ended": True, "answer": "done"}),
