@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from watchbill.fleet import Agent, Host
     from watchbill.ops.apply import Applied
+    from watchbill.ops.messages import Sent
     from watchbill.ops.override import Outcomes
     from watchbill.ops.placement import Places
     from watchbill.ops.plan import Plan
@@ -105,6 +106,36 @@ class Fleet:
         from watchbill.ops.status import show
 
         return show(self._target, agent)
+
+    def send(
+        self,
+        agent: str,
+        text: str,
+        *,
+        wait: str = "idle",
+        ttl: str | None = None,
+        message_id: str | None = None,
+        verify: float | None = None,
+    ) -> Sent:
+        """Send a message to an agent; with `verify` wait for so many seconds until it is accepted, or never will be.
+
+        The same `message_id` (any words) twice is one message.
+        """
+        from watchbill.ops.messages import send
+
+        return send(self._target, agent, text, wait=wait, ttl=ttl, message_id=message_id, verify=verify)
+
+    def messages(self, agent: str, *, number: int = 50) -> list[dict[str, Any]]:
+        """Return the last `number` messages to an agent, those that wait among them, oldest first."""
+        from watchbill.ops.messages import messages
+
+        return messages(self._target, agent, number=number)
+
+    def unsend(self, agent: str, message_id: str) -> Sent:
+        """Take back a message that is still queued."""
+        from watchbill.ops.messages import unsend
+
+        return unsend(self._target, agent, message_id)
 
     def logs(self, agent: str, *, lines: int = 50) -> list[str]:
         """Return the last `lines` lines of an agent's log, oldest first."""

@@ -11,7 +11,7 @@ import typing as t
 from .._as_user import call_as
 from .._keeper.heartbeat import printable, read_heartbeat
 from .._layout import Layout
-from .._messages.inbox import read_messages
+from .._messages.inbox import read_log, read_messages
 from .._messages.message import QUEUED, parse_message
 from .._messages.view import view
 from . import CommandFailed, layout_here, print_json, print_table
@@ -27,13 +27,17 @@ def add_to(commands: t.Any) -> None:
     listing.add_argument("agent", nargs="?", metavar="AGENT", help="default: the agent who asks")
     listing.add_argument("--number", type=int, default=MOST, metavar="N", help=f"the last N (default {MOST})")
     listing.add_argument("--id", help="only this one")
+    listing.add_argument("--log", action="store_true", help="every step that they took, an object a line")
     listing.add_argument("--json", action="store_true", help="a list of objects")
     listing.set_defaults(function=_list)
 
 
 def _list(chosen: argparse.Namespace) -> int:
     layout = layout_here()
-    rows = _rows(layout, _agent(layout, chosen.agent))
+    agent = _agent(layout, chosen.agent)
+    if chosen.log:
+        return _log(layout, agent, chosen)
+    rows = _rows(layout, agent)
     if chosen.id is not None:
         rows = [row for row in rows if chosen.id in (row["id"], row["key"])]
     rows = rows[-max(1, chosen.number) :]
@@ -44,6 +48,18 @@ def _list(chosen: argparse.Namespace) -> int:
         COLUMNS,
         [(row["id"], _state(row), row["from"], row["at"], printable(row["excerpt"], 60) or "-") for row in rows],
     )
+    return 0
+
+
+def _log(layout: Layout, agent: Recipient, chosen: argparse.Namespace) -> int:
+    """Print the steps of messages, as the keeper wrote them down."""
+    who = agent.account(layout)
+    steps = call_as(who, read_log, Layout.agent_state(who.home, agent.agent), max(1, chosen.number), chosen.id)
+    if chosen.json:
+        print_json(steps)
+    else:
+        for step in steps:
+            print_json(step)
     return 0
 
 

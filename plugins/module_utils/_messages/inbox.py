@@ -14,7 +14,7 @@ import os
 import time
 import typing as t
 
-from .._plain_files import append_line, read_object, read_regular_file, replace_file
+from .._plain_files import append_line, parse_object, read_object, read_regular_file, replace_file
 from .message import Message, parse_message
 from .text import SIZE_LIMIT
 
@@ -182,3 +182,17 @@ def read_messages(state_directory: str) -> list[dict[str, t.Any]]:
                     message = _read(f"{directory}/{name}")
                     messages[message.id] = message
     return [one._asdict() for one in sorted(messages.values(), key=lambda one: (one.created_at, one.number))]
+
+
+def read_log(state_directory: str, number: int, message_id: str | None = None) -> list[dict[str, t.Any]]:
+    """Return the last *number* steps that messages of an agent took, oldest first. Whoever reads is the tenant."""
+    steps: list[dict[str, t.Any]] = []
+    for path in (f"{state_directory}/{LOG}.1", f"{state_directory}/{LOG}"):
+        with contextlib.suppress(OSError, ValueError):
+            for line in read_regular_file(path, 2 * LOG_LIMIT).splitlines():
+                # A line that was cut short by a full disk tells nothing.
+                with contextlib.suppress(ValueError):
+                    step = parse_object(line)
+                    if message_id in (None, step.get("id")):
+                        steps.append(step)
+    return steps[-number:]

@@ -25,6 +25,7 @@ SECTIONS = {
     "Look": ("validate", "render", "plan", "drift", "ps", "show", "logs", "schedule", "placement"),
     "Change": ("apply", "start", "stop", "restart", "pause", "resume", "on", "off", "attach"),
     "Talk": ("send", "messages", "unsend"),
+    "Talk": ("send", "messages", "unsend"),
     "Edit": ("agent", "host", "team", "project"),
     "Keep": ("snapshot",),
     "Try": ("lab",),
@@ -125,6 +126,7 @@ init.register(app)
 look.register(app)
 change.register(app)
 lifecycle.register(app)
+messages.register(app)
 messages.register(app)
 schedule.register(app)
 placement.register(app)

@@ -14,12 +14,35 @@ from tests.unit.published import published, violations
 from watchbill.cli import app, reference
 
 AGENT = {"tenant": "studio", "name": "coder0", "state": "idle", "healthy": True, "heartbeat_age_s": 2}
+MESSAGE = {
+    "id": "01JD2V6X3T9K4WQ8Z0M5R7Y1CB",
+    "key": None,
+    "agent": "studio/coder0",
+    "wait": "idle",
+    "size": 2,
+    "from": "laptop:operator/ana",
+    "to": "desk:studio/coder0",
+    "excerpt": "hi",
+    "state": "held",
+    "reason": "working",
+    "at": "2026-11-21T18:00:00Z",
+    "created_at": "2026-11-21T18:00:00Z",
+    "expires_at": None,
+    "tries": 0,
+    "accepted_at": None,
+    "accepted_by": None,
+    "answer": None,
+    "over": False,
+}
 APPLIED = {"generation": 1, "resources": [{"kind": "agent", "name": "studio/coder0"}], "claims": []}
 # What a host answers to the word after watchbill-host.
 ANSWERS = {
     "status": [AGENT],
     "applied": APPLIED,
     "override": [{"agent": "studio/coder0", "state": "off", "pending": False, "error": None}],
+    "messages": [MESSAGE],
+    "unsend": MESSAGE,
+    "send": MESSAGE,
     "logs": {"at": "2026-11-21T18:00:00Z", "source": "event", "event": "started", "text": "started"},
 }
 COMMANDS = {
@@ -31,6 +54,9 @@ COMMANDS = {
     "schedule": ["schedule", "--week"],
     "placement": ["placement"],
     "attach": ["attach", "coder0"],
+    "send": ["send", "coder0", "hi"],
+    "messages": ["messages", "coder0"],
+    "unsend": ["unsend", "coder0", "01JD2V6X3T9K4WQ8Z0M5R7Y1CB"],
     "stop": ["stop", "coder0"],
     "pause": ["pause", "coder0", "--until", "2h"],
     "agent scale": ["agent", "scale", "coder", "1", "--dry-run"],
