@@ -153,7 +153,7 @@ class ModelApi:
     def ended(self, request: Request, status: int | None, outcome: str) -> None:
         """Keep how a request ended."""
         with self._changed:
-            request.status, request.outcome = status, outcome
+            request.status, request.outcome, request.ended_at = status, outcome, time.time()
             self._changed.notify_all()
         if self._log:
             shown = {key: value for key, value in request.as_json().items() if key in LOGGED and value}

@@ -19,7 +19,10 @@ CONVERSATION_HEADERS = ("x-claude-code-session-id", "session_id", "session-id", 
 
 @dataclass
 class Request:
-    """One request. `status` is None until it is answered; `outcome`: complete, left (by the client) or cut."""
+    """One request. `at` and `ended_at` are seconds since 1970; `status` is None until it is answered.
+
+    `outcome`: complete, left (by the client) or cut.
+    """
 
     number: int
     at: float
@@ -39,6 +42,7 @@ class Request:
     attempt: int = 1
     status: int | None = None
     outcome: str | None = None
+    ended_at: float | None = None
 
     def as_json(self) -> Json:
         """Return what `GET /_requests` shows."""

@@ -47,7 +47,7 @@ EXPECTED = {
         limit="[[429 reset={seconds}]]",
         knows_reset=True,
     ),
-    "pi": Expected(version="0.74.2", model=MODEL["pi"], dialog=None, limit="[[429 reset={seconds}]]"),
+    "pi": Expected(version="0.74.2", model=MODEL["pi"], dialog=None, limit="[[429 reset={seconds}]]", knows_reset=True),
 }
 
 

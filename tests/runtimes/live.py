@@ -22,11 +22,15 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Pace:
-    """How quick a fleet is, in seconds: its heartbeat, and how long a look at it may be late on a busy machine."""
+    """How quick a fleet is, in seconds.
+
+    `patience` is how long to wait for a look that shows something: on a busy machine looks are late. What is promised in
+    seconds is measured by the agent's own times, not by when somebody looked.
+    """
 
     interval: float
     healthy_within: float
-    look: float = 6
+    patience: float = 45
 
 
 class Watch:
@@ -114,7 +118,7 @@ class Agent:
     def idle(self, seconds: float | None = None) -> Row:
         """Wait until it is healthy and idle, and return its row."""
         return self.until(
-            seconds or 2 * self.pace.interval + self.pace.look,
+            seconds or self.pace.interval + self.pace.patience,
             "healthy and idle",
             lambda row: row["healthy"] and row["state"] == "idle",
         )

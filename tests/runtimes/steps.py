@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from datetime import datetime
 from itertools import pairwise
 
 from tests.runtimes.live import Agent, Row
@@ -18,6 +19,16 @@ REPAIR_SECONDS = 60
 def marker() -> str:
     """Return a word that no other prompt has."""
     return f"mark-{uuid.uuid4().hex[:12]}"
+
+
+def seconds_of(timestamp: str) -> float:
+    """Return an ISO time as seconds since 1970."""
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
+def since(row: Row) -> float:
+    """Return since when an agent is in its state, in seconds since 1970."""
+    return seconds_of(row["since"])
 
 
 def answers_heartbeats(agent: Agent) -> None:
@@ -44,18 +55,22 @@ def accepts_a_prompt(agent: Agent) -> None:
 
 
 def tells_working_from_idle(agent: Agent) -> None:
-    """While a turn lasts it is working, in every look; one interval after its end it is idle."""
+    """While a turn lasts it is working, in every look; both begin and end are told within one interval."""
     agent.idle()
-    seconds = 3 * agent.pace.interval
-    told = agent.pace.interval + agent.pace.look
-    agent.accepts(agent.expected.busy.format(seconds=seconds + told))
-    started = time.monotonic()
-    agent.until(told, "working", lambda row: row["state"] == "working")
-    working = time.monotonic()
-    time.sleep(max(0, started + seconds - working))
-    states = {row["state"] for row in agent.watch.since(agent.name, working)}
-    assert states == {"working"}
-    agent.idle(2 * told)
+    seconds = 4 * agent.pace.interval
+    mark = marker()
+    agent.accepts(f"{agent.expected.busy.format(seconds=seconds)} {mark}")
+    begun = time.time()
+    looked = time.monotonic()
+    if agent.expected.asks_a_model:
+        begun = agent.asked(mark).at
+    working = agent.until(agent.pace.patience, "working", lambda row: row["state"] == "working")
+    assert since(working) <= begun + agent.pace.interval
+    idle = agent.idle(seconds + agent.pace.patience)
+    ended = agent.api.settled(agent.asked(mark)).ended_at if agent.expected.asks_a_model else begun + seconds
+    assert abs(since(idle) - (ended or 0)) <= agent.pace.interval
+    told = [(row["state"], row["since"]) for row in agent.watch.since(agent.name, looked)]
+    assert len({at for state, at in told if state == "working"}) == 1, f"it came and went: {told}"
 
 
 def tells_of_a_dialog(agent: Agent) -> None:
@@ -63,8 +78,9 @@ def tells_of_a_dialog(agent: Agent) -> None:
     agent.idle()
     path = f"/tmp/{marker()}"
     agent.accepts((agent.expected.dialog or "").format(path=path))
-    told = agent.pace.interval + agent.pace.look
-    before = agent.until(told, "waiting-input", lambda row: row["state"] == "waiting-input" and row["healthy"])
+    asked = time.time()
+    before = agent.until(agent.pace.patience, "waiting-input", lambda row: row["state"] == "waiting-input")
+    assert since(before) <= asked + agent.pace.interval
     mark = marker()
     assert agent.send(f"{mark} is no answer").returncode == 0
     seen = _for_a_while(agent, before, 2 * agent.pace.interval)
@@ -76,7 +92,7 @@ def tells_of_a_dialog(agent: Agent) -> None:
 
 def comes_back_from_a_dialog(agent: Agent) -> None:
     """kill -9 while it asks: it is there again and asks no more, and what waited for it comes through."""
-    before = agent.until(agent.pace.look, "waiting-input", lambda row: row["state"] == "waiting-input")
+    before = agent.until(agent.pace.patience, "waiting-input", lambda row: row["state"] == "waiting-input")
     agent.kill()
     _new_session(agent, before)
     mark = marker()
@@ -88,9 +104,13 @@ def tells_of_a_limit(agent: Agent) -> None:
     """Its provider refuses: that is limited, with the time it ends where the runtime knows it, and no restart."""
     before = agent.idle()
     agent.accepts((agent.expected.limit or "").format(seconds=LIMIT_SECONDS))
-    told = agent.pace.interval + agent.pace.look
-    limited = agent.until(told, "limited", lambda row: row["state"] == "limited")
-    assert (limited["resets_at"] is not None) == agent.expected.knows_reset
+    refused = time.time()
+    limited = agent.until(agent.pace.patience, "limited", lambda row: row["state"] == "limited")
+    assert since(limited) <= refused + agent.pace.interval
+    if agent.expected.knows_reset:
+        assert abs(seconds_of(limited["resets_at"]) - refused - LIMIT_SECONDS) < 60
+    else:
+        assert limited["resets_at"] is None
     seen = _for_a_while(agent, before, 2 * agent.pace.interval)
     assert {row["state"] for row in seen} == {"limited"}
     assert all(row["healthy"] for row in seen)
@@ -100,11 +120,14 @@ def is_unhealthy_when_it_hangs(agent: Agent) -> None:
     """Nothing of it runs: it is unhealthy within `healthy_within`, and healthy when it answers again."""
     agent.idle()
     frozen = agent.freeze()
+    stopped = time.monotonic()
     try:
-        agent.until(agent.pace.healthy_within + agent.pace.look, "unhealthy", lambda row: not row["healthy"])
+        within = agent.pace.healthy_within
+        agent.until(within + agent.pace.patience, "unhealthy", lambda row: not row["healthy"])
+        assert not any(row["healthy"] for row in agent.watch.since(agent.name, stopped + within))
     finally:
         agent.thaw(frozen)
-    agent.idle(agent.pace.healthy_within + agent.pace.look)
+    agent.idle()
 
 
 def resumes_its_conversation_after_kill(agent: Agent) -> None:
@@ -135,7 +158,7 @@ def _for_a_while(agent: Agent, before: Row, seconds: float) -> list[Row]:
     """Return the rows of looks in the next *seconds*, none of them of another session than before."""
     started = time.monotonic()
     time.sleep(seconds)
-    agent.until(agent.pace.look, "another look", lambda row: row)
+    agent.until(agent.pace.patience, "another look", lambda row: row)
     seen = agent.watch.since(agent.name, started)
     assert {(row["session_id"], row["restarts"]) for row in seen} == {(before["session_id"], before["restarts"])}
     return seen
