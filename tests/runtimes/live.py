@@ -24,8 +24,8 @@ Row = dict[str, Any]
 class Pace:
     """How quick a fleet is, in seconds.
 
-    `patience` is how long to wait for a look that shows something: on a busy machine looks are late. What is promised in
-    seconds is measured by the agent's own times, not by when somebody looked.
+    `patience` is how long to wait for a look that shows something: on a busy machine looks are late. What is promised
+    in seconds is measured by the agent's own times, not by when somebody looked.
     """
 
     interval: float
