@@ -14,7 +14,7 @@ import os
 import typing as t
 
 from .._layout import account_by_uid
-from .._plain_files import read_object
+from .._plain_files import read_object, replace_file
 from . import _codex_rollout as rollout
 from ._codex_config import arguments, with_hooks
 from ._delivery import PASTE
@@ -41,6 +41,10 @@ LOGGED = "codex_core::responses_retry=warn"
 LOG_VARIABLE = "RUST_LOG"
 KEY_VARIABLE = "OPENAI_API_KEY"
 KEY_PROVIDER = "openai-api-key"
+RULES = """\
+# Watchbill writes this at each start: what agents use to reach each other needs no sandbox, and nobody's word.
+prefix_rule(pattern = ["watchbill-host", ["peers", "send", "messages", "unsend"]], decision = "allow")
+"""
 ASKS = "Action Required"
 TITLES = {"Ready": "idle", "Starting": "starting", "Working": "working", "Thinking": "working", "Waiting": "working"}
 """Words of the title of its terminal. Waiting is for a program that it started itself."""
@@ -70,7 +74,8 @@ class Codex(ModelRuntime):
         """
         said = read_object(world.settings + "/config.json")
         home = world.environment.get("CODEX_HOME") or world.home + "/.codex"
-        os.makedirs(home, 0o700, exist_ok=True)
+        os.makedirs(home + "/rules", 0o700, exist_ok=True)
+        replace_file(home + "/rules/watchbill.rules", RULES.encode())
         _instruct(home, world.prompt)
         known = world.conversation
         resumed = known is not None and known.transcript is not None and os.path.isfile(known.transcript)

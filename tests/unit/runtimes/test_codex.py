@@ -437,7 +437,13 @@ def test_prompt_of_the_session_is_what_codex_reads_first(world: World) -> None:
     for _ in range(2):
         CODEX.launch(world)
         assert os.readlink(mine) == world.prompt
-    assert [path.name for path in mine.parent.iterdir()] == ["AGENTS.md"]
+    assert sorted(path.name for path in mine.parent.iterdir()) == ["AGENTS.md", "rules"]
+
+
+def test_what_agents_reach_each_other_with_needs_nobodys_word(world: World) -> None:
+    CODEX.launch(world)
+    (rules,) = Path(world.home, ".codex", "rules").iterdir()
+    assert '"watchbill-host", ["peers", "send", "messages", "unsend"]' in rules.read_text()
 
 
 def test_what_somebody_wrote_in_its_place_is_kept_beside_it(world: World) -> None:
