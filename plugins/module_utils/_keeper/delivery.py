@@ -28,7 +28,7 @@ from .._messages.next_step import (
     next_step,
 )
 from .._messages.spool import Spool
-from .._messages.text import prompt
+from .._messages.text import pasted, prompt
 from .._overrides import seconds_of, timestamp
 from .._runtimes import Runtime
 from .._runtimes._delivery import HTTP, POST_SECONDS, Post
@@ -325,7 +325,7 @@ class Delivery:
                 be = (lambda: _hand_over(runtime, post)) if what == POST else (lambda: _look_for(runtime, post, others))
                 self.chore.begin(be, POST_SECONDS)
             else:
-                text = in_memory(self._prompt(message).encode()) if what == LOAD else None
+                text = in_memory(pasted(self._prompt(message)).encode()) if what == LOAD else None
                 self.chore.begin(self._terminal.command(what, message.buffer), TMUX_SECONDS, text)
         except (OSError, ValueError) as error:
             self._known[message.id] = Known(self._boottime(), FAILED, f"{error}")

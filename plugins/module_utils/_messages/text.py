@@ -60,6 +60,14 @@ def prompt(source: str, target: str, message_id: str, text: str) -> str:
     return f"[{source} -> {target}] watchbill:{message_id}\n{text}"
 
 
+def pasted(whole: str) -> str:
+    """Return a prompt as it is pasted before Enter.
+
+    claude and pi take a backslash with Enter for a line break, and both away: a space keeps them apart. They drop it.
+    """
+    return whole + " " if whole.endswith("\\") else whole
+
+
 def excerpt(text: str) -> str:
     """Return the beginning of a text in one line, for lists."""
     line = " ".join(text[: 4 * EXCERPT_LIMIT].split())
