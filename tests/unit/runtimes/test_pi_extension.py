@@ -222,6 +222,7 @@ def test_refusal_is_limited_until_the_providers_word_and_until_it_answers(
     pi.is_refused(**headers)
     limited = pi.says("limited")
     assert limited.resets_at == pytest.approx(4102444800 if seconds is None else time.time() + seconds, abs=10)
+    assert limited.retries
     pi.is_refused(status=200)
     assert pi.beat().state == "working"
 
@@ -244,6 +245,9 @@ def test_refusal_that_only_an_error_tells_of_is_limited(pi: Pi) -> None:
     pi.starts_turn("hello")
     pi.fails("ThrottlingException: Too many requests, please wait")
     assert pi.says("limited").resets_at is None
+    # It comes to rest when pi has given up, and is limited all the same.
+    ended = pi.beat(lambda beat: beat.turn_ended)
+    assert (ended.state, ended.retries) == ("limited", False)
 
 
 def test_other_servers_refusals_are_none(pi: Pi) -> None:

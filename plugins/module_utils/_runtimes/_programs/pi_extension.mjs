@@ -57,9 +57,11 @@ class Agent {
     const { model, modelRegistry } = this.context
     const title = this.dialog()
     if (title) return { state: "waiting-input", evidence: title }
+    const inTurn = !this.context.isIdle() || this.settling !== null
     if (this.refusal && now() < this.refusal.until) {
+      const evidence = "its provider refused a request (429)"
       const { until, known } = this.refusal
-      return { state: "limited", evidence: "its provider refused a request (429)", resets_at: known ? until : null }
+      return { state: "limited", evidence, resets_at: known ? until : null, retries: inTurn }
     }
     if (!model) return { state: "waiting-input", evidence: "no model is selected: /model" }
     if (!modelRegistry.hasConfiguredAuth(model)) {
