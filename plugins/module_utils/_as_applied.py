@@ -28,6 +28,7 @@ class Applied:
         """Know where the manifest of *layout* is."""
         self._layout = layout
         self._manifest: tuple[t.Any, dict[str, list[dict[str, t.Any]]]] | None = None
+        self._last: dict[str, t.Any] = {}
         self._on_disk_before: dict[str, tuple[t.Any, list[Difference]]] = {}
 
     def differences(self, tenant: str, view: TenantView) -> dict[str, list[Difference]] | None:
@@ -52,6 +53,12 @@ class Applied:
                 known.append(_foreign(tenant, stray))
         return found
 
+    def last(self) -> dict[str, t.Any] | None:
+        """Return ``{"generation", "applied_at", "digest"}`` of the last apply, None where the manifest cannot be read."""
+        if self._resources() is None:
+            return None
+        return {field: self._last.get(field) for field in ("generation", "applied_at", "digest")}
+
     def _resources(self) -> dict[str, list[dict[str, t.Any]]] | None:
         """Return the resources of agents by tenant, read again when the file is another one."""
         try:
@@ -59,7 +66,8 @@ class Applied:
             signature = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
             if self._manifest is None or self._manifest[0] != signature:
                 by_tenant: dict[str, list[dict[str, t.Any]]] = {}
-                for resource in read_applied(self._layout)["resources"]:
+                self._last = read_applied(self._layout)
+                for resource in self._last.pop("resources"):
                     if resource.get("agent") and not KINDS[resource["kind"]].logical:
                         by_tenant.setdefault(resource["tenant"], []).append(resource)
                 self._manifest = signature, by_tenant

@@ -58,6 +58,8 @@ class Look(t.NamedTuple):
 
     agents: list[Row]
     strays: list[Stray]
+    applied: Row | None
+    """Which apply was the last one here: its ``generation``, ``applied_at`` and ``digest``."""
 
 
 class Host:
@@ -93,7 +95,7 @@ class Host:
                 row = _row(self._layout, tenant, name, definition, view, who)
                 rows.append({**row, "drift": (drift or {}).get(name)})
             strays += ({"user": who.name if who else None, "tenant": tenant, **stray} for stray in view.beside)
-        return Look(rows, strays + self._of_operator(accounts))
+        return Look(rows, strays + self._of_operator(accounts), self._applied.last())
 
     def _of_operator(self, known: t.Collection[int]) -> list[Stray]:
         """Return the agents that whoever asks runs under an account of their own."""

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from watchbill.ops.plan import Plan
     from watchbill.ops.render import Rendered
     from watchbill.ops.schedule import Watches
+    from watchbill.ops.show import AgentDetails
     from watchbill.ops.snapshot import Snapshot
-    from watchbill.ops.status import AgentDetails, Status
+    from watchbill.ops.status import Status
     from watchbill.ops.target import Target
     from watchbill.runner import OnEvent
 
@@ -103,7 +104,7 @@ class Fleet:
 
     def show(self, agent: str) -> AgentDetails:
         """Return everything about one agent (``tenant/name``, or the bare name where it is unique)."""
-        from watchbill.ops.status import show
+        from watchbill.ops.show import show
 
         return show(self._target, agent)
 

@@ -55,7 +55,7 @@ def _serve(host: Host, wanted: set[Reference]) -> int:
     installed = _identity(program)
     while _asked() and _identity(program) == installed:
         look = _of(host.look(), wanted)
-        print_json({"format_version": 1, "agents": look.agents, "strays": look.strays})
+        print_json({"format_version": 1, **look._asdict()})
         sys.stdout.flush()
     return 0
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from watchbill import __version__
-from watchbill.cli import change, init, lifecycle, look, messages, placement, schedule
+from watchbill.cli import change, init, lifecycle, look, messages, placement, ps, schedule
 from watchbill.cli.options import CONTEXT_SETTINGS, File, Group, Json, Lab, Limit, Options, options_of
 from watchbill.cli.output import print_error, unexpected
 from watchbill.errors import OperationError, WatchbillError
@@ -22,7 +22,7 @@ INTERRUPTED = 130
 UNREAD = 141
 SECTIONS = {
     "Start": ("init",),
-    "Look": ("validate", "render", "plan", "drift", "ps", "show", "logs", "schedule", "placement"),
+    "Look": ("validate", "render", "plan", "drift", "ps", "show", "overview", "logs", "schedule", "placement"),
     "Change": ("apply", "start", "stop", "restart", "pause", "resume", "on", "off", "attach"),
     "Talk": ("send", "messages", "unsend"),
     "Talk": ("send", "messages", "unsend"),
@@ -124,6 +124,7 @@ def _hand_on(options: Options) -> None:
 
 init.register(app)
 look.register(app)
+ps.register(app)
 change.register(app)
 lifecycle.register(app)
 messages.register(app)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchbill.cli.options import Options, command, complete_agent, complete_team
+from watchbill.cli.options import Options, command, complete_agent
 from watchbill.cli.output import console, print_json
 from watchbill.errors import visible
 
@@ -30,7 +30,7 @@ Diff = Annotated[bool, typer.Option("--diff", help="Every object with what diffe
 
 def register(app: typer.Typer) -> None:
     """Give the commands of this module to the program."""
-    for function in (validate, render, plan, drift, ps, show, logs):
+    for function in (validate, render, plan, drift, logs):
         command(app)(function)
 
 
@@ -108,56 +108,6 @@ def drift(options: Options, diff: Diff = False) -> int:
     if not options.as_json and found.differs:
         print(f"\nRepair: {options.again('apply')}")
     return found.exit_code
-
-
-def ps(
-    options: Options,
-    team: Annotated[
-        str | None, typer.Option("--team", metavar="TEAM", help="Only this team's agents", autocompletion=complete_team)
-    ] = None,
-) -> int:
-    """Show what every agent is doing.
-
-    Examples:  watchbill ps   ·   watchbill ps --limit desk --json
-
-    Exit codes: 0 every host answered, 1 some could not be asked; their agents are unknown.
-    """
-    from dataclasses import replace
-
-    from watchbill.ops.status import status
-
-    target = options.target()
-    if team is not None:
-        target.fleet.team(team)
-    found = status(target)
-    if team is not None:
-        found = replace(found, agents=tuple(agent for agent in found.agents if agent.team == team))
-    if options.as_json:
-        print_json(found.to_json())
-    else:
-        from watchbill.cli.status_view import print_status
-
-        print_status(console(), found)
-    return found.exit_code
-
-
-def show(options: Options, agent: AgentArgument) -> int:
-    """Show everything about one agent, evidence and paths included.
-
-    Examples:  watchbill show coder0   ·   watchbill show studio/coder0 --json
-
-    Exit codes: 0 its host answered, 1 it could not be asked; the state is unknown.
-    """
-    from watchbill.ops.status import show as look
-
-    details = look(options.target(), agent)
-    if options.as_json:
-        print_json(details.to_json())
-    else:
-        from watchbill.cli.status_view import print_details
-
-        print_details(console(), details)
-    return details.exit_code
 
 
 def logs(

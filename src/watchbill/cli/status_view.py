@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from watchbill.cli.hours_view import SAID, by_whom, duration, on_watch
+from watchbill.cli.hours_view import SAID, by_whom, duration, moment, on_watch, until
 from watchbill.cli.output import cell
 from watchbill.cli.table import print_table, say
+from watchbill.ops.overview import last_words
 from watchbill.ops.validate import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
-    from watchbill.ops.status import AgentDetails, AgentStatus, Status
+    from watchbill.ops.status import AgentStatus, Status
 
-_SIGNS = {
+SIGNS = {
     "working": ("●", "green"),
     "idle": ("○", "green"),
     "starting": ("◌", "yellow"),
@@ -31,18 +34,34 @@ _SIGNS = {
 }
 
 
-def print_status(console: Console, status: Status) -> None:
-    """Print one row for each agent, then the counts and the hosts that could not be asked."""
+MOST_STRAYS = 5
+
+
+def print_status(console: Console, status: Status, *, wide: bool = False, most: int | None = None) -> None:
+    """Print one row for each agent, then the counts, strays, and the hosts that could not be asked.
+
+    `wide` adds what systemd knows; `most` is how many agents are shown.
+    """
     now = datetime.datetime.now(datetime.UTC)
-    rows = [[cell(title) for title in ("AGENT", "HOST", "ROLE", "RUNTIME", "STATE", "BEAT", "ON WATCH", "")]]
-    for agent in status.agents:
-        sign, style = _SIGNS.get(agent.state, ("?", "dim"))
-        names = [cell(name) for name in (agent.reference, agent.host, agent.role, agent.runtime)]
-        seen = (cell(f"{sign} {agent.state}", style), cell(_age(agent)))
-        rows.append([*names, *seen, cell(on_watch(agent, now)), cell(_note(agent, status))])
-    if status.agents:
+    agents = status.agents[:most]
+    columns = [column for column in COLUMNS if column.always or (wide and column.wide) or _is_known(column, agents)]
+    rows = [[cell(column.title) for column in columns] + [cell("")]]
+    for agent in agents:
+        rows.append([column.show(agent, now) for column in columns] + [cell(_note(agent, status))])
+    if agents:
         print_table(console, rows)
+    if len(agents) < len(status.agents):
+        say(console, f"and {len(status.agents) - len(agents)} more; --team, --state, --unhealthy show fewer", "dim")
+    print_summary(console, status)
+
+
+def print_summary(console: Console, status: Status) -> None:
+    """Print what is said below the rows."""
     say(console, _counts(status))
+    for stray in status.strays[:MOST_STRAYS]:
+        say(console, f"stray: {stray.host} {stray.words}, not in the fleet", "yellow")
+    if len(status.strays) > MOST_STRAYS:
+        say(console, f"and {len(status.strays) - MOST_STRAYS} more strays: watchbill ps --strays", "yellow")
     for host, reason in sorted(status.unknown.items()):
         say(console, f"{host}: unknown: {reason}", "red")
     for host, notices in sorted(status.notices.items()):
@@ -52,58 +71,77 @@ def print_status(console: Console, status: Status) -> None:
         say(console, f"nothing is applied yet on {', '.join(status.not_applied)}: watchbill apply", "yellow")
 
 
-def print_details(console: Console, details: AgentDetails) -> None:
-    """Print everything about one agent."""
-    agent, status = details.agent, details.status
-    sign, style = _SIGNS.get(status.state, ("?", "dim"))
-    say(console, f"{status.reference} on {status.host}: {sign} {status.state}", style)
-    facts: dict[str, Any] = {
-        "healthy": status.healthy,
-        "beat": _age(status),
-        "source": status.source,
-        "evidence": status.evidence,
-        "since": status.since,
-        "restarts": status.restarts,
-        "waits to restart": status.pending_restart,
-        "schedule": status.schedule,
-        "on watch": status.on_watch,
-        "next change": status.next_change,
-        "override": status.override,
-        "last event": status.last_event,
-        "session": status.session_id,
-        "unit": status.unit,
-        "comes back at boot": status.enabled,
-        "keeper": status.keeper,
-        "note": status.note,
-        "team": agent.team,
-        "role": agent.role,
-        "runtime": agent.runtime,
-        "model": agent.model,
-        **_defined(details),
-    }
-    known = [(name, value) for name, value in [*facts.items(), *details.paths.items()] if value not in (None, {}, [])]
-    print_table(console, [[cell(name.replace("_", " "), "dim"), cell(_words(value))] for name, value in known], "  ")
+def print_strays(console: Console, status: Status) -> None:
+    """Print what looks like an agent and is none of the fleet's."""
+    titles = ("HOST", "USER", "TENANT", "WHAT", "NAME", "PROGRAM", "PID")
+    rows = [[cell(title) for title in (*titles, "")]]
+    for one in status.strays:
+        values = (one.host, one.user, one.tenant, one.what, one.name, one.program, one.pid)
+        rows.append([cell(value) for value in (*values, "")])
+    if status.strays:
+        print_table(console, rows)
+    say(console, counted(len(status.strays), "stray"))
+    for host, reason in sorted(status.unknown.items()):
+        say(console, f"{host}: unknown: {reason}", "red")
 
 
-def _defined(details: AgentDetails) -> dict[str, Any]:
-    """Return what the fleet says about an agent, without what it does not say."""
-    from watchbill.compile.half import limits_as_written
+@dataclass(frozen=True)
+class Column:
+    """One column of the table: what stands in it for an agent, and when it is there at all."""
 
-    said = details.definition()
-    place = f"{said.pop('file')}:{said.pop('line')}"
-    limits = limits_as_written({name: limit for name, limit in said["limits"].items() if limit is not None})
-    marks = {mark: said[mark] or None for mark in ("worktree", "protect")}
-    return {**said, **marks, "limits": limits or None, "said in": place}
+    title: str
+    value: Callable[[AgentStatus, datetime.datetime], object]
+    always: bool = True
+    wide: bool = False
+    style: Callable[[AgentStatus], str] = lambda agent: ""
+
+    def show(self, agent: AgentStatus, now: datetime.datetime) -> Text:
+        """Return the cell for an agent."""
+        return cell(self.value(agent, now), self.style(agent))
 
 
-def _words(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_words(inner)}" for key, inner in value.items() if inner is not None)
-    if isinstance(value, list):
-        return " ".join(map(str, value))
-    return str(value)
+COLUMNS = (
+    Column("AGENT", lambda agent, now: agent.reference),
+    Column("HOST", lambda agent, now: agent.host),
+    Column("ROLE", lambda agent, now: agent.role),
+    Column("RUNTIME", lambda agent, now: agent.runtime),
+    Column(
+        "STATE",
+        lambda agent, now: f"{SIGNS.get(agent.state, ('?', ''))[0]} {agent.state}",
+        style=lambda agent: SIGNS.get(agent.state, ("?", "dim"))[1],
+    ),
+    Column("BEAT", lambda agent, now: beat_age(agent)),
+    Column("CTX", lambda agent, now: percent(agent.context_percent), always=False),
+    Column("SPENT", lambda agent, now: money(agent.cost_today_usd), always=False),
+    Column("UNIT", lambda agent, now: agent.unit, always=False, wide=True),
+    Column("KEEPER", lambda agent, now: agent.keeper, always=False, wide=True),
+    Column("SESSION", lambda agent, now: (agent.session_id or "")[:8] or None, always=False, wide=True),
+    Column("PID", lambda agent, now: agent.session_pid, always=False, wide=True),
+    Column("BOOT", lambda agent, now: yes_no(agent.enabled), always=False, wide=True),
+    Column("ON WATCH", lambda agent, now: on_watch(agent, now)),
+)
+_WHERE_KNOWN = {"CTX": "context_percent", "SPENT": "cost_today_usd"}
+
+
+def _is_known(column: Column, agents: Sequence[AgentStatus]) -> bool:
+    """Return whether any agent has something for a column that is empty in many fleets."""
+    field = _WHERE_KNOWN.get(column.title)
+    return field is not None and any(getattr(agent, field) is not None for agent in agents)
+
+
+def percent(value: float | None) -> str | None:
+    """Return ``41%``."""
+    return None if value is None else f"{value:.0f}%"
+
+
+def money(usd: float | None) -> str | None:
+    """Return ``$2.10``."""
+    return None if usd is None else f"${usd:,.2f}"
+
+
+def yes_no(value: bool | None) -> str | None:
+    """Return ``yes`` or ``no``."""
+    return None if value is None else "yes" if value else "no"
 
 
 def _counts(status: Status) -> str:
@@ -121,12 +159,13 @@ def _counts(status: Status) -> str:
     return " · ".join(parts)
 
 
-def _age(agent: AgentStatus) -> str | None:
+def beat_age(agent: AgentStatus) -> str | None:
     return None if agent.heartbeat_age_s is None else duration(agent.heartbeat_age_s)
 
 
 def _note(agent: AgentStatus, status: Status) -> str:
     """Return what deserves a word beside the state."""
+    now = datetime.datetime.now(datetime.UTC)
     parts = []
     override = agent.override or {}
     if override.get("kind") in SAID:
@@ -135,20 +174,23 @@ def _note(agent: AgentStatus, status: Status) -> str:
         parts.append(f"override cannot be read; watchbill stop or start {agent.name} mends it")
     if agent.healthy is False and agent.state not in ("off", "starting", "crashed", "unknown"):
         parts.append("not healthy")
-    if agent.state in ("crashed", "stuck") and agent.last_event:
-        parts.append(_event(agent.last_event))
+    if agent.state in ("crashed", "stuck"):
+        parts.append(last_words(agent) or "")
     if agent.state == "waiting-input" and agent.evidence:
         parts.append(f'"{agent.evidence}"')
+    if agent.state == "limited":
+        end = moment(agent.resets_at)
+        parts.append(f"resets {until(end, now)}" if end else "nobody says until when")
     if agent.pending_restart:
         # For what, its policy says: until it is idle, or until a person restarts it.
         parts.append("waits to restart")
+    if agent.drift:
+        parts.append("drift")
+    if agent.enabled is False and agent.in_fleet and agent.on_watch is not False and agent.note is None:
+        parts.append("does not come back at boot")
+    queued = (agent.messages or {}).get("queued")
+    if queued:
+        parts.append(counted(queued, "message") + " waiting")
     if agent.note:
         parts.append(agent.note if agent.host not in status.unknown else "host cannot be asked")
     return ", ".join(part for part in parts if part)
-
-
-def _event(event: Mapping[str, Any]) -> str:
-    """Return an event of the keeper in a few words: what, how it ended, what was said last."""
-    status, last_words = event.get("status"), event.get("last_line") or event.get("why")
-    ended = f"exit {status}" if status is not None else event.get("signal") or event.get("result")
-    return ": ".join(str(word) for word in (event.get("event"), ended, last_words) if word)

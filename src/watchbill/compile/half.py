@@ -9,6 +9,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils import (
     _layout,
     _limits,
     _manifest,
+    _resources,
     _rootless,
     _roster,
     _runtimes,
@@ -16,6 +17,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils import (
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper import definition
 
 Ignoring = _ignored.Ignoring
+KINDS = _resources.KINDS
 AGENT_PATH = _layout.AGENT_PATH
 DUTIES = _roster.DUTIES
 Layout = _layout.Layout

@@ -60,11 +60,9 @@ class Poller:
                     self._line(host).ask(selector)
                 except HostError as error:
                     answers[host] = error
-            while selector.get_map():
-                ready = selector.select(max(0.0, deadline - time.monotonic()))
-                if not ready:
-                    break
-                for key, _ in ready:
+            # Whoever trickles is too late as well.
+            while selector.get_map() and (left := deadline - time.monotonic()) > 0:
+                for key, _ in selector.select(left):
                     if selector.get_map().get(key.fd) is not key:
                         continue  # what was read before, of the same line, has ended it
                     self._take(key.data, selector, key.fd, answers)

@@ -86,6 +86,13 @@ class AgentStatus:
         """The agent's full name: ``tenant/name``."""
         return f"{self.tenant}/{self.name}"
 
+    @property
+    def is_unhealthy(self) -> bool:
+        """Whether it should answer and does not, or nobody knows; one that starts or that nobody wants now is not."""
+        if self.state in ("crashed", "stuck", UNKNOWN):
+            return True
+        return self.healthy is False and self.state not in ("off", "starting", "paused")
+
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``ps --json`` lists."""
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
@@ -117,6 +124,14 @@ class Stray:
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``ps --strays --json`` lists."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True)
+class LastApply:
+    """The last apply that changed a host: its number there, and when it was, in UTC. None where nobody knows."""
+
+    generation: int | None = None
+    at: str | None = None
 
 
 def joined(host: str, fleet: Fleet, answer: Sequence[Mapping[str, Any]]) -> list[AgentStatus]:
@@ -153,6 +168,13 @@ def read_strays(host: str, value: Any) -> list[Stray]:
             texts = {key: _typed(entry, key, str) for key in ("user", "tenant", "name", "program")}
             found.append(Stray(host, what=entry["what"], pid=_typed(entry, "pid", int), **texts))
     return found
+
+
+def read_last_apply(value: Any) -> LastApply:
+    """Return what a host says about its last apply."""
+    if not isinstance(value, Mapping):
+        return LastApply()
+    return LastApply(_typed(value, "generation", int), _typed(value, "applied_at", str))
 
 
 def read_override(value: Any) -> Mapping[str, Any] | None:

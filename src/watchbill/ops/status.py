@@ -7,8 +7,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from watchbill.errors import OperationError
+from watchbill.fleet.objects import did_you_mean
 from watchbill.ops.remote import HostError, NotInstalled
-from watchbill.ops.rows import STATES, UNKNOWN, AgentStatus, Stray, absent, joined, read_override, read_strays
+from watchbill.ops.rows import (
+    STATES,
+    UNKNOWN,
+    AgentStatus,
+    LastApply,
+    Stray,
+    absent,
+    joined,
+    read_last_apply,
+    read_override,
+    read_strays,
+)
 
 if TYPE_CHECKING:
     from watchbill.fleet import Agent
@@ -17,17 +29,50 @@ if TYPE_CHECKING:
 __all__ = [
     "STATES",
     "UNKNOWN",
-    "AgentDetails",
     "AgentStatus",
+    "Filter",
+    "LastApply",
     "Status",
     "Stray",
-    "derived_paths",
     "find_agent",
     "joined_status",
     "read_override",
-    "show",
     "status",
 ]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which agents somebody wants to see: those that fit all that is given; no states: any."""
+
+    team: str | None = None
+    tenant: str | None = None
+    role: str | None = None
+    states: frozenset[str] = frozenset()
+    unhealthy: bool = False
+
+    def check(self, target: Target) -> None:
+        """Raise OperationError for a team, tenant, role or state that there is not."""
+        fleet = target.fleet
+        roles = {agent.role for agent in fleet.agents}
+        if self.team is not None:
+            fleet.team(self.team)
+        for what, name, known in (("tenant", self.tenant, set(fleet.tenants)), ("role", self.role, roles)):
+            if name is not None and name not in known:
+                hint = did_you_mean(name, sorted(known)) or f"{what}s: {', '.join(sorted(known))}"
+                raise OperationError(f'there is no {what} "{name}" in {target.path.name}', hint, f"unknown-{what}")
+        for state in sorted(self.states - set(STATES)):
+            hint = did_you_mean(state, STATES) or f"states: {', '.join(STATES)}"
+            raise OperationError(f'there is no state "{state}"', hint, "unknown-state")
+
+    def fits(self, agent: AgentStatus) -> bool:
+        """Return whether an agent is wanted."""
+        wanted = ((self.team, agent.team), (self.tenant, agent.tenant), (self.role, agent.role))
+        return (
+            all(one is None or one == own for one, own in wanted)
+            and (not self.states or agent.state in self.states)
+            and (not self.unhealthy or agent.is_unhealthy)
+        )
 
 
 @dataclass(frozen=True)
@@ -44,11 +89,16 @@ class Status:
     not_applied: tuple[str, ...] = ()
     notices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     strays: tuple[Stray, ...] = ()
+    applied: Mapping[str, LastApply] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
         """0 every host answered, 1 some could not be asked."""
         return 1 if self.unknown else 0
+
+    def only(self, wanted: Filter) -> Status:
+        """Return the same with those agents alone that somebody wants to see."""
+        return replace(self, agents=tuple(agent for agent in self.agents if wanted.fits(agent)))
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the list that ``ps --json`` prints."""
@@ -74,6 +124,7 @@ def joined_status(target: Target, answers: Mapping[str, Mapping[str, Any] | Host
     unknown: dict[str, str] = {}
     not_applied: list[str] = []
     notices: dict[str, tuple[str, ...]] = {}
+    applied: dict[str, LastApply] = {}
     for host, answer in answers.items():
         if isinstance(answer, HostError):
             note = answer.reason
@@ -86,65 +137,11 @@ def joined_status(target: Target, answers: Mapping[str, Mapping[str, Any] | Host
         else:
             agents += joined(host, target.fleet, answer["agents"])
             strays += read_strays(host, answer.get("strays"))
+            applied[host] = read_last_apply(answer.get("applied"))
             if target.fleet.hosts[host].rootless and answer["agents"]:
                 notices[host] = _rootless_notices(answer["agents"][0])
     agents.sort(key=lambda agent: (agent.tenant, agent.name, agent.host))
-    return Status(tuple(agents), target.hosts, unknown, tuple(not_applied), notices, tuple(strays))
-
-
-def show(target: Target, reference: str) -> AgentDetails:
-    """Return everything about one agent; its state is ``unknown`` where its host cannot be asked.
-
-    Raises OperationError when the fleet has no such agent.
-    """
-    agent = find_agent(target, reference)
-    found = status(replace(target, hosts=(agent.host,)))
-    mine = next(one for one in found.agents if one.reference == agent.reference)
-    return AgentDetails(agent, mine, derived_paths(target, agent), found.exit_code)
-
-
-@dataclass(frozen=True)
-class AgentDetails:
-    """One agent whole: its definition in the fleet, its status, and where it lives on its host.
-
-    `exit_code` is 1 where its host could not be asked, otherwise 0.
-    """
-
-    agent: Agent
-    status: AgentStatus
-    paths: Mapping[str, str]
-    exit_code: int
-
-    def definition(self) -> dict[str, Any]:
-        """Return what the fleet says about the agent."""
-        agent = self.agent
-        return {
-            "alias": agent.alias,
-            "command": None if agent.command is None else list(agent.command),
-            "project": agent.project,
-            "env": dict(agent.env),
-            "secrets": dict(agent.secrets),
-            "working_directory": agent.working_directory,
-            "policy": {
-                "restart": agent.policy.restart,
-                "stuck": agent.policy.stuck,
-                "heartbeat": {
-                    "interval": agent.policy.heartbeat.interval,
-                    "healthy_within": agent.policy.heartbeat.healthy_within,
-                },
-            },
-            "schedule": agent.schedule,
-            "limits": {"memory": agent.limits.memory, "cpu": agent.limits.cpu, "tasks": agent.limits.tasks},
-            "worktree": agent.worktree,
-            "protect": agent.protect,
-            "wanted": agent.enabled,
-            "file": agent.file,
-            "line": agent.line,
-        }
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object that ``show --json`` prints: that of ``ps`` with `definition` and `paths`."""
-        return self.status.to_json() | {"definition": self.definition(), "paths": dict(self.paths)}
+    return Status(tuple(agents), target.hosts, unknown, tuple(not_applied), notices, tuple(strays), applied)
 
 
 def find_agent(target: Target, reference: str) -> Agent:
@@ -158,29 +155,6 @@ def find_agent(target: Target, reference: str) -> Agent:
             f"{agent.reference} is on {agent.host}, which --limit leaves out", "leave --limit out", "limited"
         )
     return agent
-
-
-def derived_paths(target: Target, agent: Agent) -> dict[str, str]:
-    """Return where an agent's things are on its host, by what they are."""
-    from watchbill.compile.half import Layout
-
-    if target.fleet.hosts[agent.host].rootless:
-        layout, home, runtime = Layout.rootless("~", 0), "~", f"$XDG_RUNTIME_DIR/watchbill/{agent.name}"
-    else:
-        uid = target.fleet.tenants[agent.tenant].uid
-        layout, home, runtime = Layout.system(), f"/home/{agent.tenant}", Layout.agent_runtime(uid, agent.name)
-    directory = layout.agent_directory(agent.tenant, agent.name)
-    return {
-        "definition": f"{directory}/definition.json",
-        "environment": f"{directory}/env",
-        "home": Layout.agent_home(home, agent.name),
-        "events": f"{Layout.agent_state(home, agent.name)}/events.jsonl",
-        "heartbeat": f"{runtime}/heartbeat.json",
-        "terminal": f"{runtime}/tmux.sock",
-        "override": layout.override(agent.tenant, agent.name),
-        "session_unit": f"watchbill-session@{agent.name}.service",
-        "keeper_unit": f"watchbill-agent@{agent.name}.service",
-    }
 
 
 def _rootless_notices(entry: Mapping[str, Any]) -> tuple[str, ...]:

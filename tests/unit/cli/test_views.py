@@ -16,12 +16,14 @@ from watchbill.cli.applied_view import print_applied
 from watchbill.cli.options import Options
 from watchbill.cli.output import cell
 from watchbill.cli.plan_view import print_plan
-from watchbill.cli.status_view import print_details, print_status
+from watchbill.cli.show_view import print_details
+from watchbill.cli.status_view import print_status
 from watchbill.cli.table import print_table, say
 from watchbill.errors import OperationError
 from watchbill.ops.apply import Applied, apply
 from watchbill.ops.plan import Plan, drift, host_states, plan
-from watchbill.ops.status import AgentDetails, AgentStatus, Status, derived_paths
+from watchbill.ops.show import AgentDetails, derived_paths
+from watchbill.ops.status import AgentStatus, Status
 from watchbill.ops.target import Target, load_target
 from watchbill.runner import HostFailed, HostUnreachable, PlaybookResult
 
@@ -103,14 +105,16 @@ def test_show_says_what_the_file_says_of_an_agent_and_where(target: Target) -> N
         status = AgentStatus(agent.tenant, agent.name, agent.host)
         details = AgentDetails(agent, status, derived_paths(changed, agent), 0)
         text = shown(lambda console, details=details: print_details(console, details))
-        rows[name] = dict(line.strip().split("  ", 1) for line in text.splitlines()[1:])
+        said, _, paths = text.partition(f"in {agent.file}:{agent.line}\n")[2].partition("paths\n")
+        assert said, text
+        assert f"/etc/watchbill/agents/studio/{name}/env" in paths
+        rows[name] = dict(line.strip().split("  ", 1) for line in said.splitlines())
         rows[name] = {key: value.strip() for key, value in rows[name].items()}
-    assert {key: rows["late"][key] for key in ("alias", "protect", "schedule", "limits", "said in")} == {
+    assert {key: rows["late"][key] for key in ("alias", "protect", "schedule", "limits")} == {
         "alias": "Ada",
         "protect": "yes",
         "schedule": "hand",
         "limits": "memory 2G, cpu 50%",
-        "said in": "fleet.yaml:16",
     }
     assert not {"alias", "protect", "schedule", "limits", "worktree"} & rows["coder0"].keys()
 

@@ -11,7 +11,8 @@ import pytest
 from tests.unit.ops.answers import answers_with
 from watchbill.errors import OperationError
 from watchbill.ops.override import restart, start, stop
-from watchbill.ops.status import show, status
+from watchbill.ops.show import show
+from watchbill.ops.status import status
 from watchbill.ops.target import Target, load_target
 
 
