@@ -142,6 +142,11 @@ class Layout:
         return self.state + "/journal.jsonl"
 
     @property
+    def audit(self) -> str:
+        """Who looked at a terminal, typed into it or spoke for an agent, one JSON object a line."""
+        return self.state + "/audit.jsonl"
+
+    @property
     def backups(self) -> str:
         """Where foreign things on our names go when an apply removes them."""
         return self.state + "/backup"

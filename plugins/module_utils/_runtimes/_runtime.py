@@ -8,6 +8,7 @@ import re
 import typing as t
 
 from ._delivery import Delivering
+from ._dialog import Dialog, numbered_dialog
 
 if t.TYPE_CHECKING:
     from .._keeper.definition import Definition
@@ -107,6 +108,13 @@ class Runtime(Delivering):
     def hook(self, event: str, said: Said) -> Said | None:
         """Return the fields of a beat from what the runtime told one of its hooks; None where it says nothing. Pure."""
         return None
+
+    def dialog(self, screen: str) -> Dialog | None:
+        """Return what the terminal asks a person, to be shown and answered; None where it asks nothing known. Pure.
+
+        Only for an agent that says by its own channel that it waits for a person.
+        """
+        return numbered_dialog(screen)
 
     def review(self, transcript: bytes, state: str) -> Said | None:
         """Return the fields of a beat from the last 64 KiB of a transcript that grew, None where it says nothing new.

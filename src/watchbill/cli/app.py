@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from watchbill import __version__
-from watchbill.cli import change, init, lifecycle, look, messages, placement, ps, schedule
+from watchbill.cli import answer, change, init, lifecycle, look, messages, placement, ps, schedule
 from watchbill.cli.options import CONTEXT_SETTINGS, File, Group, Json, Lab, Limit, Options, options_of
 from watchbill.cli.output import print_error, unexpected
 from watchbill.errors import OperationError, WatchbillError
@@ -23,9 +23,8 @@ UNREAD = 141
 SECTIONS = {
     "Start": ("init",),
     "Look": ("validate", "render", "plan", "drift", "ps", "show", "overview", "logs", "schedule", "placement"),
-    "Change": ("apply", "start", "stop", "restart", "pause", "resume", "on", "off", "attach"),
-    "Talk": ("send", "messages", "unsend"),
-    "Talk": ("send", "messages", "unsend"),
+    "Change": ("apply", "start", "stop", "drain", "restart", "pause", "resume", "on", "off", "attach"),
+    "Talk": ("send", "messages", "unsend", "answer"),
     "Edit": ("agent", "host", "team", "project"),
     "Keep": ("snapshot",),
     "Try": ("lab",),
@@ -127,7 +126,7 @@ look.register(app)
 ps.register(app)
 change.register(app)
 lifecycle.register(app)
-messages.register(app)
+answer.register(app)
 messages.register(app)
 schedule.register(app)
 placement.register(app)

@@ -69,7 +69,7 @@ COMMANDS = {
     "messages": ["messages", "coder0"],
     "unsend": ["unsend", "coder0", "01JD2V6X3T9K4WQ8Z0M5R7Y1CB"],
     "stop": ["stop", "coder0"],
-    "drain": ["drain", "--team", "app"],
+    "drain": ["drain", "coder0"],
     "pause": ["pause", "coder0", "--until", "2h"],
     "agent scale": ["agent", "scale", "coder", "1", "--dry-run"],
     "host add": ["host", "add", "barn", "--address", "192.0.2.13", "--slots", "1", "--dry-run"],

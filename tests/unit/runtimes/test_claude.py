@@ -105,9 +105,7 @@ def test_status_line_says_cost_context_and_conversation_and_that_no_dialog_is_op
 
 def test_limits_of_a_subscription_are_kept_with_their_times() -> None:
     limits = {"five_hour": {"used_percentage": 81.5, "resets_at": 1_800_000_000}}
-    beat = parse_line(
-        b"claude " + json.dumps({"status": {**STATUS, "rate_limits": limits}}).encode(), CLAUDE.translate
-    )
+    beat = parse_line(b"claude " + json.dumps({"status": {**STATUS, "rate_limits": limits}}).encode(), CLAUDE.translate)
     assert beat is not None
     assert beat.facts["limits"] == [{"name": "five_hour", "used_percent": 81.5, "resets_at": "2027-01-15T08:00:00Z"}]
 
@@ -156,7 +154,9 @@ def ear(tmp_path: Path) -> Ear:
 def run_status_line(ear: Ear, status: str) -> str:
     script = CLAUDE.settings(told())["status-line.sh"].decode()
     environment = {"WATCHBILL_BEAT": ear.path, "WATCHBILL_SESSION_ID": "life", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(["sh", "-c", script], input=status, env=environment, capture_output=True, text=True, timeout=5)
+    done = subprocess.run(
+        ["sh", "-c", script], input=status, env=environment, capture_output=True, text=True, timeout=5, check=False
+    )
     assert done.stderr == ""
     return done.stdout
 

@@ -1,0 +1,42 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who looked at an agent's terminal, typed into it, or spoke for it: lines that no tenant can write or remove."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import time
+import typing as t
+
+from ._keeper.heartbeat import printable
+from ._layout import Layout
+from ._overrides import timestamp
+from ._plain_files import append_line
+
+SIZE_LIMIT = 4 * 1024 * 1024
+
+
+def audit(layout: Layout, verb: str, agent: str, who: str | None, **details: t.Any) -> None:
+    """Write down that somebody did *verb* to *agent* (``tenant/agent``).
+
+    A plain user on a host that root manages has nothing to write to, and only agents of its own to reach.
+
+    :param who: whom the control machine names; the account that came here stands beside it, whatever that says.
+    :raises OSError: it cannot be written: what nobody can answer for is not done.
+    """
+    if layout.mode == "system" and os.geteuid() != 0:
+        return
+    known = {name: value for name, value in details.items() if value is not None}
+    entry = {
+        "at": timestamp(time.time()),
+        "verb": verb,
+        "agent": agent,
+        "who": printable(who) or "?",
+        "account": os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name,
+        "from": os.environ.get("SSH_CONNECTION", "").partition(" ")[0] or None,
+        **known,
+    }
+    line = json.dumps(entry, sort_keys=True).encode() + b"\n"
+    append_line(layout.audit, line, SIZE_LIMIT, layout.audit.replace(".jsonl", ".1.jsonl"))

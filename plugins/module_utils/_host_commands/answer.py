@@ -1,0 +1,152 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""``watchbill-host answer``: show what an agent asks a person, and answer it on that person's explicit word."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import select
+import subprocess
+import time
+import typing as t
+
+from .._as_user import call_as
+from .._audit import audit
+from .._keeper.heartbeat import printable
+from .._keeper.record import Record
+from .._keeper.session import PANE
+from .._layout import Layout
+from .._plain_files import read_object
+from .._runtimes import RUNTIMES
+from .._runtimes._dialog import Dialog
+from .._tenant import look_at_heartbeats
+from . import CommandFailed, known_agent, layout_here, print_json, reference
+
+TMUX_SECONDS = 5.0
+DONE_SECONDS = 10.0
+LOOK_SECONDS = 0.1
+ASKS = "waiting-input"
+SCREEN_LINES = 20
+
+
+def add_to(commands: t.Any) -> None:
+    """Add the command to the parser."""
+    command: argparse.ArgumentParser = commands.add_parser("answer", help="what an agent asks, and an answer to it")
+    command.add_argument("agent", type=reference, metavar="TENANT/AGENT")
+    command.add_argument("--choose", metavar="KEY", help="answer with this choice; without it, show the question")
+    command.add_argument("--seen", metavar="MARK", help="only if the question is still the one with this mark")
+    command.add_argument("--who", default="", help="who answers")
+    command.add_argument("--json", action="store_true")
+    command.set_defaults(function=_run)
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    layout = layout_here()
+    definition = read_object(known_agent(layout, chosen.agent) + "/definition.json")
+    runtime = str(definition.get("runtime"))
+    try:
+        who = layout.account_of(chosen.agent.tenant)
+    except KeyError as error:
+        raise CommandFailed(f"there is no user {chosen.agent.tenant} on this host") from error
+    asked = call_as(who, look, who.uid, chosen.agent.agent, runtime)
+    if chosen.choose is None:
+        _show(asked, str(chosen.agent), chosen.json)
+        return 0
+    choice = _choice(asked, chosen.choose, chosen.seen, str(chosen.agent))
+    audit(layout, "answer", str(chosen.agent), chosen.who, question=asked["question"], answer=choice["label"])
+    answer = [chosen.who or None, choice["key"], choice["label"], asked["seen"]]
+    state, error = call_as(
+        who, press, who.uid, who.home, list(chosen.agent), runtime, *answer, timeout=DONE_SECONDS + 4 * TMUX_SECONDS
+    )
+    if error:
+        raise CommandFailed(f"{chosen.agent}: {error}")
+    done = {"agent": str(chosen.agent), "answer": choice["label"], "state": state}
+    if chosen.json:
+        print_json(done)
+    else:
+        print(f"{done['agent']}: answered {done['answer']!r}, now {state}")
+    return 0
+
+
+def _show(asked: dict[str, t.Any], agent: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"agent": agent, **asked})
+        return
+    print(f"{agent}: {asked['state']}{': ' + asked['evidence'] if asked['evidence'] else ''}")
+    print(asked["question"] or asked["screen"])
+    for choice in asked["choices"]:
+        print(f"  {choice['key']}  {choice['label']}")
+
+
+def _choice(asked: dict[str, t.Any], wanted: str, seen: str | None, agent: str) -> dict[str, str]:
+    """Return the choice that *wanted* names.
+
+    :raises CommandFailed: nothing is asked, something else than what was seen, or there is no such choice.
+    """
+    if asked["state"] != ASKS:
+        raise CommandFailed(f"{agent} asks nothing now: it is {asked['state']}")
+    if not asked["choices"]:
+        raise CommandFailed(f"the question of {agent} cannot be answered from here; watchbill attach {agent}")
+    if seen is not None and seen != asked["seen"]:
+        raise CommandFailed(f"{agent} asks something else by now; watchbill answer {agent} shows it")
+    for choice in asked["choices"]:
+        if choice["key"] == wanted:
+            return dict(choice)
+    known = ", ".join(choice["key"] for choice in asked["choices"])
+    raise CommandFailed(f"there is no choice {wanted}; there are: {known}")
+
+
+def look(uid: int, agent: str, runtime: str) -> dict[str, t.Any]:
+    """Return what the agent asks: state, evidence, question, choices, their mark, its screen. Runs as the tenant."""
+    heartbeat = look_at_heartbeats(uid, [agent])[agent] or {}
+    state = str(heartbeat.get("state"))
+    screen = _tmux(uid, agent, "capture-pane", "-p", "-t", PANE) if state == ASKS else ""
+    dialog = RUNTIMES[runtime].dialog(screen) if runtime in RUNTIMES and screen else None
+    return {
+        "state": state,
+        "evidence": printable(heartbeat.get("evidence")) or "",
+        "question": dialog.question if dialog else "",
+        "choices": [choice._asdict() for choice in dialog.choices] if dialog else [],
+        "seen": mark(dialog) if dialog else None,
+        "screen": "\n".join([line for line in screen.splitlines() if line.strip()][-SCREEN_LINES:]),
+    }
+
+
+def mark(dialog: Dialog) -> str:
+    """Return what tells one question from another."""
+    return hashlib.sha256(repr(dialog).encode()).hexdigest()[:16]
+
+
+def press(
+    uid: int, home: str, agent: list[str], runtime: str, who: str | None, key: str, label: str, seen: str
+) -> tuple[str, str]:
+    """Give the answer if the question is still the same; return the state after it, or why not. Runs as the tenant."""
+    name = agent[1]
+    asked = look(uid, name, runtime)
+    if asked["seen"] != seen:
+        return asked["state"], "it asks something else by now"
+    _tmux(uid, name, "copy-mode", "-q", "-t", PANE, ";", "send-keys", "-t", PANE, key)
+    record = Record(Layout.agent_state(home, name), {"tenant": agent[0], "agent": name})
+    record.event("answered", news=False, who=who, answer=label, question=asked["question"][:200])
+    deadline = time.monotonic() + DONE_SECONDS
+    while time.monotonic() < deadline:
+        asked = look(uid, name, runtime)
+        if asked["seen"] != seen:
+            return asked["state"], ""
+        # Neither the screen nor heartbeat.json, which is replaced by rename, gives an event to wait for.
+        select.select([], [], [], LOOK_SECONDS)
+    return asked["state"], "the dialog is still open: its terminal did not take the key"
+
+
+def _tmux(uid: int, agent: str, *words: str) -> str:
+    socket = Layout.agent_runtime(uid, agent) + "/tmux.sock"
+    try:
+        done = subprocess.run(
+            ["tmux", "-N", "-S", socket, *words], capture_output=True, timeout=TMUX_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CommandFailed("its terminal does not answer") from error
+    if done.returncode != 0:
+        raise CommandFailed(f"its terminal: {done.stderr.decode('utf-8', 'replace').strip()}")
+    return done.stdout.decode("utf-8", "replace")

@@ -1,0 +1,132 @@
+"""A question on a real terminal, answered on somebody's word and written down with a name."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.watchbill.fleet.plugins.module_utils import _audit
+from ansible_collections.watchbill.fleet.plugins.module_utils._host_commands import CommandFailed, Reference, answer
+from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Account, Layout
+
+ASKING = r"""
+printf 'Do you want to proceed?\n> 1. Yes\n  2. No\n'
+stty -icanon -echo; read -r -n 1 key
+printf '\033[2J\033[Hgot %s\n' "$key"; sleep 60
+"""
+
+
+class Host:
+    """A rootless host of one agent whose terminal asks a question."""
+
+    def __init__(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.layout = Layout.rootless(str(place), os.getuid())
+        self.runtime = place / "run"
+        self.runtime.mkdir()
+        self.socket = self.runtime / "tmux.sock"
+        who = Account("me", os.getuid(), os.getgid(), str(place))
+        monkeypatch.setattr(self.layout, "account_of", lambda tenant: who)
+        monkeypatch.setattr(Layout, "agent_runtime", classmethod(lambda cls, uid, agent: str(self.runtime)))
+        monkeypatch.setattr(answer, "layout_here", lambda: self.layout)
+        definition = Path(self.layout.agent_directory("mine", "coder"))
+        definition.mkdir(parents=True)
+        (definition / "definition.json").write_text('{"runtime": "stub"}')
+        self.says("waiting-input")
+
+    def says(self, state: str) -> None:
+        (self.runtime / "heartbeat.json").write_text(json.dumps({"state": state, "evidence": "Bash: make"}))
+
+    def tmux(self, *words: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-S", str(self.socket), "-f", "/dev/null", *words], capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def screen_with(self, text: str) -> str:
+        """Return the screen once it has *text*."""
+        deadline = time.monotonic() + 10
+        while text not in (screen := self.tmux("capture-pane", "-p")):
+            assert time.monotonic() < deadline, screen
+        return screen
+
+    def run(self, *, choose: str | None = None, seen: str | None = None) -> int:
+        chosen = argparse.Namespace(
+            agent=Reference("mine", "coder"), choose=choose, seen=seen, who="ana@laptop", json=True
+        )
+        return answer._run(chosen)
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    host = Host(tmp_path, monkeypatch)
+    host.tmux("new-session", "-d", "-x", "80", "-y", "24", "bash", "-c", ASKING)
+    try:
+        host.screen_with("2. No")
+        yield host
+    finally:
+        host.tmux("kill-server")
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return said
+
+
+def test_question_is_shown_with_its_choices_and_nothing_is_typed(
+    host: Host, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert host.run() == 0
+    said = shown(capsys)
+    assert (said["state"], said["evidence"]) == ("waiting-input", "Bash: make")
+    assert said["choices"] == [{"key": "1", "label": "Yes"}, {"key": "2", "label": "No"}]
+    assert "got" not in host.tmux("capture-pane", "-p")
+
+
+def test_answer_is_one_key_and_is_written_down_with_a_name(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.run()
+    mark = shown(capsys)["seen"]
+    assert host.run(choose="2", seen=mark) == 0
+    assert shown(capsys) == {"agent": "mine/coder", "answer": "No", "state": "waiting-input"}
+    host.screen_with("got 2")
+    (line,) = Path(host.layout.audit).read_text().splitlines()
+    written = json.loads(line)
+    assert (written["verb"], written["who"], written["answer"]) == ("answer", "ana@laptop", "No")
+    assert Path(host.layout.audit).stat().st_mode & 0o777 == 0o600
+    (event,) = (Path(Layout.agent_state(host.layout.home, "coder")) / "events.jsonl").read_text().splitlines()
+    assert (json.loads(event)["event"], json.loads(event)["who"]) == ("answered", "ana@laptop")
+
+
+@pytest.mark.parametrize(
+    ("state", "choose", "seen", "words"),
+    [
+        ("idle", "1", None, "asks nothing now: it is idle"),
+        ("working", "1", None, "asks nothing now: it is working"),
+        ("waiting-input", "3", None, "there are: 1, 2"),
+        ("waiting-input", "1", "0000000000000000", "asks something else by now"),
+    ],
+)
+def test_nothing_is_typed_where_the_answer_would_be_to_something_else(
+    host: Host, state: str, choose: str, seen: str | None, words: str
+) -> None:
+    host.says(state)
+    with pytest.raises(CommandFailed, match=words):
+        host.run(choose=choose, seen=seen)
+    assert "got" not in host.tmux("capture-pane", "-p")
+    assert not Path(host.layout.audit).exists()
+
+
+def test_what_cannot_be_written_down_is_not_done(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_audit, "append_line", full)
+    with pytest.raises(OSError, match="No space"):
+        host.run(choose="1")
+    assert "got" not in host.tmux("capture-pane", "-p")
