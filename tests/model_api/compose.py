@@ -26,7 +26,7 @@ def answer(script: Script, asked: Asked, pause: Pause, held: Callable[[], bool])
     call = None
     text = script.text or f"ok: {without_words(asked.texts[-1])[:40] if asked.texts else ''}"
     if script.tool and not asked.results:
-        call = _call(script.tool, script.argument, asked.tools)
+        call = _call(script, asked.tools)
         text = f"I call {call.name}."
     size = len(asked.system) + sum(len(turn.text) for turn in asked.turns)
     into, out = script.usage or (max(1, size // 4), max(1, len(text) // 4))
@@ -57,7 +57,8 @@ def _pieces(script: Script, text: str, pause: Pause, held: Callable[[], bool]) -
         yield text[step * length : (step + 1) * length] or ("." if script.slow else "")
 
 
-def _call(name: str, argument: str, tools: list[Tool]) -> Call:
+def _call(script: Script, tools: list[Tool]) -> Call:
+    name, argument = script.tool or "", script.argument
     offered = {tool.name.lower(): tool for tool in tools}
     if name != "bash":
         if name.lower() not in offered:
@@ -66,14 +67,16 @@ def _call(name: str, argument: str, tools: list[Tool]) -> Call:
     shell = next((offered[known] for known in SHELLS if known in offered), None)
     if shell is None:
         raise ValueError(f"no shell among the tools: {', '.join(sorted(offered))}")
-    return Call(shell.name, _shell_arguments(argument, shell.schema))
+    return Call(shell.name, _shell_arguments(argument, shell.schema, script.asks))
 
 
-def _shell_arguments(command: str, schema: Json) -> Json:
+def _shell_arguments(command: str, schema: Json, asks: bool) -> Json:
     properties: Json = schema.get("properties", {})
     name = "cmd" if "cmd" in properties else "command"
     is_list = properties.get(name, {}).get("type") == "array"
     arguments: Json = {name: ["bash", "-lc", command] if is_list else command}
+    if asks and "sandbox_permissions" in properties:
+        arguments |= {"sandbox_permissions": "require_escalated", "justification": "as asked"}
     for required in schema.get("required", []):
         arguments.setdefault(required, "as asked")
     return arguments

@@ -7,6 +7,7 @@
 | `[[slow SECONDS]]` | in pieces, over that many seconds |
 | `[[hold]]` | a piece each second, until `release()` |
 | `[[tool bash: COMMAND]]` | a call of the shell tool that the runtime offers; after its result, a text |
+| `[[ask bash: COMMAND]]` | the same, as one for which the runtime has to ask a person, where its tool can say so |
 | `[[tool NAME: {JSON}]]` | a call of any other tool that it offers, with these arguments |
 | `[[429]]` `[[429 reset=60]]` | rate limit of a key: may be retried, after so many seconds |
 | `[[429 usage reset=60]]` | usage limit of a subscription, until so many seconds from now |
@@ -49,6 +50,7 @@ class Script:
     hold: bool = False
     tool: str | None = None
     argument: str = ""
+    asks: bool = False
     refusal: Refusal | None = None
     fault: str | None = None
     usage: tuple[int, int] | None = None
@@ -99,6 +101,10 @@ def _tool(script: Script, rest: str) -> Script:
     return replace(script, tool=name.strip(), argument=argument.strip())
 
 
+def _ask(script: Script, rest: str) -> Script:
+    return replace(_tool(script, rest), asks=True)
+
+
 def _fault(kind: str) -> Callable[[Script, str], Script]:
     return lambda script, _rest: replace(script, fault=kind)
 
@@ -113,6 +119,7 @@ WORDS: dict[str, Callable[[Script, str], Script]] = {
     "slow": lambda script, rest: replace(script, slow=float(rest)),
     "hold": lambda script, _rest: replace(script, hold=True),
     "tool": _tool,
+    "ask": _ask,
     "hang": _fault("hang"),
     "garbage": _fault("garbage"),
     "cut": _fault("cut"),

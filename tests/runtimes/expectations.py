@@ -18,7 +18,7 @@ class Expected:
     """Settings beside those of the provider."""
     model: str | None = None
     busy: str = "[[slow {seconds}]] [[say done]]"
-    dialog: str | None = "[[tool bash: touch {path}]]"
+    dialog: str | None = "[[ask bash: touch {path}]]"
     """Makes it ask for a permission; None: it has no such dialog."""
     limit: str | None = "[[429 usage reset={seconds}]]"
     """Makes its provider refuse; None: it has none."""
@@ -37,7 +37,6 @@ EXPECTED = {
     "codex": Expected(
         version="0.169.0",
         model=MODEL["codex"],
-        settings={"approval_policy": "untrusted", "sandbox_mode": "read-only"},
         knows_reset=True,
     ),
     "opencode": Expected(

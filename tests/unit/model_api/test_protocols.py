@@ -166,6 +166,15 @@ def test_shell_is_called_by_the_name_and_with_the_arguments_that_are_offered(
     assert said.call[1] == arguments
 
 
+def test_command_that_needs_a_persons_word_is_called_as_one_where_the_tool_can_say_so(ask: Client) -> None:
+    properties = {"cmd": {"type": "string"}, "sandbox_permissions": {}, "justification": {}}
+    said = ask("[[ask bash: touch x]]", {"type": "object", "properties": properties})
+    escalated = {"cmd": "touch x", "sandbox_permissions": "require_escalated", "justification": "as asked"}
+    assert said.call and said.call[1] == escalated
+    plain = ask("[[ask bash: touch x]]", SHELL_COMMAND)
+    assert plain.call and plain.call[1] == {"command": "touch x"}
+
+
 def test_slow_answer_begins_at_once_and_takes_its_time(ask: Client, request: pytest.FixtureRequest) -> None:
     started = time.monotonic()
     said = ask("[[slow 0.8]] [[say a longer text in several pieces]]")
