@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What opencode has stored: its SQLite database, read only.
 
-Tables of opencode 1.18: ``session(id, directory, …)``, ``message(id, session_id, …)``.
+Tables of opencode 1.18: ``session(id, directory, …)``, ``message(id, …)``, and stored after it ``part(message_id, …)``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,10 @@ import os
 import typing as t
 
 BUSY_SECONDS = 5.0
+BEGAN_IN = "SELECT directory FROM session WHERE id = ?"
+STORED = """
+SELECT 1 FROM message WHERE substr(id, -?) = ? AND EXISTS (SELECT 1 FROM part WHERE message_id = message.id) LIMIT 1
+"""
 
 
 def has_session(path: str, session: str, directory: str) -> bool:
@@ -20,18 +24,18 @@ def has_session(path: str, session: str, directory: str) -> bool:
     Where that cannot be found out the answer is no: opencode ends at once when told of a session that is not there.
     """
     try:
-        rows = _rows(path, "SELECT directory FROM session WHERE id = ?", session)
+        rows = _rows(path, BEGAN_IN, session)
     except OSError:
         return False
     return any(os.path.realpath(str(began_in)) == os.path.realpath(directory) for (began_in,) in rows)
 
 
 def has_message(path: str, message: str) -> bool:
-    """Return whether a message is stored whose id ends with *message*.
+    """Return whether a message is stored, with its text, whose id ends with *message*.
 
     :raises OSError: the database cannot be read.
     """
-    return bool(_rows(path, "SELECT 1 FROM message WHERE substr(id, -?) = ? LIMIT 1", len(message), message))
+    return bool(_rows(path, STORED, len(message), message))
 
 
 def _rows(path: str, query: str, *values: t.Any) -> list[tuple[t.Any, ...]]:

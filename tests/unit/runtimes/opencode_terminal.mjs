@@ -16,8 +16,10 @@ const say = (asked) => process.stdout.write(`${JSON.stringify(asked)}\n`)
 async function prompt(asked) {
   say({ prompt: asked })
   if (known.refuses) return { error: { data: { message: known.refuses } } }
-  const info = { id: asked.messageID, sessionID: asked.sessionID, role: "user" }
-  happen({ type: "message.updated", properties: { info } })
+  const { messageID, sessionID, parts } = asked
+  happen({ type: "message.updated", properties: { info: { id: messageID, sessionID, role: "user" } } })
+  for (const part of parts)
+    happen({ type: "message.part.updated", properties: { part: { ...part, messageID, sessionID } } })
   await new Promise((over) => setTimeout(over, 60_000).unref())
   return { data: {} }
 }

@@ -21,6 +21,7 @@ from tests.unit.keeper.bench import definition
 OPENCODE = RUNTIMES["opencode"]
 MESSAGE = "01JD0000000000000000000000"
 OTHER = "01JD0000000000000000000001"
+TEXTLESS = "01JD0000000000000000000002"
 SESSION = "ses_e0077b4b0ffeY6phWEcedGvvGU"
 
 
@@ -112,9 +113,11 @@ def store(world: World) -> Path:
     path.parent.mkdir(parents=True)
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE session (id text PRIMARY KEY, directory text NOT NULL)")
-        database.execute("CREATE TABLE message (id text PRIMARY KEY, session_id text NOT NULL, data text NOT NULL)")
+        database.execute("CREATE TABLE message (id text PRIMARY KEY)")
+        database.execute("CREATE TABLE part (id text PRIMARY KEY, message_id text NOT NULL)")
         database.execute("INSERT INTO session VALUES (?, ?)", (SESSION, world.working_directory))
-        database.execute("INSERT INTO message VALUES (?, ?, '{}')", (f"msg_1ff884baf001{MESSAGE}", SESSION))
+        database.execute("INSERT INTO message VALUES (?), (?)", (f"msg_1ff884baf001{MESSAGE}", f"msg_2{TEXTLESS}"))
+        database.execute("INSERT INTO part VALUES ('prt_1', ?)", (f"msg_1ff884baf001{MESSAGE}",))
     database.close()
     return path
 
@@ -238,6 +241,8 @@ def test_database_tells_which_messages_are_part_of_a_conversation(world: World) 
     path = store(world)
     assert OPENCODE.holds(post(world.home))
     assert not OPENCODE.holds(post(world.home, message=OTHER))
+    # It was killed before the text of this one was stored.
+    assert not OPENCODE.holds(post(world.home, message=TEXTLESS))
     path.write_bytes(b"no database" * 1000)
     with pytest.raises(OSError, match=r"opencode\.db"):
         OPENCODE.holds(post(world.home))

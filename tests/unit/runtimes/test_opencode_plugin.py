@@ -285,6 +285,16 @@ def test_message_is_given_once_and_its_acceptance_is_kept_and_told(terminal: Ter
         terminal._said.get_nowait()
 
 
+def test_message_is_not_accepted_before_its_text_is_stored(terminal: Terminal) -> None:
+    stored = f"msg_1ff884baf001{MESSAGE}"
+    terminal.happens("message.updated", info={"id": stored, "sessionID": SESSION, "role": "user"})
+    terminal.happens("message.part.updated", part={**text_part(stored, "a reminder"), "synthetic": True})
+    terminal.status(BUSY)
+    assert terminal.beat().accepted == ()
+    terminal.happens("message.part.updated", part=text_part(stored, "hello"))
+    assert terminal.beat().accepted == (MESSAGE,)
+
+
 def test_message_to_a_terminal_that_shows_no_conversation_begins_one_there(terminal: Terminal) -> None:
     terminal.post()
     assert terminal.asked() == {"navigate": {"sessionID": "ses_new"}}

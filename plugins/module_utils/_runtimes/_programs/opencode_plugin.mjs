@@ -60,7 +60,7 @@ class Agent {
   see(event) {
     const { accepted, began, ended, changed } = this.situation.see(event, Date.now())
     if (began) this.talk(began)
-    if (accepted && !this.accepted.has(accepted)) this.accept(accepted, event.properties.info.sessionID)
+    if (accepted && !this.accepted.has(accepted)) this.accept(accepted, event.properties.part.sessionID)
     if (ended) this.beat({ turn_ended: true, conversation: ended, answer: this.situation.answer(ended) || null })
     else if (changed) this.beat()
   }

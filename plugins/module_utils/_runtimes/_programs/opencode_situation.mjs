@@ -63,10 +63,10 @@ export class Situation {
         this.error(said.error, now)
         return {}
       case "message.updated":
-        return this.message(said.info)
-      case "message.part.updated":
-        this.part(said.part)
+        this.message(said.info)
         return {}
+      case "message.part.updated":
+        return this.part(said.part)
       case "permission.asked":
         return this.ask(said, "permission", permissionText(said))
       case "question.asked":
@@ -126,19 +126,18 @@ export class Situation {
     this.rest = { until: seconds ? 1000 * seconds : now + REST_MILLISECONDS, resetsAt: seconds && 1000 * seconds }
   }
 
-  message(info) {
-    if (info.role === "assistant") {
-      if (this.answers.get(info.sessionID)?.message !== info.id)
-        this.answers.set(info.sessionID, { message: info.id, text: "" })
-      return {}
-    }
-    const accepted = DELIVERED.exec(info.id)?.[1]
-    return accepted ? { accepted } : {}
+  message({ id, sessionID, role }) {
+    if (role === "assistant" && this.answers.get(sessionID)?.message !== id)
+      this.answers.set(sessionID, { message: id, text: "" })
   }
 
-  part(part) {
-    const answer = this.answers.get(part.sessionID)
-    if (part.type === "text" && part.text && answer?.message === part.messageID) answer.text = part.text
+  // A message is stored first, and its text after it: only then nothing of it can be lost.
+  part({ type, text, synthetic, messageID, sessionID }) {
+    if (type !== "text" || synthetic || !text) return {}
+    const answer = this.answers.get(sessionID)
+    if (answer?.message === messageID) answer.text = text
+    const accepted = DELIVERED.exec(messageID)?.[1]
+    return accepted ? { accepted } : {}
   }
 
   parent(session) {
