@@ -54,7 +54,7 @@ class Applied:
         return found
 
     def last(self) -> dict[str, t.Any] | None:
-        """Return ``{"generation", "applied_at", "digest"}`` of the last apply, None where the manifest cannot be read."""
+        """Return ``generation``, ``applied_at`` and ``digest`` of the last apply, None where nobody may read them."""
         if self._resources() is None:
             return None
         return {field: self._last.get(field) for field in ("generation", "applied_at", "digest")}

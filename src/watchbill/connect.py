@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watchbill.errors import OperationError
-from watchbill.fleet import Fleet, Host
 
 if TYPE_CHECKING:
+    from watchbill.fleet import Fleet, Host
     from watchbill.lab import LabTarget
 
 CONNECT_TIMEOUT = 10

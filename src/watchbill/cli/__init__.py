@@ -20,4 +20,6 @@ def main() -> None:
     except OSError:
         # run() has said so; Python would try again at its exit, and complain in its own words.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if standby := sys.modules.get("watchbill.ops.standby"):
+        standby.leave_behind()
     sys.exit(code)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from watchbill.cli.options import Options, command, complete_agent, complete_team, completed
 from watchbill.cli.output import console, print_json
 from watchbill.errors import OperationError
+
+if TYPE_CHECKING:
+    from watchbill.ops.status import Status
 
 
 def complete_state(context: typer.Context, incomplete: str) -> list[str]:
@@ -77,19 +80,22 @@ def ps(
 
     Exit codes: 0 every host answered, 1 some could not be asked; their agents are unknown.
     """
-    from watchbill.ops.status import Filter, status
+    from watchbill.ops.status import Filter
 
     states = frozenset(one.strip() for one in (state or "").split(",") if one.strip())
     wanted = Filter(team, tenant, role, states, unhealthy)
     if strays and (wanted != Filter() or watching):
         raise OperationError("--strays goes with no other choice", "watchbill ps --strays", "usage")
-    target = options.target()
-    wanted.check(target)
     if watching:
         from watchbill.cli.live import watch
 
+        target = options.target()
+        wanted.check(target)
         return watch(target, wanted, as_json=options.as_json, wide=wide)
-    found = status(target).only(wanted)
+    found = _look(options).only(wanted)
+    if wanted != Filter() and not found.agents:
+        # Nobody, or nobody can be: then somebody mistyped.
+        wanted.check(options.target())
     if options.as_json:
         print_json([stray.to_json() for stray in found.strays] if strays else found.to_json())
         return found.exit_code
@@ -136,9 +142,9 @@ def overview(options: Options) -> int:
 
     Exit codes: 0 every host answered, 1 some could not be asked.
     """
-    from watchbill.ops.overview import overview as look
+    from watchbill.ops.overview import overview_of
 
-    found = look(options.target())
+    found = overview_of(_look(options))
     if options.as_json:
         print_json(found.to_json())
     else:
@@ -146,3 +152,17 @@ def overview(options: Options) -> int:
 
         print_overview(console(), found, options.again)
     return found.exit_code
+
+
+def _look(options: Options) -> Status:
+    """Return what every agent does, as the process on standby finds it, else by asking hosts; then leave one behind."""
+    from watchbill.ops import standby
+    from watchbill.ops.poller import Poller
+
+    found = standby.ask(options.path, options.limit, options.in_lab)
+    if found is not None:
+        return found
+    poller = Poller(options.target())
+    found = poller.look()
+    standby.keep(poller)
+    return found

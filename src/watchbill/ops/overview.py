@@ -96,14 +96,14 @@ class Overview:
 
 def overview(target: Target) -> Overview:
     """Ask all hosts of the target and return the fleet on one screen."""
-    return overview_of(target, status(target))
+    return overview_of(status(target))
 
 
-def overview_of(target: Target, found: Status) -> Overview:
+def overview_of(found: Status) -> Overview:
     """Return what was found as one screen. Pure."""
     last = max(found.applied.values(), key=lambda one: one.at or "", default=None)
     return Overview(
-        fleet=target.fleet.name,
+        fleet=found.fleet,
         agents=len(found.agents),
         hosts=len(found.hosts),
         generation=last.generation if last else None,

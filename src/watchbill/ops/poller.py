@@ -8,7 +8,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,6 +26,8 @@ _SERVE = ("status", "--serve")
 _ONCE = ("status", "--json")
 
 Answer = Mapping[str, Any]
+Way = Callable[[tuple[str, ...]], list[str]]
+"""What starts the host half with these words."""
 
 
 class Poller:
@@ -46,16 +48,17 @@ class Poller:
         """Close it."""
         self.close()
 
-    def look(self, patience: float = PATIENCE_SECONDS) -> Status:
-        """Ask every host and return what their agents do.
+    def look(self, patience: float = PATIENCE_SECONDS, hosts: Sequence[str] | None = None) -> Status:
+        """Ask every host, or only some of them, and return what their agents do.
 
         A host that has not answered after `patience` seconds is unknown for this time; what it says later counts for
         the next look.
         """
         deadline = time.monotonic() + patience
+        asked = self.target.hosts if hosts is None else tuple(hosts)
         answers: dict[str, Answer | HostError] = {}
         with selectors.DefaultSelector() as selector:
-            for host in self.target.hosts:
+            for host in asked:
                 try:
                     self._line(host).ask(selector)
                 except HostError as error:
@@ -66,10 +69,19 @@ class Poller:
                     if selector.get_map().get(key.fd) is not key:
                         continue  # what was read before, of the same line, has ended it
                     self._take(key.data, selector, key.fd, answers)
-            for host in self.target.hosts:
+            for host in asked:
                 if host not in answers:
                     answers[host] = self._too_late(host, patience)
-        return joined_status(self.target, {host: answers[host] for host in self.target.hosts})
+        return joined_status(self.target, {host: answers[host] for host in asked})
+
+    def take_lines(self, other: Poller) -> None:
+        """Take over the lines of a poller to those hosts that are reached in the same way; end its others."""
+        for host in self.target.hosts:
+            line = other._lines.get(host)
+            if line is not None and _command(self.target, host, _SERVE) == _command(other.target, host, _SERVE):
+                self._lines[host] = other._lines.pop(host)
+                self._lines[host].reach_by(self._way(host))
+        other.close()
 
     def close(self) -> None:
         """End all connections of this poller; masters that ssh keeps for others stay."""
@@ -78,8 +90,11 @@ class Poller:
 
     def _line(self, host: str) -> _Line:
         if host not in self._lines:
-            self._lines[host] = _Line(host, lambda words: _command(self.target, host, words))
+            self._lines[host] = _Line(host, self._way(host))
         return self._lines[host]
+
+    def _way(self, host: str) -> Way:
+        return lambda words: _command(self.target, host, words)
 
     def _take(
         self, line: _Line, selector: selectors.BaseSelector, descriptor: int, answers: dict[str, Answer | HostError]
@@ -114,7 +129,7 @@ def _command(target: Target, host: str, words: tuple[str, ...]) -> list[str]:
 class _Line:
     """One host: a process that answers one line to each line, and is started again when it has ended."""
 
-    def __init__(self, host: str, command: Callable[[tuple[str, ...]], list[str]]) -> None:
+    def __init__(self, host: str, command: Way) -> None:
         self.host = host
         self._command = command
         self._words = _SERVE
@@ -122,6 +137,10 @@ class _Line:
         self._asked: float | None = None
         self._answered = False
         self._output, self._errors = bytearray(), bytearray()
+
+    def reach_by(self, command: Way) -> None:
+        """Start it by this command from now on."""
+        self._command = command
 
     def waits(self) -> float:
         """Return for how many seconds a question has waited for its answer."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from watchbill.errors import OperationError
-from watchbill.fleet.objects import did_you_mean
 from watchbill.ops.remote import HostError, NotInstalled
 from watchbill.ops.rows import (
     STATES,
@@ -53,6 +52,8 @@ class Filter:
 
     def check(self, target: Target) -> None:
         """Raise OperationError for a team, tenant, role or state that there is not."""
+        from watchbill.fleet.objects import did_you_mean
+
         fleet = target.fleet
         roles = {agent.role for agent in fleet.agents}
         if self.team is not None:
@@ -90,6 +91,7 @@ class Status:
     notices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     strays: tuple[Stray, ...] = ()
     applied: Mapping[str, LastApply] = field(default_factory=dict)
+    fleet: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -141,7 +143,16 @@ def joined_status(target: Target, answers: Mapping[str, Mapping[str, Any] | Host
             if target.fleet.hosts[host].rootless and answer["agents"]:
                 notices[host] = _rootless_notices(answer["agents"][0])
     agents.sort(key=lambda agent: (agent.tenant, agent.name, agent.host))
-    return Status(tuple(agents), target.hosts, unknown, tuple(not_applied), notices, tuple(strays), applied)
+    return Status(
+        agents=tuple(agents),
+        hosts=tuple(answers),
+        unknown=unknown,
+        not_applied=tuple(not_applied),
+        notices=notices,
+        strays=tuple(strays),
+        applied=applied,
+        fleet=target.fleet.name,
+    )
 
 
 def find_agent(target: Target, reference: str) -> Agent:
