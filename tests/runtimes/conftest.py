@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -73,6 +74,10 @@ def fleet(lab: Callable[[str | Path], Lab], request: pytest.FixtureRequest) -> I
     plays = _plays(request.config)
     with ModelApi(CONTROL) as api, ExitStack() as stack:
         machines = lab(yaml.safe_dump(_document(list(plays), api.url, pace)))
+        for name in plays:
+            runtime, host = name.split("-")
+            for path, content in EXPECTED[runtime].files.items():
+                machines.ssh(host, f"printf %s {shlex.quote(content)} >{path}", check=True)
         applied = watchbill(machines.path, "apply", "--yes")
         assert applied.returncode == 0, applied.stdout + applied.stderr
         watch = stack.enter_context(Watch(machines))

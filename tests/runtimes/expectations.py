@@ -16,6 +16,8 @@ class Expected:
     """What the fleet file pins; None: it comes with Watchbill."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Settings beside those of the provider."""
+    files: dict[str, str] = field(default_factory=dict)
+    """What these name, by its path on each host."""
     model: str | None = None
     busy: str = "[[slow {seconds}]] [[say done]]"
     dialog: str | None = "[[ask bash: touch {path}]]"
@@ -30,6 +32,14 @@ class Expected:
         """Whether its prompts can be seen at the model API."""
         return self.model is not None
 
+
+GATE = "/opt/gate.mjs"
+ASKS_BEFORE_TOUCH = """\
+// pi itself asks for no permission. An extension of a person's may, like this one.
+export default (pi) =>
+  pi.on("tool_call", async ({ input: { command } }, { ui }) =>
+    !command.includes("touch ") || (await ui.confirm("May I?", command)) ? undefined : { block: true, reason: "no" })
+"""
 
 EXPECTED = {
     "stub": Expected(busy="work {seconds}", dialog="wait May I touch {path}?", limit=None),
@@ -46,7 +56,14 @@ EXPECTED = {
         limit="[[429 reset={seconds}]]",
         knows_reset=True,
     ),
-    "pi": Expected(version="0.74.2", model=MODEL["pi"], dialog=None, limit="[[429 reset={seconds}]]", knows_reset=True),
+    "pi": Expected(
+        version="0.74.2",
+        model=MODEL["pi"],
+        settings={"extensions": [GATE]},
+        files={GATE: ASKS_BEFORE_TOUCH},
+        limit="[[429 reset={seconds}]]",
+        knows_reset=True,
+    ),
 }
 
 
