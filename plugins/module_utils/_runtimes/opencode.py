@@ -111,7 +111,7 @@ def _on_this_host(settings: Said, world: World) -> Said:
 
 
 def _spare_install(configuration: str) -> None:
-    """Let opencode find that its typings are there. Without a network its first turn would wait for them a minute.
+    """Let opencode find that its typings are there: its first turn would wait until they are fetched.
 
     :raises OSError: something cannot be written.
     """
