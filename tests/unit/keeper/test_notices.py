@@ -99,7 +99,7 @@ def test_agent_that_comes_and_goes_is_told_about_less_and_less(tmp_path: Path) -
             times.append(agent.now)
     gaps = [later - earlier for earlier, later in pairwise(times)]
     assert gaps == [pytest.approx(gap, abs=10) for gap in (120, 240, 480, 960, 1920)]
-    assert agent.told[1]["left_out"] == 11
+    assert agent.told[1]["left_out"] == 10
     assert {told["state"] for told in agent.told[1:]} <= {"idle", "waiting-input"}, "what it does by then"
 
 
