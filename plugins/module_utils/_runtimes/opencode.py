@@ -94,7 +94,8 @@ def _store(home: str) -> str:
 
 
 def _text(value: Said) -> str:
-    return json.dumps(value, indent=2, sort_keys=True) + "\n"
+    # In the order of the fleet file: of the rules for a permission the last one that fits counts.
+    return json.dumps(value, indent=2) + "\n"
 
 
 def _on_this_host(settings: Said, world: World) -> Said:

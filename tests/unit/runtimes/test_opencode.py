@@ -44,6 +44,14 @@ def test_settings_of_the_fleet_are_kept_but_do_not_update_the_program() -> None:
     assert settings["provider"] == theirs["provider"]
 
 
+def test_rules_of_the_fleet_keep_their_order(world: World) -> None:
+    """The last one that fits counts."""
+    rules = {"git push *": "allow", "git *": "ask", "*": "deny"}
+    files = OPENCODE.settings(told(settings={"permission": {"bash": rules}}))
+    Path(world.settings, "opencode.json").write_bytes(files["opencode.json"])
+    assert list(settings_of(world)["permission"]["bash"].items()) == list(rules.items())
+
+
 def test_nothing_is_shared_and_no_model_chosen_where_nobody_says_so() -> None:
     settings = json.loads(OPENCODE.settings(told())["opencode.json"])
     assert settings["share"] == "disabled"
