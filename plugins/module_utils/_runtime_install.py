@@ -114,29 +114,17 @@ def collect(layout: Layout, pinned: t.Collection[tuple[str, str]]) -> list[str]:
 
     Call it under the lock of the host.
     """
-    used = _programs_that_run()
+    needed = {*pinned, *_runtime_store.running(layout)}
     removed = []
     for runtime, versions in _runtime_store.installed(layout).items():
         for version in versions[:-KEPT]:
-            place = layout.runtime(runtime, version)
-            if (runtime, version) in pinned or any(program.startswith(place + "/") for program in used):
+            if (runtime, version) in needed:
                 continue
+            place = layout.runtime(runtime, version)
             os.rename(place, tempfile.mkdtemp(prefix=".old-", dir=os.path.dirname(place)) + "/gone")
             removed.append(f"{runtime} {version}")
     forget_unfinished(layout)
     return removed
-
-
-def _programs_that_run() -> set[str]:
-    """Return the programs of all processes that we may look at: root may at all of them."""
-    programs = set()
-    for process in os.listdir("/proc"):
-        if process.isdigit():
-            try:
-                programs.add(os.readlink(f"/proc/{process}/exe"))
-            except OSError:
-                continue  # a thread of the kernel, somebody else's, or gone
-    return programs
 
 
 def remove_all(layout: Layout) -> None:

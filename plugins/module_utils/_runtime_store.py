@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import platform as machine
+import re
 import typing as t
 
 from ._layout import Layout
@@ -14,6 +15,7 @@ from ._runtimes import RUNTIMES
 
 RECEIPT = "watchbill.json"
 """What a version was installed from, beside it: runtime, version, platform, sha256 of the archive."""
+SESSION = re.compile(r"user@(\d+)\.service/.*watchbill-session@([a-z0-9-]+)\.service")
 PROCESSORS = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -73,6 +75,28 @@ def installed(layout: Layout) -> dict[str, list[str]]:
         here = [version for version in versions if is_installed(layout, runtime, version)]
         if here:
             found[runtime] = sorted(here, key=lambda one: (_installed_at(layout, runtime, one), one))
+    return found
+
+
+def running(layout: Layout) -> dict[tuple[str, str], set[str]]:
+    """Return the versions that something runs from, each with the sessions (``UID/AGENT``) that do.
+
+    Root sees all processes, others their own.
+    """
+    found: dict[tuple[str, str], set[str]] = {}
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            program = os.readlink(f"/proc/{process}/exe")
+            if not program.startswith(layout.runtimes + "/"):
+                continue
+            with open(f"/proc/{process}/cgroup", encoding="utf-8", errors="replace") as stream:
+                session = SESSION.search(stream.read())
+        except OSError:
+            continue  # a thread of the kernel, somebody else's, or gone
+        runtime, version = program[len(layout.runtimes) + 1 :].split("/")[:2]
+        sessions = found.setdefault((runtime, version), set())
+        if session:
+            sessions.add("/".join(session.groups()))
     return found
 
 

@@ -15,7 +15,19 @@ from importlib import import_module
 from .._layout import Layout
 from .._manifest import VERSION
 
-COMMANDS = ("status", "applied", "peers", "override", "answer", "logs", "attach", "messages", "send", "unsend")
+COMMANDS = (
+    "status",
+    "applied",
+    "runtimes",
+    "peers",
+    "override",
+    "answer",
+    "logs",
+    "attach",
+    "messages",
+    "send",
+    "unsend",
+)
 LONGEST_WAIT = 600.0
 
 

@@ -26,14 +26,19 @@ def print_edited(edited: Edited, *, again: str) -> None:
     if not edited.differs:
         say(shown, f"Nothing to change: {'; '.join(edited.notices)}")
         return
+    print_lines(shown, edited)
+    _print_agents(shown, edited)
+    more = f"   ·   delete what left: {again.replace('plan', 'apply')} --prune" if edited.left else ""
+    print(f"Next: {again}{more}")
+
+
+def print_lines(shown: Console, edited: Edited) -> None:
+    """Print the lines that an edit changes, with one around them, below the file and the line."""
     for line in edited.diff(context=1)[2:]:
         hunk = _HUNK.match(line)
         text = f"{edited.file}:{hunk[1]}" if hunk else line.rstrip("\r\n")
         if text.strip() and not text.startswith("\\"):
             shown.print(cell(text, "bold" if hunk else _STYLES[text[:1]]), soft_wrap=True)
-    _print_agents(shown, edited)
-    more = f"   ·   delete what left: {again.replace('plan', 'apply')} --prune" if edited.left else ""
-    print(f"Next: {again}{more}")
 
 
 def print_diff(edited: Edited) -> None:

@@ -46,6 +46,7 @@ SCHEMAS = {
     "send": "send",
     "unsend": "send",
     "messages": "messages",
+    "update": "update",
     "team add": "edit",
     "project add": "edit",
     "project discover": "discover",

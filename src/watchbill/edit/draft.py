@@ -154,8 +154,10 @@ class Draft:
                 message = f'"{name}" is already among the {section}, on {where}'
                 raise OperationError(message, "choose another name, or edit that entry", "already-there")
 
-    def finish(self, source: Source, change: Change, *, dry_run: bool, notices: Sequence[str] = ()) -> Edited:
-        """Make a change to one file of the fleet and write it, unless it is a `dry_run`.
+    def finish(
+        self, source: Source, change: Change | Sequence[Change], *, dry_run: bool, notices: Sequence[str] = ()
+    ) -> Edited:
+        """Make a change, or one after the other, to one file of the fleet and write it, unless it is a `dry_run`.
 
         Raises EditRefused where the fleet would be wrong, and OperationError where the file cannot be edited or
         written. It is untouched then.
@@ -167,7 +169,10 @@ class Draft:
         if hashlib.sha256(original.content).hexdigest() != source.sha256:
             message = f"{source.name} changed while it was read"
             raise OperationError(message, "run the command again", "changed-meanwhile")
-        content = original.encoded(edit(original.text, change))
+        text = original.text
+        for one in change if isinstance(change, Sequence) else (change,):
+            text = edit(text, one)
+        content = original.encoded(text)
         old = self._loaded()
         try:
             new = load_fleet(self.path, {source.path: content})
