@@ -39,13 +39,13 @@ def update(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the change, write and apply nothing")] = False,
 ) -> int:
-    """Show the versions of runtimes, or bring another one: to the hosts in policy.canary first.
+    """Show the versions of runtimes, or bring another one.
 
-    Examples:  watchbill update   ·   watchbill update claude 2.1.198   ·   watchbill update claude --promote   ·
-    watchbill update claude --rollback
+    Examples:  watchbill update claude 2.1.198   ·   watchbill update claude --promote
 
-    The version is written into the file, then its hosts are applied. Agents that run change when they are idle, or as
-    their policy says. A version that cannot be fetched changes nothing, not even the file.
+    VERSION is for the hosts in policy.canary, --promote gives it to all, --rollback takes it back. It is written into
+    the file, then those hosts are applied. Agents that run change when they are idle, or as their policy says. A
+    version that cannot be fetched changes nothing, not even the file.
     """
     _check_usage(runtime, version, promote, rollback)
     target = options.target()
