@@ -26,7 +26,7 @@ BY_HAND = (
     "& detach me",
     "? help",
     "\ttabs\tand  spaces   \n  indented\n\tby a tab",
-    "ünïcödé ‘quotes’ — dash · 漢字 · עברית · العربية",
+    "ünïcödé «quotes» — dash · 漢字 · עברית · العربية",
     "emoji 👩‍👩‍👧‍👦🏳️‍🌈 and combining e\u0301 a\u0308",
     "bidi \u202egnp.exe\u202c and \u2066isolate\u2069 \u200e\u200f",
     "invisible \u200b\u200c\u200d\ufeff\u2060 and \u2028 \u2029 separators",

@@ -135,7 +135,7 @@ class Stub:
 
     def begin_turn(self, prompt: str) -> None:
         """Take a prompt and begin to work on it."""
-        line = json.dumps({"type": "user", "content": prompt}, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        line = json.dumps({"type": "user", "content": prompt}).encode() + b"\n"
         handle = os.open(self.transcript, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             os.write(handle, line)
