@@ -42,7 +42,7 @@ def call_as(who: Account, function: t.Callable[..., t.Any], *arguments: t.Any, t
         (data,) = _read_all([reader], timeout)
     finally:
         os.close(reader)
-        _end(child)
+        end_child(child)
     try:
         answer = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -58,13 +58,8 @@ def _answer_and_exit(
     """Be the child: drop to *who*, call, write the answer, leave without running anybody's exit handlers."""
     status = 1
     try:
-        # Neither the lock of this host nor anybody's terminal stays open in a child that a tenant may have stopped.
-        _keep_only(writer)
         try:
-            os.setgroups([])
-            os.setresgid(who.gid, who.gid, who.gid)
-            os.setresuid(who.uid, who.uid, who.uid)
-            os.chdir("/")
+            become(who, (writer,))
             answer = {"value": function(*arguments)}
             status = 0
         except Exception as error:  # noqa: BLE001 -- the parent raises it again, with the name of the function
@@ -76,18 +71,28 @@ def _answer_and_exit(
         os._exit(status)
 
 
-def _keep_only(descriptor: int) -> None:
-    """Close all descriptors but one; standard input, output and error lead nowhere."""
+def become(who: Account, keep: t.Collection[int]) -> None:
+    """Drop to *who*, with no groups but its own, and close all descriptors but those to *keep*."""
+    # Neither the lock of this host nor anybody's terminal stays open in a child that a tenant may have stopped.
+    _keep_only(keep)
+    os.setgroups([])
+    os.setresgid(who.gid, who.gid, who.gid)
+    os.setresuid(who.uid, who.uid, who.uid)
+    os.chdir("/")
+
+
+def _keep_only(descriptors: t.Collection[int]) -> None:
+    """Close all descriptors but some; standard input, output and error lead nowhere."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(nowhere, standard)
     for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) != descriptor:
+        if int(name) > 2 and int(name) not in descriptors:
             with contextlib.suppress(OSError):  # the one that listed this directory
                 os.close(int(name))
 
 
-def _end(child: int) -> None:
+def end_child(child: int) -> None:
     """Kill a child and collect it; one that the kernel does not let go (a dead file system) is left to it."""
     os.kill(child, signal.SIGKILL)
     process = os.pidfd_open(child)

@@ -16,23 +16,23 @@ import typing as t
 
 from . import _observe
 from ._as_applied import Applied
-from ._as_user import AsUserError, call_as, systemctl_user
+from ._as_user import AsUserError, call_as
 from ._beside import Stray, agents_beside, units_beside
+from ._deputy import Deputy
+from ._eyes import Eyes
 from ._hours import hours, problem, shown_override
 from ._keeper.heartbeat import printable
 from ._layout import Account, Layout, account_by_uid
 from ._plain_files import number, read_object
 from ._rootless import lingers
 from ._runtimes import RUNTIMES
-from ._tenant import look_at_heartbeats, strays_in, unit_digests, unit_directories
 
 Row = dict[str, t.Any]
 STATES = ("off", "starting", "idle", "working", "waiting-input", "limited", "paused", "stuck", "crashed", "unknown")
 ALIVE_SECONDS = 60.0
 """A keeper renews its heartbeat file every 20 s at least."""
 LOOK_SECONDS = 6.0
-"""How long a tenant may keep us, once for its files and once for its manager: it can stop either, and is not alone."""
-OUR_UNITS = ("watchbill-agent@*.service", "watchbill-session@*.service")
+"""How long a tenant may keep us: it can stop our child as well as its manager, and is not alone."""
 PROGRAMS = tuple(sorted(runtime.program for runtime in RUNTIMES.values() if runtime.program))
 MOST_LIMITS = 8
 
@@ -69,6 +69,7 @@ class Host:
         """Take where things are on it."""
         self._layout = layout
         self._applied = Applied(layout)
+        self._eyes: dict[int, Deputy] = {}
 
     def look(self) -> Look:
         """Return every agent that has a definition here, sorted by tenant and name, and the strays.
@@ -87,7 +88,7 @@ class Host:
             # Of a tenant that cannot be looked at, no more is known than what root wrote.
             with contextlib.suppress(KeyError, AsUserError, PermissionError):
                 account = self._layout.account_of(tenant)
-                view = _look(self._layout, account, sorted(agents))
+                view = _look(self._layout, account, sorted(agents), self._eyes_of(account))
                 who = account
                 accounts.add(account.uid)
             drift = self._applied.differences(tenant, view.applied) if view.applied else None
@@ -96,6 +97,16 @@ class Host:
                 rows.append({**row, "drift": (drift or {}).get(name)})
             strays += ({"user": who.name if who else None, "tenant": tenant, **stray} for stray in view.beside)
         return Look(rows, strays + self._of_operator(accounts), self._applied.last())
+
+    def _eyes_of(self, who: Account) -> Deputy:
+        if who.uid not in self._eyes:
+            self._eyes[who.uid] = Deputy(who, lambda: Eyes(who, self._layout.mode, PROGRAMS))
+        return self._eyes[who.uid]
+
+    def close(self) -> None:
+        """End the children that looked as tenants."""
+        while self._eyes:
+            self._eyes.popitem()[1].close()
 
     def _of_operator(self, known: t.Collection[int]) -> list[Stray]:
         """Return the agents that whoever asks runs under an account of their own."""
@@ -112,60 +123,24 @@ class Host:
 
 def status(layout: Layout) -> list[Row]:
     """Return one row for every agent that has a definition here, see :meth:`Host.look`."""
-    return Host(layout).look().agents
+    with contextlib.closing(Host(layout)) as host:
+        return host.look().agents
 
 
-def _look(layout: Layout, who: Account, agents: list[str]) -> TenantView:
-    """Look at one tenant: one child that is the tenant, one question to its manager."""
-    seen = call_as(who, look, who.uid, who.home, layout.mode, agents, timeout=LOOK_SECONDS)
+def _look(layout: Layout, who: Account, agents: list[str], eyes: Deputy) -> TenantView:
+    """Look at one tenant: one question to a child that is the tenant."""
+    seen = eyes.ask(agents, timeout=LOOK_SECONDS)
     units: dict[str, str] = {}
     again: set[str] = set()
-    wanted = [f"watchbill-{role}@{agent}.service" for agent in agents for role in ("agent", "session")]
-    known = not seen["manager"]
-    if seen["manager"]:
-        question = ("list-units", "--all", "--full", "--plain", "--no-legend", *OUR_UNITS)
-        try:
-            shown = systemctl_user(who, *question, timeout=LOOK_SECONDS)
-            known = True
-        except AsUserError:
-            # A manager that does not answer: what keepers wrote is all there is, and it makes nobody healthy.
-            shown = ""
-        for line in shown.splitlines():
-            # UNIT LOAD ACTIVE SUB DESCRIPTION; some versions put a dot before what failed.
-            words = line.replace("\N{BLACK CIRCLE}", " ").split(None, 4)
-            if len(words) >= 4:
-                units[words[0]] = words[2]
-                if words[3].startswith("auto-restart"):
-                    again.add(words[0])
-    if known:
+    if seen["units"] is not None:
         # What a manager has not loaded does not run.
-        units = {**dict.fromkeys(wanted, "inactive"), **units}
+        wanted = [f"watchbill-{role}@{agent}.service" for agent in agents for role in ("agent", "session")]
+        units = {**dict.fromkeys(wanted, "inactive"), **{unit: state for unit, (state, _) in seen["units"].items()}}
+        again = {unit for unit, (_, sub) in seen["units"].items() if sub.startswith("auto-restart")}
     beside = (*seen["beside"], *units_beside((unit for unit in units if units[unit] != "inactive"), agents))
     states = {unit: {"Id": unit, "ActiveState": state} for unit, state in units.items()}
     applied = _observe.TenantView(who, seen["heartbeats"], seen["fragments"], states, seen["strays"], "")
-    return TenantView(seen["heartbeats"], seen["linked"], units, frozenset(again), beside, applied if known else None)
-
-
-def look(uid: int, home: str, mode: str, agents: list[str]) -> dict[str, t.Any]:
-    """Return heartbeats, links of keepers, digests of units, foreign things, and whether a user manager runs.
-
-    Runs as the tenant.
-    """
-    runtime = Layout.runtime_directory(uid)
-    wants = runtime + "/systemd/generator.early"
-    if mode == "rootless":
-        wants = Layout.rootless(uid=uid).home + "/.config/systemd/user"
-    directories = unit_directories(home, runtime)
-    return {
-        "heartbeats": look_at_heartbeats(uid, agents),
-        "linked": {
-            agent: os.path.lexists(f"{wants}/default.target.wants/watchbill-agent@{agent}.service") for agent in agents
-        },
-        "fragments": unit_digests(wants),
-        "strays": strays_in(directories),
-        "beside": agents_beside(uid, PROGRAMS, agents),
-        "manager": os.path.exists(runtime + "/systemd/private"),
-    }
+    return TenantView(seen["heartbeats"], seen["linked"], units, frozenset(again), beside, applied if units else None)
 
 
 def _row(

@@ -39,7 +39,7 @@ def look(uid: int, home: str, agents: list[str]) -> dict[str, t.Any]:
 
 def look_at_heartbeats(uid: int, agents: list[str]) -> dict[str, dict[str, t.Any] | None]:
     """Return the last heartbeat of each agent, None where there is none. Runs as the tenant."""
-    return {agent: _heartbeat(Layout.agent_runtime(uid, agent)) for agent in agents}
+    return {agent: look_at_heartbeat(Layout.agent_runtime(uid, agent)) for agent in agents}
 
 
 def unit_directories(home: str, runtime: str) -> list[str]:
@@ -143,7 +143,8 @@ def unit_digests(directory: str) -> dict[str, str]:
     return digests
 
 
-def _heartbeat(directory: str) -> dict[str, t.Any] | None:
+def look_at_heartbeat(directory: str) -> dict[str, t.Any] | None:
+    """Return the last heartbeat in an agent's runtime directory, None where there is none. Runs as the tenant."""
     try:
         return read_object(directory + "/heartbeat.json", HEARTBEAT_LIMIT)
     except (OSError, ValueError):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import select
 import sys
@@ -30,11 +31,11 @@ def add_to(commands: t.Any) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    host = Host(layout_here())
     wanted = set(chosen.agents)
-    if chosen.serve:
-        return _serve(host, wanted)
-    rows = _of(host.look(), wanted).agents
+    with contextlib.closing(Host(layout_here())) as host:
+        if chosen.serve:
+            return _serve(host, wanted)
+        rows = _of(host.look(), wanted).agents
     if chosen.json:
         print_json(rows)
         return 0

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.module_utils import _status
-from ansible_collections.watchbill.fleet.plugins.module_utils._as_user import AsUserError
+from ansible_collections.watchbill.fleet.plugins.module_utils import _eyes, _status
+from ansible_collections.watchbill.fleet.plugins.module_utils._deputy import Deputy
 from ansible_collections.watchbill.fleet.plugins.module_utils._hours import overrides_of
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
+from ansible_collections.watchbill.fleet.plugins.module_utils._manager_bus import Silent
 from ansible_collections.watchbill.fleet.plugins.module_utils._status import TenantView, condition, status
 from jsonschema import Draft202012Validator
 
@@ -113,7 +114,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
         {"coder0": True},
         {"watchbill-agent@coder0.service": "active", "watchbill-session@coder0.service": "active"},
     )
-    monkeypatch.setattr(_status, "_look", lambda layout, who, agents: view)
+    monkeypatch.setattr(_status, "_look", lambda *where: view)
     return layout
 
 
@@ -126,7 +127,7 @@ def test_what_a_tenant_wrote_is_cut_cleaned_and_typed(host: Layout) -> None:
 
 
 def test_no_number_that_a_tenant_wrote_makes_the_answer_of_a_host_unreadable(host: Layout) -> None:
-    said = _status._look(host, None, [])  # type: ignore[arg-type]
+    said = _status._look(host, None, [], None)  # type: ignore[arg-type]
     said.heartbeats["coder0"].update(
         beat_boottime=float("-inf"), restarts=10**5000, last_event={"at": float("nan"), "n": float("inf"), "event": "x"}
     )
@@ -157,7 +158,7 @@ def test_keeper_that_is_down_is_told_beside_the_state(
 ) -> None:
     unit = "watchbill-agent@coder0.service"
     view = TenantView({}, {}, {unit: keeper}, frozenset({unit} if again else ()))
-    monkeypatch.setattr(_status, "_look", lambda layout, who, agents: view)
+    monkeypatch.setattr(_status, "_look", lambda *where: view)
     assert status(host)[0]["note"] == note
 
 
@@ -166,18 +167,23 @@ def test_manager_that_does_not_answer_costs_some_seconds_and_no_heartbeat(
 ) -> None:
     patience: list[float] = []
 
-    def silent(who: Any, *arguments: str, timeout: float) -> str:
+    def silent(path: str, uid: int, patterns: Any, timeout: float) -> Any:
         patience.append(timeout)
-        raise AsUserError("no answer")
+        raise Silent("no answer")
 
-    seen = {"heartbeats": {"coder0": heartbeat()}, "linked": {}, "manager": True}
-    seen |= {"fragments": {}, "strays": [], "beside": []}
-    monkeypatch.setattr(_status, "call_as", lambda who, function, *arguments, timeout: seen)
-    monkeypatch.setattr(_status, "systemctl_user", silent)
+    monkeypatch.setattr(Layout, "runtime_directory", staticmethod(lambda uid: str(tmp_path / "run")))
+    directory = Path(Layout.agent_runtime(os.getuid(), "coder0"))
+    directory.mkdir(parents=True)
+    (directory / "heartbeat.json").write_text(json.dumps(heartbeat()))
+    monkeypatch.setattr(_eyes, "has_manager", lambda who: True)
+    monkeypatch.setattr(_eyes, "list_units", silent)
     layout = Layout.rootless(str(tmp_path), os.getuid())
-    view = _status._look(layout, layout.account_of("studio"), ["coder0"])
-    assert (set(view.heartbeats), view.units) == ({"coder0"}, {})
-    assert sum(patience) < 10, "whoever asks from far away gives the whole host 30 s"
+    who = layout.account_of("studio")._replace(home=str(tmp_path))
+    eyes = Deputy(who, lambda: _eyes.Eyes(who, layout.mode, ()))
+    view = _status._look(layout, who, ["coder0"], eyes)
+    assert (view.heartbeats["coder0"]["state"], view.units, view.applied) == ("idle", {}, None)
+    assert sum(patience) < _status.LOOK_SECONDS, "what was read as the tenant has to arrive as well"
+    assert _status.LOOK_SECONDS < 10, "whoever asks from far away gives the whole host 15 s"
 
 
 def shown(kind: str, **word: Any) -> dict[str, Any]:
@@ -229,7 +235,7 @@ def test_row_says_who_is_on_watch_and_what_changes_next(
 ) -> None:
     (Path(host.agent_directory("studio", "coder0")) / "definition.json").write_text(json.dumps(definition(**orders)))
     Path(host.override("studio", "coder0")).write_text(json.dumps(word))
-    _status._look(host, None, []).heartbeats["coder0"]["schedule"] = said  # type: ignore[arg-type]
+    _status._look(host, None, [], None).heartbeats["coder0"]["schedule"] = said  # type: ignore[arg-type]
     [row] = status(host)
     assert (row["schedule"], row["on_watch"], row["next_change"]) == hours
 
@@ -238,7 +244,7 @@ def test_schedule_that_cannot_be_evaluated_is_told_beside_the_state_while_its_ke
     (Path(host.agent_directory("studio", "coder0")) / "definition.json").write_text(
         json.dumps(definition(schedule=OFFICE))
     )
-    said = _status._look(host, None, []).heartbeats["coder0"]  # type: ignore[arg-type]
+    said = _status._look(host, None, [], None).heartbeats["coder0"]  # type: ignore[arg-type]
     said["schedule"] = {"name": "office", "on_watch": None, "until": None, "problem": "timezone: no zone \x1b[2J"}
     assert status(host)[0]["note"] == "timezone: no zone [2J"
     said["schedule"] = ON
