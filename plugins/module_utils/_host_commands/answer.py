@@ -19,7 +19,7 @@ from .._keeper.session import PANE
 from .._layout import Layout
 from .._plain_files import read_object
 from .._runtimes import RUNTIMES
-from .._runtimes._dialog import Dialog
+from .._runtimes._dialog import Choice, Dialog
 from .._tenant import look_at_heartbeats
 from . import CommandFailed, known_agent, layout_here, print_json, reference
 
@@ -56,11 +56,11 @@ def _run(chosen: argparse.Namespace) -> int:
     choice = _choice(asked, chosen.choose, chosen.seen, str(chosen.agent))
     audit(layout, "answer", str(chosen.agent), chosen.who, question=asked["question"], answer=choice["label"])
     answer = [chosen.who or None, choice["key"], choice["label"], asked["seen"]]
-    state, error = call_as(
+    state, refused = call_as(
         who, press, who.uid, who.home, list(chosen.agent), runtime, *answer, timeout=DONE_SECONDS + 4 * TMUX_SECONDS
     )
-    if error:
-        raise CommandFailed(f"{chosen.agent}: {error}")
+    if refused:
+        raise CommandFailed(f"{chosen.agent}: {refused}")
     done = {"agent": str(chosen.agent), "answer": choice["label"], "state": state}
     if chosen.json:
         print_json(done)
@@ -102,7 +102,12 @@ def look(uid: int, agent: str, runtime: str) -> dict[str, t.Any]:
     heartbeat = look_at_heartbeats(uid, [agent])[agent] or {}
     state = str(heartbeat.get("state"))
     screen = _tmux(uid, agent, "capture-pane", "-p", "-t", PANE) if state == ASKS else ""
-    dialog = RUNTIMES[runtime].dialog(screen) if runtime in RUNTIMES and screen else None
+    dialog = None
+    if runtime in RUNTIMES and screen:
+        try:
+            dialog = RUNTIMES[runtime].asks(Layout.agent_runtime(uid, agent), screen)
+        except OSError as error:
+            raise CommandFailed(f"{agent} does not say what it asks: {error}") from error
     return {
         "state": state,
         "evidence": printable(heartbeat.get("evidence")) or "",
@@ -126,7 +131,12 @@ def press(
     asked = look(uid, name, runtime)
     if asked["seen"] != seen:
         return asked["state"], "it asks something else by now"
-    _tmux(uid, name, "copy-mode", "-q", "-t", PANE, ";", "send-keys", "-t", PANE, key)
+    dialog = Dialog(asked["question"], [Choice(**choice) for choice in asked["choices"]])
+    try:
+        if not RUNTIMES[runtime].answer(Layout.agent_runtime(uid, name), dialog, key):
+            _tmux(uid, name, "copy-mode", "-q", "-t", PANE, ";", "send-keys", "-t", PANE, key)
+    except OSError as error:
+        return asked["state"], str(error)
     record = Record(Layout.agent_state(home, name), {"tenant": agent[0], "agent": name})
     record.event("answered", news=False, who=who, answer=label, question=asked["question"][:200])
     deadline = time.monotonic() + DONE_SECONDS

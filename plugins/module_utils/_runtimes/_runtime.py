@@ -116,6 +116,24 @@ class Runtime(Delivering):
         """
         return numbered_dialog(screen)
 
+    def asks(self, runtime_directory: str, screen: str) -> Dialog | None:
+        """Return what a waiting agent asks, from its own channel where it has one; here from its terminal.
+
+        Runs as the tenant.
+
+        :raises OSError: the channel does not answer.
+        """
+        return self.dialog(screen)
+
+    def answer(self, runtime_directory: str, dialog: Dialog, key: str) -> bool:
+        """Answer *dialog* by the agent's own channel; return whether there is one, else the key is typed.
+
+        Runs as the tenant.
+
+        :raises OSError: the channel does not answer, or the agent asks something else by now.
+        """
+        return False
+
     def review(self, transcript: bytes, state: str) -> Said | None:
         """Return the fields of a beat from the last 64 KiB of a transcript that grew, None where it says nothing new.
 

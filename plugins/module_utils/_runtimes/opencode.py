@@ -17,6 +17,8 @@ from .._layout import Layout
 from .._plain_files import read_object
 from . import _opencode_socket, _opencode_store
 from ._delivery import HTTP, Post
+from ._dialog import Dialog
+from ._opencode_dialog import answer_to, dialog_of
 from ._programs import read_program
 from ._runtime import ModelRuntime, Said, Start, World, merged
 
@@ -87,6 +89,25 @@ class Opencode(ModelRuntime):
         :raises OSError: opencode's database cannot be read.
         """
         return _opencode_store.has_message(_store(post.home), post.message_id)
+
+    def asks(self, runtime_directory: str, screen: str) -> Dialog | None:
+        """Return the first open request, as opencode itself has it.
+
+        :raises OSError: opencode does not answer.
+        """
+        requests = _opencode_socket.ask(runtime_directory, "GET", "/requests")
+        return dialog_of(requests[0]) if requests else None
+
+    def answer(self, runtime_directory: str, dialog: Dialog, key: str) -> bool:
+        """Answer the request that *dialog* shows. Nothing is typed: what has the keyboard in the terminal may be else.
+
+        :raises OSError: opencode does not answer, or asks that no more.
+        """
+        for request in _opencode_socket.ask(runtime_directory, "GET", "/requests"):
+            if dialog_of(request) == dialog:
+                _opencode_socket.ask(runtime_directory, "POST", "/answers", answer_to(request, dialog, key))
+                return True
+        raise OSError("opencode asks something else by now")
 
 
 def _store(home: str) -> str:

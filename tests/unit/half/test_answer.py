@@ -15,6 +15,8 @@ import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils import _audit
 from ansible_collections.watchbill.fleet.plugins.module_utils._host_commands import CommandFailed, Reference, answer
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Account, Layout
+from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES, Runtime
+from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes._dialog import Choice, Dialog
 
 ASKING = r"""
 printf 'Do you want to proceed?\n> 1. Yes\n  2. No\n'
@@ -101,6 +103,40 @@ def test_answer_is_one_key_and_is_written_down_with_a_name(host: Host, capsys: p
     assert Path(host.layout.audit).stat().st_mode & 0o777 == 0o600
     (event,) = (Path(Layout.agent_state(host.layout.home, "coder")) / "events.jsonl").read_text().splitlines()
     assert (json.loads(event)["event"], json.loads(event)["who"]) == ("answered", "ana@laptop")
+
+
+def test_agent_with_a_channel_of_its_own_is_asked_and_answered_there_and_nothing_is_typed(
+    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Channel(Runtime):
+        def asks(self, runtime_directory: str, screen: str) -> Dialog | None:
+            return Dialog("May I?", [Choice("1", "Yes"), Choice("2", "No")])
+
+        def answer(self, runtime_directory: str, dialog: Dialog, key: str) -> bool:
+            assert dialog == self.asks(runtime_directory, "")
+            Path(runtime_directory, "answered").write_text(key)
+            host.says("working")
+            return True
+
+    monkeypatch.setitem(RUNTIMES, "stub", Channel())
+    host.run()
+    asked = shown(capsys)
+    assert (asked["question"], asked["choices"][1]) == ("May I?", {"key": "2", "label": "No"})
+    assert host.run(choose="2", seen=asked["seen"]) == 0
+    assert shown(capsys) == {"agent": "mine/coder", "answer": "No", "state": "working"}
+    assert (host.runtime / "answered").read_text() == "2"
+    assert "got" not in host.tmux("capture-pane", "-p")
+
+
+def test_agent_whose_channel_does_not_answer_is_not_typed_at(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Deaf(Runtime):
+        def asks(self, runtime_directory: str, screen: str) -> Dialog | None:
+            raise ConnectionRefusedError("refused")
+
+    monkeypatch.setitem(RUNTIMES, "stub", Deaf())
+    with pytest.raises(CommandFailed, match="does not say what it asks: refused"):
+        host.run(choose="1")
+    assert "got" not in host.tmux("capture-pane", "-p")
 
 
 @pytest.mark.parametrize(

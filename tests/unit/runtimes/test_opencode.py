@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.definition import parse_definition
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES, Conversation, World
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes._delivery import Post
+from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes._opencode_dialog import dialog_of
 
 from tests.unit.keeper.bench import definition
 
@@ -254,3 +255,45 @@ def test_database_tells_which_messages_are_part_of_a_conversation(world: World) 
     path.write_bytes(b"no database" * 1000)
     with pytest.raises(OSError, match=r"opencode\.db"):
         OPENCODE.holds(post(world.home))
+
+
+def request(kind: str, **said: Any) -> dict[str, Any]:
+    return {"id": "per_1", "kind": kind, "session": SESSION, "text": "", "said": said}
+
+
+def test_permission_is_shown_whole_with_what_always_would_allow() -> None:
+    metadata = {"command": "make\x1b[2J\nrm -rf x", "timeout": 5}
+    asks = request("permission", permission="bash", patterns=["make", "rm -rf x"], metadata=metadata, always=["make *"])
+    dialog = dialog_of(asks)
+    assert dialog is not None
+    assert dialog.question.splitlines() == [
+        "Permission: bash",
+        "command: make [2J",
+        "rm -rf x",
+        "make",
+        "rm -rf x",
+    ]
+    assert [tuple(choice) for choice in dialog.choices] == [
+        ("1", "Allow once"),
+        ("2", "Allow always: make *"),
+        ("3", "Reject"),
+    ]
+
+
+ONE = {"question": "Which?", "options": [{"label": "a", "description": "A"}]}
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        request("permission", permission="bash", metadata={"command": "x" * 2000}),
+        request("question", questions=[ONE, ONE]),
+        request("question", questions=[{**ONE, "multiple": True}]),
+        request("question", questions=[{**ONE, "options": []}]),
+        request("question", questions=[]),
+        {"kind": "permission"},
+        [],
+    ],
+)
+def test_what_one_choice_cannot_answer_is_for_the_terminal(asks: Any) -> None:
+    assert dialog_of(asks) is None

@@ -23,6 +23,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes._opencod
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
 
+OPENCODE = RUNTIMES["opencode"]
 TERMINAL = Path(__file__).with_name("opencode_terminal.mjs")
 SECONDS = 10.0
 MESSAGE = "01JD0000000000000000000000"
@@ -36,7 +37,7 @@ class Terminal:
 
     def __init__(self, directory: Path, interval: str) -> None:
         self.directory = str(directory)
-        for name, content in RUNTIMES["opencode"].settings({}).items():
+        for name, content in OPENCODE.settings({}).items():
             (directory / name).write_bytes(content)
         self.ear = Ear(self.directory + "/beat")
         self.spool = directory / "accepted"
@@ -92,7 +93,7 @@ class Terminal:
 
     def post(self, text: str = "hello") -> None:
         directory = self.directory
-        RUNTIMES["opencode"].post(Post(MESSAGE, text, None, None, directory, directory, directory))
+        OPENCODE.post(Post(MESSAGE, text, None, None, directory, directory, directory))
 
 
 @pytest.fixture
@@ -163,20 +164,27 @@ def test_questions_to_a_person_wait_until_each_is_answered(terminal: Terminal) -
 
 
 def test_operator_answers_a_permission_and_a_question_and_nothing_else(terminal: Terminal) -> None:
-    terminal.happens("permission.asked", id="per_1", sessionID=SESSION, permission="edit", patterns=["a.py"])
-    terminal.happens("question.asked", id="que_1", sessionID=SESSION, questions=[{"question": "Which?"}])
-    assert [terminal.beat().evidence, terminal.beat().evidence] == ["edit: a.py", "edit: a.py"]
-    waiting = ask(terminal.directory, "GET", "/requests")
-    assert [(one["id"], one["kind"], one["text"]) for one in waiting] == [
-        ("per_1", "permission", "edit: a.py"),
-        ("que_1", "question", "Which?"),
-    ]
-    ask(terminal.directory, "POST", "/answers", {"id": "per_1", "reply": "once"})
-    ask(terminal.directory, "POST", "/answers", {"id": "que_1", "answers": [["this"]]})
-    assert terminal.asked() == {"permission": {"requestID": "per_1", "reply": "once"}}
-    assert terminal.asked() == {"question": {"requestID": "que_1", "answers": [["this"]]}}
+    bash = {"permission": "bash", "patterns": ["npm test"], "metadata": {"command": "npm test"}, "always": ["npm *"]}
+    terminal.happens("permission.asked", id="per_1", sessionID=SESSION, **bash)
+    asked = OPENCODE.asks(terminal.directory, "")
+    assert asked is not None
+    assert OPENCODE.answer(terminal.directory, asked, "2")
+    assert terminal.asked() == {"permission": {"requestID": "per_1", "reply": "always"}}
+    terminal.happens("permission.replied", sessionID=SESSION, requestID="per_1", reply="always")
+    options = [{"label": "this", "description": "one"}, {"label": "that", "description": "other"}]
+    terminal.happens(
+        "question.asked", id="que_1", sessionID=SESSION, questions=[{"question": "Which?", "options": options}]
+    )
+    for _ in range(3):
+        terminal.beat()
+    with pytest.raises(OSError, match="something else"):
+        OPENCODE.answer(terminal.directory, asked, "1")
+    asked = OPENCODE.asks(terminal.directory, "")
+    assert asked is not None
+    assert OPENCODE.answer(terminal.directory, asked, "2")
+    assert terminal.asked() == {"question": {"requestID": "que_1", "answers": [["that"]]}}
     with pytest.raises(OSError, match="nothing of that id"):
-        ask(terminal.directory, "POST", "/answers", {"id": "per_9", "reply": "once"})
+        ask(terminal.directory, "POST", "/answers", {"id": "per_1", "reply": "once"})
 
 
 @pytest.mark.parametrize(

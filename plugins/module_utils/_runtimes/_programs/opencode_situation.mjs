@@ -96,8 +96,9 @@ export class Situation {
     if (!this.statuses.has(session)) this.status(session, { type: "busy" })
   }
 
-  ask({ id, sessionID }, kind, text) {
-    this.requests.set(id, { id, kind, session: sessionID, text: short(text, EVIDENCE_LENGTH) })
+  ask(said, kind, text) {
+    const { id, sessionID } = said
+    this.requests.set(id, { id, kind, session: sessionID, text: short(text, EVIDENCE_LENGTH), said })
     return { changed: true }
   }
 
