@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from watchbill.fleet import floor, hosts, policies, runtimes, seating, secrets, unique, volume
+from watchbill.fleet import floor, hosts, jobs, policies, runtimes, seating, secrets, unique, volume
 from watchbill.fleet.document import Document
 from watchbill.fleet.model import FleetSpec, RosterSpec
 from watchbill.fleet.objects import Role, Schedule, Skill
@@ -55,6 +55,7 @@ def check(document: Document, typed: Typed) -> Checked:
     volume.check(document, typed)
     unique.check(document, typed)
     policies.check(document, typed, schedules)
+    jobs.check(document, typed, schedules)
     floor.check(document, typed)
     return Checked(seating.check(document, typed), roles, skills, schedules)
 
@@ -91,6 +92,7 @@ _REFERENCES = (
     ("defaults", ("schedule",), "schedule", "has"),
     ("teams", ("schedule",), "schedule", "has"),
     ("roster", ("schedule",), "schedule", "has"),
+    ("jobs", ("schedule",), "schedule", "comes with"),
 )
 
 
@@ -110,15 +112,17 @@ def _references(document: Document) -> None:
 
 
 def _secret_references(document: Document) -> None:
-    """Check that every secret that a variable names is in the file."""
+    """Check that every secret that a variable or a notifier names is in the file."""
     declared = document.data.get("secrets")
     known = declared if isinstance(declared, dict) else {}
-    for section in ("roles", "runtimes", "roster"):
+    for section in ("roles", "runtimes", "roster", "notify"):
         for path, entry in _entries(document, section):
             env = entry.get("env")
-            for name, value in env.items() if isinstance(env, dict) else ():
+            named = [(("env", name), value) for name, value in (env.items() if isinstance(env, dict) else ())]
+            for keys, value in [*named, (("webhook",), entry.get("webhook"))]:
+                name = str(keys[-1]).upper()
                 used = value.get("secret") if isinstance(value, dict) else None
-                at = (*path, "env", name, "secret")
+                at = (*path, *keys, "secret")
                 if not isinstance(used, str) or used in known or document.is_broken(at):
                     continue
                 message = f'{_owner(document, path)} has secret "{shorten(used)}", which does not exist'

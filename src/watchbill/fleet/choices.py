@@ -31,6 +31,18 @@ Prune = Annotated[
         }
     ),
 ]
+Event = Annotated[
+    Literal["waiting-input", "crashed", "stuck", "limited"],
+    Meanings(
+        {
+            "waiting-input": "it asks a person something",
+            "crashed": "it ended three times in a row",
+            "stuck": "it answers no more",
+            "limited": "its provider does not serve it for a while",
+        }
+    ),
+]
+Condition = Annotated[Literal["idle"], Meanings({"idle": "the prompt is left out while it does something else"})]
 SchedulePolicy = Annotated[
     Literal["always-on", "windows", "manual", "burst-on-backlog"],
     Meanings(

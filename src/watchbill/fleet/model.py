@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from watchbill.fleet.choices import Outside, Prune, Restart, SchedulePolicy, Stuck
+from watchbill.fleet.choices import Condition, Event, Outside, Prune, Restart, SchedulePolicy, Stuck
 from watchbill.fleet.kinds import (
     ABSENT,
     MAX_COUNT,
@@ -54,6 +54,7 @@ from watchbill.fleet.kinds import (
     Timezone,
     Variable,
     Version,
+    Webhook,
     Window,
 )
 
@@ -415,6 +416,54 @@ class SecretSpec(Section):
     )
 
 
+class NotifierSpec(Section):
+    """Who is told what agents come to: by a command on the host of the agent, or by a webhook that it calls."""
+
+    model_config = _example(events=["waiting-input", "crashed"], webhook="https://hooks.example.org/watchbill")
+
+    events: Annotated[list[Event], Field(min_length=1, max_length=10)] = Field(
+        description="what is told", examples=[["waiting-input", "crashed"]]
+    )
+    webhook: Maybe[Annotated[CredentialSpec | Webhook, TextOrMapping()]] = Field(
+        default=None,
+        description="an address that gets a JSON object by POST, from the host; a secret one is named",
+        examples=[{"secret": "pager"}],
+    )
+    command: Maybe[Annotated[list[Argument], Field(min_length=1, max_length=20)]] = Field(
+        default=None,
+        description="program and arguments, run as the agent without a shell; the JSON object is its standard input",
+        examples=[["/usr/local/bin/page"]],
+    )
+    teams: Annotated[list[Name], Field(max_length=100)] = Field(
+        default=[], description="whose agents it hears of; all if left out", examples=[["app"]]
+    )
+    every: Duration = Field(
+        default=600.0,
+        description="least time between two of one kind about one agent; grows for one that comes and goes",
+        examples=["10m"],
+    )
+
+
+class JobSpec(Section):
+    """What one agent is told whenever a window of a schedule opens, by its host alone."""
+
+    model_config = ConfigDict(validate_by_alias=True) | _example(
+        name="standup", agent="orchestrator", schedule="mornings", prompt="What is next?"
+    )
+
+    name: Name = Field(description="what it is called, once in its agent")
+    agent: Annotated[str, Line(80, 1)] = Field(
+        description="who is told: tenant/name, an alias, or a bare name that is unique", examples=["orchestrator"]
+    )
+    schedule: Name = Field(description="when: each time one of its windows opens", examples=["mornings"])
+    prompt: Annotated[str, Line(4000, 1)] = Field(
+        description="what it is told, on one line (YAML folds several into one after >-)", examples=["What is next?"]
+    )
+    condition: Maybe[Condition] = Field(
+        default=None, alias="if", description="what has to hold then; without it the prompt waits until it is idle"
+    )
+
+
 class RosterSpec(Section):
     """One agent, or `count` of them."""
 
@@ -503,5 +552,9 @@ class FleetSpec(Section):
     secrets: dict[Name, SecretSpec] = Field(
         default={}, max_length=1000, description="what is secret, by name: where values come from, never the values"
     )
+    notify: Annotated[dict[Name, NotifierSpec], Field(max_length=20)] = Field(
+        default={}, description="who is told what agents come to, by name"
+    )
+    jobs: Annotated[list[JobSpec], Field(max_length=1000)] = Field(default=[], description="timed prompts")
     roster: Annotated[list[RosterSpec], OrIncluded()] = _section("the agents")
     policy: PolicySpec = Field(default=PolicySpec(), description="what apply and keepers may do")

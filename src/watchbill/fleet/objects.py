@@ -125,6 +125,32 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class Notifier:
+    """Who is told what agents come to: of `command`, `webhook` and `secret` (the name of one, an address) one is given.
+
+    `every` is in seconds. No `teams`: all.
+    """
+
+    name: str
+    events: tuple[str, ...]
+    command: tuple[str, ...] | None
+    webhook: str | None
+    secret: str | None
+    teams: tuple[str, ...]
+    every: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an agent is told whenever a window of a schedule opens; `condition`: ``idle``, or None for no condition."""
+
+    name: str
+    schedule: str
+    prompt: str
+    condition: str | None
+
+
+@dataclass(frozen=True)
 class Team:
     """People and agents with one mission; the one with the higher priority gets its places first."""
 
@@ -257,6 +283,7 @@ class Agent:
     runtime_version: str | None = None
     runtime_settings: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    jobs: Sequence[Job] = ()
 
     @property
     def reference(self) -> str:
@@ -280,6 +307,7 @@ class Fleet:
     runtimes: Mapping[str, Runtime]
     schedules: Mapping[str, Schedule]
     secrets: Mapping[str, Secret]
+    notify: Mapping[str, Notifier]
     policy: Policy
     roster: Sequence[RosterEntry]
     agents: Sequence[Agent]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from watchbill.fleet.check import Checked
 from watchbill.fleet.document import Document
-from watchbill.fleet.model import FleetSpec, LimitsSpec, RosterSpec
+from watchbill.fleet.jobs import agents_by_reference
+from watchbill.fleet.model import CredentialSpec, FleetSpec, LimitsSpec, RosterSpec
 from watchbill.fleet.objects import (
     Agent,
     AgentPolicy,
@@ -16,7 +18,9 @@ from watchbill.fleet.objects import (
     FleetFile,
     Host,
     Ignored,
+    Job,
     Limits,
+    Notifier,
     Policy,
     Project,
     RosterEntry,
@@ -49,8 +53,9 @@ def resolve(document: Document, spec: FleetSpec, checked: Checked) -> Fleet:
     names = {source: _relative(document, source.path) for source in document.sources}
     files = [names[mark.source] if mark.source else "" for mark in marks]
     policies = policies_of(spec)
+    jobs = _jobs(spec)
     agents = [
-        agent
+        replace(agent, jobs=jobs[agent.reference]) if agent.reference in jobs else agent
         for index, entry in enumerate(spec.roster)
         for agent in _agents(spec, entry, policies[index], (files[index], marks[index].line), checked.placement)
     ]
@@ -76,6 +81,7 @@ def resolve(document: Document, spec: FleetSpec, checked: Checked) -> Fleet:
         runtimes={name: _runtime(spec, name) for name in KNOWN_RUNTIMES},
         schedules=checked.schedules,
         secrets={name: _secret(spec, name) for name in sorted(spec.secrets)},
+        notify={name: _notifier(spec, name) for name in sorted(spec.notify)},
         policy=_policy(spec),
         roster=[
             RosterEntry(
@@ -146,6 +152,31 @@ def _runtime(spec: FleetSpec, name: str) -> Runtime:
         return Runtime(name)
     env, secrets = texts_of(said.env), secrets_of(said.env)
     return Runtime(name, env, said.version, said.canary, said.registry, said.settings, secrets)
+
+
+def _jobs(spec: FleetSpec) -> dict[str, list[Job]]:
+    """Return the jobs of each agent that has any, by its reference."""
+    if not spec.jobs:
+        return {}
+    agents, jobs = agents_by_reference(spec), dict[str, list[Job]]()
+    for said in spec.jobs:
+        (reference,) = agents[said.agent]
+        jobs.setdefault(reference, []).append(Job(said.name, said.schedule, said.prompt, said.condition))
+    return jobs
+
+
+def _notifier(spec: FleetSpec, name: str) -> Notifier:
+    said = spec.notify[name]
+    secret = said.webhook.secret if isinstance(said.webhook, CredentialSpec) else None
+    return Notifier(
+        name,
+        tuple(said.events),
+        None if said.command is None else tuple(said.command),
+        said.webhook if isinstance(said.webhook, str) else None,
+        secret,
+        tuple(said.teams),
+        said.every,
+    )
 
 
 def _secret(spec: FleetSpec, name: str) -> Secret:

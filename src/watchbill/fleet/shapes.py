@@ -172,6 +172,14 @@ BRANCH = Shape(
 
 LINE = Shape("line", "one line of text, without control characters", f"[^{_CONTROL}]*", ("Build and run the shop",))
 
+WEBHOOK = Shape(
+    "webhook",
+    "the address of a webhook; one that is secret is named: {secret: NAME}",
+    r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%/-]*)?",
+    ("https://hooks.example.org/watchbill",),
+    longest=500,
+)
+
 _SECONDS = "[1-9][0-9]{0,3}|[1-7][0-9]{4}|8[0-5][0-9]{3}|86[0-3][0-9]{2}|86400"
 _MINUTES = "[1-9][0-9]{0,2}|1[0-3][0-9]{2}|14[0-3][0-9]|1440"
 _DURATION = f"(?:{_SECONDS})s|(?:{_MINUTES})m|(?:[1-9]|1[0-9]|2[0-4])h"

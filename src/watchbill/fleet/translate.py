@@ -27,8 +27,11 @@ ENTRY_WORDS = {
     "runtimes": "runtime",
     "schedules": "schedule",
     "secrets": "secret",
+    "notify": "notifier",
+    "jobs": "job",
     "roster": "roster entry",
 }
+LISTS = ("jobs", "roster")
 _STAND_INS: dict[str, Any] = {
     "version": 1,
     "fleet": {"name": "unnamed"},
@@ -76,7 +79,7 @@ def read_typed(document: Document) -> Typed:
                     data[section].update(adapter.validate_python({name: entry}, context=WHOLE))
                 except ValidationError as error:
                     _report(document, error, (section,), taken, wrong)
-        elif isinstance(entries, list) and section == "roster":
+        elif isinstance(entries, list) and section in LISTS:
             data[section] = []
             for place, entry in enumerate(entries):
                 try:

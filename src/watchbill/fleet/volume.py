@@ -16,12 +16,13 @@ MAX_MEGABYTES = 64
 def check(document: Document, typed: Typed) -> None:
     """Add a problem at the entry of the roster with which environments and commands become too large."""
     total = 0
+    notices = sum(len(word) for notifier in typed.spec.notify.values() for word in notifier.command or ())
     inherited: dict[tuple[str | None, str], int] = {}
     for place, entry in zip(typed.places, typed.spec.roster, strict=True):
         key = runtime_of(typed.spec, entry), entry.role
         if key not in inherited:
             inherited[key] = _inherited(typed, entry)
-        own = _size(entry.env) + sum(map(len, entry.command or ()))
+        own = notices + _size(entry.env) + sum(map(len, entry.command or ()))
         total += (entry.count or 1) * (inherited[key] + own)
         if total > MAX_MEGABYTES << 20:
             message = f"the environments and commands of all agents are larger than {MAX_MEGABYTES} MiB"

@@ -262,6 +262,14 @@ def registry(text: str) -> str:
     return text
 
 
+def webhook(text: str) -> str:
+    """Return the address of a webhook."""
+    if not shapes.WEBHOOK.fits(text):
+        hint = "write https://HOST/PATH; what is secret in it: {secret: NAME}"
+        raise Refused("bad-address", f'"{shorten(text)}" is not the address of a webhook', hint)
+    return text
+
+
 def setting_name(text: str) -> str:
     """Return a key of a runtime's own settings."""
     if not shapes.SETTING_NAME.fits(text):
