@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from watchbill.compile.half import AGENT_PATH, RUNTIMES, canonical, digest, format_environment
 from watchbill.compile.limits import in_manifest, slice_of
+from watchbill.compile.orders import orders_of
 from watchbill.compile.render import render
 from watchbill.compile.secrets import secrets_in_manifest
 
@@ -88,6 +89,7 @@ def _definition(builder: ManifestBuilder, agent: Agent, environment: bytes) -> d
             "healthy_within": agent.policy.heartbeat.healthy_within,
         },
         "policy": {"restart": agent.policy.restart, "stuck": agent.policy.stuck},
+        **orders_of(builder.fleet, agent),
     }
     known = _known(builder, agent, definition)
     settings = RUNTIMES[agent.runtime].settings(known)

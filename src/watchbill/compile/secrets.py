@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from watchbill.compile.orders import notifiers_of
 from watchbill.compile.tenant import READER
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 def add_tenant_secrets(builder: ManifestBuilder, tenant: str) -> None:
     """Add the secrets that *tenant* needs on this host; nothing where it needs none."""
     agents = [agent for agent in builder.fleet.agents_on(builder.host) if agent.tenant == tenant]
-    names = sorted({name for agent in agents for name in agent.secrets.values()})
+    used = {name for agent in agents for name in agent.secrets.values()}
+    hears = {notifier.secret for agent in agents for notifier in notifiers_of(builder.fleet, agent)}
+    names = sorted(used | {name for name in hears if name is not None})
     if not names:
         return
     directory, mode = ("0700", "0600") if builder.rootless else ("0750", "0640")
