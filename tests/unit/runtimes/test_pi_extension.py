@@ -110,8 +110,8 @@ class Pi:
         self.tell(set={"idle": True})
         self.happens("agent_end", messages=[message])
 
-    def is_refused(self, status: int = 429, origin: str = PROVIDER, **headers: str) -> None:
-        self.tell(response={"origin": origin, "status": status, "headers": headers})
+    def is_answered(self, status: int, headers: dict[str, str] | None = None, origin: str = PROVIDER) -> None:
+        self.tell(response={"origin": origin, "status": status, "headers": headers or {}})
 
 
 @pytest.fixture
@@ -219,22 +219,22 @@ def test_refusal_is_limited_until_the_providers_word_and_until_it_answers(
     pi: Pi, headers: dict[str, str], seconds: int | None
 ) -> None:
     pi.starts_turn("hello")
-    pi.is_refused(**headers)
+    pi.is_answered(429, headers)
     limited = pi.says("limited")
     assert limited.resets_at == pytest.approx(4102444800 if seconds is None else time.time() + seconds, abs=10)
     assert limited.retries
-    pi.is_refused(status=200)
+    pi.is_answered(200)
     assert pi.beat().state == "working"
 
 
 def test_limit_without_an_end_has_none(pi: Pi) -> None:
     pi.starts_turn("hello")
-    pi.is_refused()
+    pi.is_answered(429)
     assert pi.says("limited").resets_at is None
 
 
 def test_limit_that_is_over_by_the_providers_word_is_over(pi: Pi) -> None:
-    pi.is_refused(**{"retry-after": "0"})
+    pi.is_answered(429, {"retry-after": "0"})
     pi.happens("agent_start")
     pi.starts_turn("hello")
     states = [beat.state for beat in pi.beats(lambda beat: beat.state == "working")]
@@ -252,7 +252,7 @@ def test_refusal_that_only_an_error_tells_of_is_limited(pi: Pi) -> None:
 
 def test_other_servers_refusals_are_none(pi: Pi) -> None:
     pi.starts_turn("hello")
-    pi.is_refused(origin="http://elsewhere.test")
+    pi.is_answered(429, origin="http://elsewhere.test")
     pi.answers("done")
     assert [beat.state for beat in pi.beats(lambda beat: beat.turn_ended)] == ["idle", "working", "idle"]
 
@@ -264,7 +264,7 @@ def test_limits_of_a_subscription_are_told(pi: Pi) -> None:
         "x-codex-secondary-used-percent": "11.0",
     }
     pi.starts_turn("hello")
-    pi.is_refused(status=200, **headers)
+    pi.is_answered(200, headers)
     pi.answers("done")
     assert pi.beat(lambda beat: beat.turn_ended).facts["limits"] == [
         {"name": "five_hour", "used_percent": 37.0, "resets_at": "2100-01-01T00:00:00Z"},
@@ -331,7 +331,7 @@ def test_next_conversation_is_told_and_the_one_that_was_left_is_silent(pi: Pi) -
     pi.happens("session_start", reason="new")
     told = pi.beats(lambda beat: beat.conversation == "conversation-2")
     assert not any(beat.turn_ended for beat in told)
-    numbers = [beat.sequence for beat in told]
+    numbers = [beat.sequence or 0 for beat in told]
     assert numbers == sorted(set(numbers))
 
 
