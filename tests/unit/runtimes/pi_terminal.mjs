@@ -1,7 +1,7 @@
 // What pi offers to an extension, played: for tests of Watchbill's.
 //
 // Standard input has one JSON object a line: {"event": NAME, "said": …} happens; {"set": {…}} changes what pi knows:
-// `idle`, `model`, `authorized`, `usage`, `header`, `entries`, `leaf`; {"focus": TITLE} opens a dialog, {"focus": null}
+// `idle`, `model`, `authorized`, `usage`, `header`, `entries`, `leaf`, `widgets`; {"focus": TITLE} opens a dialog, {"focus": null}
 // goes back to the prompt; {"response": {origin, status, headers}} is one that fetch() gets; {"hang": MILLISECONDS} stops
 // everything. What the extension shows to a person is written to standard output.
 
@@ -29,12 +29,13 @@ const known = {
   header: { id: "conversation-1", timestamp: "2026-11-21T10:00:00.000Z" },
   entries: [],
   leaf: "leaf-1",
+  widgets: true,
 }
 const context = {
   hasUI: true,
   ui: {
     notify: (message) => say({ notify: message }),
-    setWidget: (_key, widget) => widget?.(terminal),
+    setWidget: (_key, widget) => known.widgets && widget?.(terminal),
   },
   get model() {
     return known.model

@@ -257,6 +257,14 @@ def test_other_servers_refusals_are_none(pi: Pi) -> None:
     assert [beat.state for beat in pi.beats(lambda beat: beat.turn_ended)] == ["idle", "working", "idle"]
 
 
+def test_other_model_is_not_limited(pi: Pi) -> None:
+    pi.starts_turn("hello")
+    pi.is_answered(429)
+    pi.says("limited")
+    pi.happens("model_select")
+    assert pi.beat().state == "working"
+
+
 def test_limits_of_a_subscription_are_told(pi: Pi) -> None:
     headers = {
         "anthropic-ratelimit-unified-5h-utilization": "0.37",
@@ -309,6 +317,20 @@ def test_compaction_is_working(pi: Pi) -> None:
     assert set(beat.facts) == {"cost_usd", "model"}
 
 
+def test_turn_whose_context_was_too_long_goes_on_after_the_compaction(pi: Pi) -> None:
+    pi.starts_turn("hello")
+    pi.happens("session_before_compact", signal={"aborted": False})
+    pi.fails("prompt is too long")
+    pi.says("working")
+    # Longer than pi waits before it tries again: no end of the turn is told.
+    with pytest.raises(AssertionError):
+        pi.beats(lambda beat: beat.turn_ended, timeout=1.5)
+    pi.happens("session_compact")
+    pi.happens("agent_start")
+    pi.answers("done")
+    assert pi.beat(lambda beat: beat.turn_ended).answer == "done"
+
+
 def test_cost_is_that_of_this_conversation_alone(pi: Pi) -> None:
     def answer(timestamp: str, usd: float) -> dict[str, Any]:
         return {
@@ -345,6 +367,20 @@ def test_keeper_that_is_away_is_not_waited_for(pi: Pi) -> None:
     pi.ear.open()
     pi.answers("done")
     assert pi.says("idle").turn_ended
+
+
+def test_message_is_told_though_it_cannot_be_kept(pi: Pi) -> None:
+    pi.spool.symlink_to("/dev/full")
+    pi.starts_turn(f"{PREAMBLE}\nhello")
+    assert pi.beat(lambda beat: beat.accepted != ()).accepted == (MESSAGE,)
+
+
+def test_pi_whose_terminal_cannot_be_followed_beats_all_the_same(pi: Pi) -> None:
+    pi.happens("session_shutdown", reason="new")
+    pi.tell(set={"widgets": False, "header": {"id": "conversation-2"}})
+    pi.happens("session_start", reason="new")
+    assert pi.beat(lambda beat: beat.conversation == "conversation-2").state == "idle"
+    assert pi.shown()["notify"].startswith("Watchbill: ")
 
 
 def test_trouble_of_ours_is_shown_once_and_ends_nothing(pi: Pi, tmp_path: Path) -> None:

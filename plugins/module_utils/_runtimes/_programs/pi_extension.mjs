@@ -126,7 +126,8 @@ class Agent {
     this.error = null
     const ids = messagesIn(textOf(content))
     if (ids.length === 0) return this.look()
-    keepAccepted(this.environment.WATCHBILL_ACCEPTED, ids, this.context.sessionManager.getSessionId())
+    const conversation = this.context.sessionManager.getSessionId()
+    this.safely(() => keepAccepted(this.environment.WATCHBILL_ACCEPTED, ids, conversation))
     this.beat({ accepted: ids })
   }
 
@@ -171,14 +172,20 @@ class Agent {
     const { enabled, maxRetries, baseDelayMs } = this.retry
     const wait = baseDelayMs * 2 ** (this.failures - 1) + RETRY_MARGIN_MILLISECONDS
     const answer = last && !failed ? textOf(last.content) : undefined
-    clearTimeout(this.settling)
     const over = () => {
+      this.look()
+      // A context that was too long is compacted, and then pi goes on.
+      if (failed && this.task) return this.settle(over, RETRY_MARGIN_MILLISECONDS)
       this.settling = null
       this.beat({ turn_ended: true, answer })
     }
-    const delay = failed && enabled && this.failures <= maxRetries ? wait : SETTLE_MILLISECONDS
-    this.settling = setTimeout(() => this.safely(over), delay)
+    this.settle(over, failed && enabled && this.failures <= maxRetries ? wait : SETTLE_MILLISECONDS)
     this.look()
+  }
+
+  settle(over, milliseconds) {
+    clearTimeout(this.settling)
+    this.settling = setTimeout(() => this.safely(over), milliseconds)
   }
 
   started() {
@@ -193,23 +200,33 @@ class Agent {
     this.look()
   }
 
-  // Attend to a conversation, and to who has the keyboard.
+  // Attend to a conversation.
   enter(context) {
     this.context = context
     this.interface = context.ui
-    if (!context.hasUI) return
+    if (context.hasUI) this.safely(() => this.followFocus())
+  }
+
+  // Attend to who has the keyboard.
+  followFocus() {
     // A widget is handed the terminal. This one is never drawn.
-    context.ui.setWidget("watchbill", (terminal) => {
+    this.interface.setWidget("watchbill", (terminal) => {
       this.terminal = terminal
       return { render: () => [], invalidate() {} }
     })
-    context.ui.setWidget("watchbill", undefined)
+    this.interface.setWidget("watchbill", undefined)
     const { terminal } = this
     const setFocus = terminal.setFocus
     terminal.setFocus = (component) => {
       setFocus.call(terminal, component)
       setTimeout(() => this.safely(() => this.look()), 0)
     }
+  }
+
+  // Another model may be another provider's.
+  choose() {
+    this.refusal = null
+    this.look()
   }
 
   // Do something that pi did not call for: what is thrown there would be the end of pi.
@@ -288,6 +305,7 @@ export default function (pi) {
   pi.on("agent_end", ({ messages }) => agent.ended(messages))
   pi.on("message_start", ({ message }) => agent.begun(message))
   pi.on("message_end", ({ message }) => agent.answered(message))
+  pi.on("model_select", () => agent.choose())
   pi.on("tool_execution_start", (call) => {
     agent.tools.set(call.toolCallId, label(call))
     agent.look()
