@@ -161,6 +161,11 @@ class Layout:
         """Held by whoever changes an override. A name that no agent has, as with :attr:`lock`."""
         return self.state + "/override.lock"
 
+    @property
+    def relay(self) -> str:
+        """When a relay last asked this host for messages to others. A name that no agent has, as with :attr:`lock`."""
+        return self.state + "/relay.json"
+
     def agent_directory(self, tenant: str, agent: str) -> str:
         """Directory of one agent's definition, environment and units."""
         return f"{self.agents}/{tenant}/{agent}"

@@ -25,6 +25,7 @@ COMMANDS = (
     "logs",
     "attach",
     "messages",
+    "relay",
     "send",
     "unsend",
 )

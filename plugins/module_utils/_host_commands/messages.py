@@ -11,8 +11,9 @@ import typing as t
 from .._as_user import call_as
 from .._keeper.heartbeat import printable, read_heartbeat
 from .._layout import Layout
-from .._messages.inbox import read_log, read_messages
+from .._messages.inbox import OUTBOX, read_log, read_messages
 from .._messages.message import QUEUED, parse_message
+from .._messages.relayed import has_relay, waits_for_relay
 from .._messages.view import view
 from . import CommandFailed, layout_here, print_json, print_table
 from .recipient import Recipient, own_tenant, recipient
@@ -27,6 +28,7 @@ def add_to(commands: t.Any) -> None:
     listing.add_argument("agent", nargs="?", metavar="AGENT", help="default: the agent who asks")
     listing.add_argument("--number", type=int, default=MOST, metavar="N", help=f"the last N (default {MOST})")
     listing.add_argument("--id", help="only this one")
+    listing.add_argument("--sent", action="store_true", help="those of the agent to agents on other hosts")
     listing.add_argument("--log", action="store_true", help="every step that they took, an object a line")
     listing.add_argument("--json", action="store_true", help="a list of objects")
     listing.set_defaults(function=_list)
@@ -37,7 +39,7 @@ def _list(chosen: argparse.Namespace) -> int:
     agent = _agent(layout, chosen.agent)
     if chosen.log:
         return _log(layout, agent, chosen)
-    rows = _rows(layout, agent)
+    rows = _sent(layout, agent) if chosen.sent else _rows(layout, agent)
     if chosen.id is not None:
         rows = [row for row in rows if chosen.id in (row["id"], row["key"])]
     rows = rows[-max(1, chosen.number) :]
@@ -83,6 +85,15 @@ def _rows(layout: Layout, agent: Recipient) -> list[dict[str, t.Any]]:
     messages = [parse_message({**one, "format_version": 1}) for one in found["messages"]]
     hold = printable(found["held_by"])
     return [view(message, hold if message.state == QUEUED else None) for message in messages]
+
+
+def _sent(layout: Layout, agent: Recipient) -> list[dict[str, t.Any]]:
+    """Return the messages of an agent to agents on other hosts, as far as is known here."""
+    who = agent.account(layout)
+    found = call_as(who, read_messages, Layout.agent_state(who.home, agent.agent), OUTBOX)
+    messages = [parse_message({**one, "format_version": 1}) for one in found]
+    relayed = has_relay(layout.relay)
+    return [view(message, waits_for_relay(message, relayed)) for message in messages]
 
 
 def _look(home: str, uid: int, agent: str) -> dict[str, t.Any]:

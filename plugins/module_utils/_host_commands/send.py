@@ -62,6 +62,8 @@ def _run(chosen: argparse.Namespace) -> int:
     }
     try:
         id_of(request["id"])
+        if not to.is_here:
+            return _post(layout, to, request, chosen)
         return _send(layout, to, {name: value for name, value in request.items() if value is not None}, chosen)
     except (KeeperRefused, ValueError) as error:
         raise CommandFailed(f"{to}: not accepted: {error}") from error
@@ -91,6 +93,18 @@ def _send(layout: Layout, to: Recipient, request: dict[str, t.Any], chosen: argp
                 if message["state"] in TAKEN:
                     break
     return 0 if message["state"] in ("accepted", "answered") else 1
+
+
+def _post(layout: Layout, to: Recipient, request: dict[str, t.Any], chosen: argparse.Namespace) -> int:
+    """Put a message to an agent on another host into the outbox of the agent who asks."""
+    agent = os.environ.get("WATCHBILL_AGENT")
+    if agent is None or chosen.source is not None:
+        raise CommandFailed(f"{to} is on {to.host}: from your machine, watchbill send {to} reaches it")
+    fields = ("id", "to", "text", "wait", "ttl_s")
+    given = {field: request[field] for field in fields if request[field] is not None}
+    message = ask(to.account(layout), agent, {**given, "op": "post"})["message"]
+    say(message, chosen.json)
+    return 0
 
 
 def say(message: dict[str, t.Any], as_json: bool) -> None:

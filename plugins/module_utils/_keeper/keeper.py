@@ -74,9 +74,7 @@ class Keeper:
         memory = Memory(self.record.directory, time.time)
         self.supervision = Supervision(session, self.watch, self.record, memory, boottime, time.time)
         self.control = Control(self.directory + "/control.sock", boottime)
-        self.mail = Mail(
-            who, self.directory, self.supervision, self.control, self.record, rootless=layout.mode == "rootless"
-        )
+        self.mail = Mail(who, self.directory, self.supervision, self.control, self.record, layout)
         self.problem = ""
         self.unwritten = ""
         self._shown = ""

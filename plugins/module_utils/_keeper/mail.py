@@ -8,12 +8,13 @@ import typing as t
 
 from .._layout import Account, Layout
 from .._messages.address import Address
-from .._messages.inbox import Inbox
+from .._messages.inbox import OUTBOX, Inbox
 from .._messages.message import Message
 from .._messages.view import view
 from .control import Control
 from .delivery import Delivery, Places
 from .heartbeat import Beat
+from .outgoing import Outgoing
 from .peer import Place
 from .reception import Reception
 from .record import Record
@@ -30,14 +31,14 @@ class Mail:
         supervision: Supervision,
         control: Control,
         record: Record,
-        rootless: bool,
+        layout: Layout,
     ) -> None:
         """Answer what *control* is asked from now on.
 
         :param directory: the agent's runtime directory.
         """
         self._who = who
-        self._rootless = rootless
+        self._rootless = layout.mode == "rootless"
         self._supervision = supervision
         self._control = control
         name = directory.rpartition("/")[2]
@@ -46,6 +47,8 @@ class Mail:
         self.delivery.on_change = self._changed
         reception = Reception(self.delivery, self._place, self._hold_of, self._refusal, supervision.wall)
         control.operations.update(send=reception.send, message=reception.show, unsend=reception.unsend)
+        self._outgoing = Outgoing(Inbox(record.directory, OUTBOX), self._place, layout.relay, record)
+        control.operations.update(post=self._outgoing.post, posted=self._outgoing.show, receipt=self._outgoing.receipt)
 
     @property
     def descriptor(self) -> int | None:
@@ -55,6 +58,7 @@ class Mail:
     def begin(self) -> None:
         """Read what an earlier keeper left."""
         self.delivery.begin()
+        self._outgoing.begin()
 
     def hear(self, beat: Beat) -> None:
         """Take from an answer that counts what it says about prompts and turns."""

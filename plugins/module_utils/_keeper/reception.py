@@ -20,6 +20,7 @@ from .control import Answer, Refused
 from .delivery import Delivery
 from .peer import Peer, Place, sender
 
+Taken = t.TypeVar("Taken")
 LONGEST_TTL = 30 * 86400.0
 """Seconds that a message may wait; also what it waits where nobody says how long."""
 
@@ -45,13 +46,13 @@ class Reception:
     def send(self, request: Answer, peer: Peer) -> Answer:
         """Take a message, once for each id, and answer how it stands."""
         place = self._place()
-        source = sender(peer, _text_or_none(request, "from"), place)
-        self._check_ends(source, place.address, _text_or_none(request, "to"))
-        message, text = self._message(request, source, place.address)
+        source = sender(peer, text_or_none(request, "from"), place)
+        self._check_ends(source, place.address, text_or_none(request, "to"))
+        message, text = make_message(request, source, place.address, self._wall())
         known = self._find(message.id)
         if known is None:
             message = self._add(message, text)
-        elif (known.sha256, known.source) != (message.sha256, message.source):
+        elif known.sha256 != message.sha256:
             raise Refused("other-message", f"{message.key or message.id} is the id of another message to this agent")
         else:
             message = known
@@ -67,7 +68,7 @@ class Reception:
 
     def unsend(self, request: Answer, peer: Peer) -> Answer:
         """Take a message back that is still queued: for whom it is from, and for people."""
-        who = sender(peer, _text_or_none(request, "from"), self._place())
+        who = sender(peer, text_or_none(request, "from"), self._place())
         message = self._find(id_of(str(request.get("id"))))
         if message is None:
             raise Refused("unknown-message", "this agent has no such message, or nobody remembers it")
@@ -76,7 +77,7 @@ class Reception:
         if message.state != QUEUED:
             raise Refused("too-late", f"it is {message.state}: only what is queued can be taken back")
         message = message._replace(state=DEAD, at=timestamp(self._wall()), reason=f"taken back by {who}")
-        self._write(lambda: self._delivery.change(message))
+        written(lambda: self._delivery.change(message))
         return self._answer(message, {})
 
     def _answer(self, message: Message, request: Answer, **more: t.Any) -> Answer:
@@ -95,56 +96,63 @@ class Reception:
         if self._refusal():
             raise Refused("cannot-take-messages", self._refusal())
 
-    def _message(self, request: Answer, source: Address, here: Address) -> tuple[Message, str]:
-        """Return the message that a request makes, and its text."""
-        try:
-            text = sanitise(str(_text_or_none(request, "text") or ""))
-        except TextError as error:
-            raise Refused(error.code, str(error)) from error
-        words, wait, now = _text_or_none(request, "id"), request.get("wait", IDLE), self._wall()
-        if wait not in WAITS:
-            raise ValueError(f"wait is one of {', '.join(WAITS)}")
-        ttl = number(request.get("ttl_s", LONGEST_TTL))
-        if ttl is None or not 0 < ttl <= LONGEST_TTL:
-            raise ValueError(f"ttl_s is more than 0 and at most {LONGEST_TTL:.0f}")
-        message_id = new_id(now) if words is None else id_of(words)
-        at = timestamp(now)
-        message = Message(
-            id=message_id,
-            key=words if words != message_id else None,
-            number=0,
-            source=str(source),
-            target=str(here),
-            wait=str(wait),
-            size=len(text.encode()),
-            sha256=sha256(text.encode()).hexdigest(),
-            excerpt=excerpt(text),
-            created_at=at,
-            expires_at=timestamp(now + ttl),
-            at=at,
-        )
-        return message, text
-
     def _add(self, message: Message, text: str) -> Message:
         if len(self._open) >= OPEN_LIMIT:
             raise Refused("inbox-full", f"{OPEN_LIMIT} messages wait for this agent already")
-        taken = self._write(lambda: self._delivery.inbox.add(message, text))
-        return t.cast(Message, taken)
-
-    def _write(self, write: t.Callable[[], Message | None]) -> Message | None:
-        try:
-            return write()
-        except OSError as error:
-            raise Refused("cannot-write", f"nothing can be written down: {error.strerror or error}") from error
+        return written(lambda: self._delivery.inbox.add(message, text))
 
     def _find(self, message_id: str) -> Message | None:
-        try:
-            return self._delivery.inbox.find(message_id)
-        except OSError as error:
-            raise Refused("cannot-read", f"what is known of it cannot be read: {error.strerror or error}") from error
+        return written(lambda: self._delivery.inbox.find(message_id))
 
 
-def _text_or_none(request: Answer, field: str) -> str | None:
+def make_message(request: Answer, source: Address, target: Address, now: float) -> tuple[Message, str]:
+    """Return the message that a request makes, and its text.
+
+    :param now: seconds since the epoch.
+    :raises Refused: its text cannot be a message.
+    :raises ValueError: a field is not of its form.
+    """
+    try:
+        text = sanitise(str(text_or_none(request, "text") or ""))
+    except TextError as error:
+        raise Refused(error.code, str(error)) from error
+    words, wait = text_or_none(request, "id"), request.get("wait", IDLE)
+    if wait not in WAITS:
+        raise ValueError(f"wait is one of {', '.join(WAITS)}")
+    ttl = number(request.get("ttl_s", LONGEST_TTL))
+    if ttl is None or not 0 < ttl <= LONGEST_TTL:
+        raise ValueError(f"ttl_s is more than 0 and at most {LONGEST_TTL:.0f}")
+    message_id = new_id(now) if words is None else id_of(words)
+    at = timestamp(now)
+    message = Message(
+        id=message_id,
+        key=words if words != message_id else None,
+        number=0,
+        source=str(source),
+        target=str(target),
+        wait=str(wait),
+        size=len(text.encode()),
+        sha256=sha256(text.encode()).hexdigest(),
+        excerpt=excerpt(text),
+        created_at=at,
+        expires_at=timestamp(now + ttl),
+        at=at,
+    )
+    return message, text
+
+
+def written(write: t.Callable[[], Taken]) -> Taken:
+    """Return what *write* does.
+
+    :raises Refused: it cannot be written down, or read.
+    """
+    try:
+        return write()
+    except OSError as error:
+        raise Refused("cannot-write", f"nothing can be written down: {error.strerror or error}") from error
+
+
+def text_or_none(request: Answer, field: str) -> str | None:
     value = request.get(field)
     if value is not None and not isinstance(value, str):
         raise ValueError(f"{field} is a text")

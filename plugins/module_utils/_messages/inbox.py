@@ -15,7 +15,7 @@ import time
 import typing as t
 
 from .._plain_files import append_line, parse_object, read_object, read_regular_file, replace_file
-from .message import Message, parse_message
+from .message import POSTED, Message, parse_message
 from .text import SIZE_LIMIT
 
 FILE_LIMIT = 64 * 1024
@@ -25,15 +25,19 @@ HISTORY_LIMIT = 2000
 HISTORY_SLACK = 200
 LOG_LIMIT = 4 * 1024 * 1024
 LOG = "messages.jsonl"
+INBOX, OUTBOX = "messages", "outbox"
 SUFFIX = ".json"
 
 
 class Inbox:
     """The messages of one agent. ``open`` has those that are not over, in the order in which they came."""
 
-    def __init__(self, state_directory: str) -> None:
-        """Know where it is; :meth:`load` reads it."""
-        self.directory = state_directory + "/messages"
+    def __init__(self, state_directory: str, name: str = INBOX) -> None:
+        """Know where it is; :meth:`load` reads it.
+
+        :param name: ``outbox`` for messages of the agent to others, on other hosts, as far as is known here.
+        """
+        self.directory = f"{state_directory}/{name}"
         self.history = self.directory + "/history"
         self.log = f"{state_directory}/{LOG}"
         self.open: dict[str, Message] = {}
@@ -165,23 +169,47 @@ def _read(path: str) -> Message:
     return parse_message(read_object(path, FILE_LIMIT))
 
 
-def read_messages(state_directory: str) -> list[dict[str, t.Any]]:
+def read_messages(state_directory: str, name: str = INBOX) -> list[dict[str, t.Any]]:
     """Return all messages of an agent that are written down, oldest first, as plain data. Whoever reads is the tenant.
 
     What cannot be read is left out: its keeper says why.
     """
     messages: dict[str, Message] = {}
-    for directory in (state_directory + "/messages", state_directory + "/messages/history"):
+    for directory in (f"{state_directory}/{name}", f"{state_directory}/{name}/history"):
         try:
             names = os.listdir(directory)
         except FileNotFoundError:
             continue
-        for name in names:
-            if name.endswith(SUFFIX):
+        for entry in names:
+            if entry.endswith(SUFFIX):
                 with contextlib.suppress(OSError, ValueError):
-                    message = _read(f"{directory}/{name}")
+                    message = _read(f"{directory}/{entry}")
                     messages[message.id] = message
     return [one._asdict() for one in sorted(messages.values(), key=lambda one: (one.created_at, one.number))]
+
+
+def read_outbox(state_directory: str, most_bytes: int) -> list[dict[str, t.Any]]:
+    """Return the open messages of an outbox, oldest first, as plain data. Whoever reads is the tenant.
+
+    Those that were not moved yet have their ``text``, as far as it fits into so many bytes.
+    """
+    outbox = Inbox(state_directory, OUTBOX)
+    if not os.path.isdir(outbox.history):
+        return []
+    outbox.load()
+    found = []
+    for message in outbox.open.values():
+        entry = message._asdict()
+        if message.phase != POSTED:
+            most_bytes -= message.size
+            if most_bytes < 0:
+                break
+            try:
+                entry["text"] = outbox.text(message.id)
+            except (OSError, ValueError):
+                continue
+        found.append(entry)
+    return found
 
 
 def read_log(state_directory: str, number: int, message_id: str | None = None) -> list[dict[str, t.Any]]:

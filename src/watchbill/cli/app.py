@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from watchbill import __version__
-from watchbill.cli import answer, change, init, lifecycle, look, messages, placement, ps, schedule, update
+from watchbill.cli import answer, change, init, lifecycle, look, messages, placement, ps, relay, schedule, update
 from watchbill.cli.options import CONTEXT_SETTINGS, File, Group, Json, Lab, Limit, Options, options_of
 from watchbill.cli.output import print_error, unexpected
 from watchbill.errors import OperationError, WatchbillError
@@ -24,7 +24,7 @@ SECTIONS = {
     "Start": ("init",),
     "Look": ("validate", "render", "plan", "drift", "ps", "show", "overview", "logs", "schedule", "placement"),
     "Change": ("apply", "start", "stop", "drain", "restart", "pause", "resume", "on", "off", "attach", "update"),
-    "Talk": ("send", "messages", "unsend", "answer"),
+    "Talk": ("send", "messages", "unsend", "answer", "relay"),
     "Edit": ("agent", "host", "team", "project"),
     "Keep": ("snapshot",),
     "Try": ("lab",),
@@ -128,6 +128,7 @@ change.register(app)
 lifecycle.register(app)
 answer.register(app)
 messages.register(app)
+relay.register(app)
 schedule.register(app)
 placement.register(app)
 update.register(app)

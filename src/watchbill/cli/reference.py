@@ -45,6 +45,7 @@ SCHEMAS = {
     "drift": "plan",
     "send": "send",
     "unsend": "send",
+    "relay": "relay",
     "messages": "messages",
     "update": "update",
     "team add": "edit",

@@ -10,6 +10,7 @@ import selectors
 import shlex
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -107,12 +108,15 @@ def ask(
     *,
     timeout: float = TIMEOUT_SECONDS,
     failed_too: bool = False,
+    source: bytes = b"",
 ) -> Any:
     """Return the JSON that ``watchbill-host ARGUMENTS`` prints on `host`; with `failed_too` also if it ends with 1.
 
+    It reads `source` as its standard input.
+
     Raises NotInstalled, or HostError when the host cannot be reached, is too slow, says too much, or fails.
     """
-    reply = run(host, command_line(target, host, arguments), timeout=timeout)
+    reply = run(host, command_line(target, host, arguments), timeout=timeout, source=source)
     if not (failed_too and reply.return_code == 1 and reply.output.lstrip()[:1] in (b"{", b"[")):
         check(host, reply)
     try:
@@ -136,14 +140,20 @@ def check(host: str, reply: Reply) -> None:
     raise HostError(host, _said(reply) or f"ended with {reply.return_code}")
 
 
-def run(host: str, command: Sequence[str], *, timeout: float = TIMEOUT_SECONDS) -> Reply:
-    """Run a command to its end and return what it printed. Raises HostError past `timeout` seconds or MOST_BYTES."""
-    try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-        )
-    except FileNotFoundError as error:
-        raise missing(host, error) from None
+def run(host: str, command: Sequence[str], *, timeout: float = TIMEOUT_SECONDS, source: bytes = b"") -> Reply:
+    """Run a command to its end and return what it printed; it reads `source`.
+
+    Raises HostError past `timeout` seconds or MOST_BYTES.
+    """
+    with tempfile.TemporaryFile() as read:
+        read.write(source)
+        read.seek(0)
+        try:
+            process = subprocess.Popen(
+                command, stdin=read, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+            )
+        except FileNotFoundError as error:
+            raise missing(host, error) from None
     with process:
         try:
             output, errors = _collect(host, process, time.monotonic() + timeout, timeout)

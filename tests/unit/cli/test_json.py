@@ -52,6 +52,7 @@ ANSWERS = {
     "messages": [MESSAGE],
     "unsend": MESSAGE,
     "send": MESSAGE,
+    "relay": [{"id": MESSAGE["id"], "source": "desk:studio/coder1", "message": MESSAGE, "target": "desk:studio/coder0"}],
     "logs": {"at": "2026-11-21T18:00:00Z", "source": "event", "event": "started", "text": "started"},
 }
 COMMANDS = {
@@ -67,6 +68,7 @@ COMMANDS = {
     "answer": ["answer", "coder0"],
     "send": ["send", "coder0", "hi"],
     "messages": ["messages", "coder0"],
+    "relay": ["relay"],
     "unsend": ["unsend", "coder0", "01JD2V6X3T9K4WQ8Z0M5R7Y1CB"],
     "stop": ["stop", "coder0"],
     "drain": ["drain", "coder0"],

@@ -1,0 +1,153 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""``watchbill-host relay``: this host's end of a relay, which takes messages of agents from host to host.
+
+From whom a message is, is said by whose outbox it was found in: host, tenant and agent as root knows them, never by
+what is written in it. Everything here is done once for each id, however often a relay comes by.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+import typing as t
+
+from .._as_user import AsUserError, call_as
+from .._keeper.definition import DefinitionError, read_definition
+from .._layout import Layout
+from .._messages.address import Address, parse_address
+from .._messages.client import KeeperAway, KeeperRefused, ask
+from .._messages.inbox import read_outbox
+from .._messages.message import POSTED, parse_message
+from .._overrides import seconds_of, timestamp
+from .._plain_files import replace_file
+from . import CommandFailed, layout_here, print_json
+
+MOST_BYTES = 4 * 1024 * 1024
+"""Text that one pass takes along from one host; the next one takes more."""
+INPUT_LIMIT = 64 * 1024 * 1024
+AWAY_SECONDS = 3.0
+
+Entry = dict[str, t.Any]
+
+
+def add_to(commands: t.Any) -> None:
+    """Add the command to the parser."""
+    command: argparse.ArgumentParser = commands.add_parser("relay", help="this host's end of watchbill relay")
+    command.add_argument("step", choices=("collect", "deliver", "receipts"))
+    command.add_argument("--json", action="store_true", help="a list of objects; always so")
+    command.set_defaults(function=_run)
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    layout = layout_here()
+    if layout.mode == "system" and os.geteuid() != 0:
+        raise CommandFailed("a relay reads everybody's outbox; this needs root")
+    if chosen.step == "collect":
+        print_json(_collect(layout))
+    else:
+        step = _deliver if chosen.step == "deliver" else _receipt
+        print_json([step(layout, entry) for entry in _input()])
+    return 0
+
+
+def _collect(layout: Layout) -> list[Entry]:
+    """Return what waits in the outboxes of this host, and take note that a relay came by."""
+    content = json.dumps({"format_version": 1, "at": timestamp(time.time())}).encode() + b"\n"
+    replace_file(layout.relay, content, 0o644)
+    found: list[Entry] = []
+    left = MOST_BYTES
+    for tenant in sorted(_names(layout.agents)):
+        for agent in sorted(_names(f"{layout.agents}/{tenant}")):
+            entries = _outbox(layout, tenant, agent, left)
+            left -= sum(len(entry["text"] or "") for entry in entries)
+            found += entries
+    return found
+
+
+def _outbox(layout: Layout, tenant: str, agent: str, most_bytes: int) -> list[Entry]:
+    """Return what waits in one outbox; one that cannot be read holds up nobody else's."""
+    try:
+        source = Address(read_definition(layout.agent_directory(tenant, agent)).host, tenant, agent)
+        who = layout.account_of(tenant)
+        entries = call_as(who, read_outbox, Layout.agent_state(who.home, agent), most_bytes)
+        return [_entry(source, entry) for entry in entries]
+    except (AsUserError, DefinitionError, KeyError, OSError, TypeError, ValueError):
+        return []
+
+
+def _entry(source: Address, entry: Entry) -> Entry:
+    """Return what a relay needs to know of a message that a tenant wrote down."""
+    text = entry.pop("text", None)
+    message = parse_message({**entry, "format_version": 1})
+    ttl = None if message.expires_at is None else max(1.0, seconds_of(message.expires_at) - time.time())
+    return {
+        "id": message.id,
+        "key": message.key,
+        "source": str(source),
+        "target": str(parse_address(message.target)),
+        "wait": message.wait,
+        "ttl_s": ttl,
+        "moved": message.phase == POSTED,
+        "text": text if isinstance(text, str) else None,
+    }
+
+
+def _deliver(layout: Layout, entry: Entry) -> Entry:
+    """Put a message into the inbox of its agent, or ask there how one stands that was put there before."""
+    answer = {"id": entry.get("id"), "source": entry.get("source")}
+    try:
+        source, target = parse_address(str(entry.get("source"))), parse_address(str(entry.get("target")))
+        if source.tenant != target.tenant:
+            raise KeeperRefused("other-tenant", "agents write to agents of their own tenant")
+        who = layout.account_of(target.tenant)
+        if entry.get("moved"):
+            request: Entry = {"op": "message", "id": entry.get("id")}
+        else:
+            fields = ("id", "wait", "ttl_s", "text")
+            given = {field: entry[field] for field in fields if entry.get(field) is not None}
+            request = {"op": "send", "from": str(source), "to": str(target), **given}
+        return {**answer, "message": ask(who, target.name, request, AWAY_SECONDS)["message"]}
+    except KeeperRefused as error:
+        return {**answer, "refused": {"code": error.code, "message": str(error)}}
+    except (KeeperAway, KeyError, ValueError) as error:
+        return {**answer, "problem": f"{error}"}
+
+
+def _receipt(layout: Layout, entry: Entry) -> Entry:
+    """Tell the keeper of the sender how its message stands."""
+    answer = {"id": entry.get("id"), "source": entry.get("source")}
+    try:
+        source = parse_address(str(entry.get("source")))
+        told = {"op": "receipt", **{field: entry.get(field) for field in RECEIPT}}
+        ask(layout.account_of(source.tenant), source.name, told, AWAY_SECONDS)
+    except (KeeperAway, KeeperRefused, KeyError, ValueError) as error:
+        return {**answer, "problem": f"{error}"}
+    return answer
+
+
+RECEIPT = ("id", "state", "at", "reason", "answer", "accepted_at", "accepted_by", "over")
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
+
+
+def _input() -> list[Entry]:
+    content = b""
+    while chunk := os.read(0, 1024 * 1024):
+        content += chunk
+        if len(content) > INPUT_LIMIT:
+            raise CommandFailed("that is more than a relay may bring at once")
+    try:
+        entries = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise CommandFailed("a relay brings a list of objects") from error
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise CommandFailed("a relay brings a list of objects")
+    return entries

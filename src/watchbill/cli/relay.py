@@ -1,0 +1,74 @@
+"""``watchbill relay``: the machine that has SSH to all hosts takes messages from one to another."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from watchbill.cli.options import Options, command
+from watchbill.cli.output import cell, console, print_json
+
+if TYPE_CHECKING:
+    from watchbill.ops.relay import Relayed
+
+
+def register(app: typer.Typer) -> None:
+    """Give the command to the program."""
+    command(app)(relay)
+
+
+def relay(
+    options: Options,
+    follow: Annotated[bool, typer.Option("--follow", help="Pass after pass, until it is interrupted")] = False,
+    every: Annotated[float, typer.Option("--every", metavar="SECONDS", min=1.0, help="With --follow")] = 15.0,
+    install_timer: Annotated[
+        bool, typer.Option("--install-timer", help="Let systemd run it every minute here, as you, and stop")
+    ] = False,
+) -> int:
+    """Take messages of agents to agents on other hosts, and bring back how they stand. One pass.
+
+    Examples:  watchbill relay   ·   watchbill relay --follow   ·   watchbill relay --install-timer
+
+    Agents hold no key to other hosts: until a relay comes by, their messages stay queued, with the reason `no relay`.
+    """
+    target = options.target()
+    if install_timer:
+        from watchbill.ops.relay_timer import install
+
+        timer = install(target)
+        if options.as_json:
+            print_json(timer.to_json())
+        else:
+            print(f"{timer.unit} runs every minute: systemctl --user list-timers {timer.unit}")
+            if not timer.lingers:
+                print("It ends with your last login: loginctl enable-linger keeps it.")
+        return 0
+    from watchbill.ops.relay import relay as make_pass
+
+    while True:
+        relayed = make_pass(target)
+        if options.as_json:
+            print_json(relayed.to_json())
+        else:
+            _print(relayed, quiet=follow)
+        if not follow:
+            return relayed.exit_code
+        time.sleep(every)
+
+
+def _print(relayed: Relayed, *, quiet: bool) -> None:
+    """Print what a pass did; a quiet one that did nothing says nothing."""
+    from watchbill.cli.table import print_table, say
+
+    shown = console()
+    rows = [
+        [cell(row["id"], "dim"), cell(row["source"]), cell(row["state"]), cell(row.get("reason") or "")]
+        for row in relayed.messages
+    ]
+    print_table(shown, rows)
+    for host, reason in sorted(relayed.unreachable.items()):
+        say(shown, f"{host}: {reason}; its agents' messages wait for the next pass", "red")
+    if not quiet and not rows and not relayed.unreachable:
+        print("No message waits for another host.")
