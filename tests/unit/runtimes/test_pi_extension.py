@@ -301,6 +301,18 @@ def test_turn_that_failed_for_good_is_over_when_pi_did_not_go_on(pi: Pi) -> None
     assert (ended.state, ended.evidence) == ("idle", "401 Incorrect API key provided.")
 
 
+def test_turn_that_a_person_breaks_off_is_over_without_an_answer_and_ends_no_limit(pi: Pi) -> None:
+    pi.starts_turn("hello")
+    half = [{"type": "text", "text": "half an answ"}]
+    pi.ends({"role": "assistant", "stopReason": "aborted", "errorMessage": "Request was aborted.", "content": half})
+    ended = pi.beat(lambda beat: beat.turn_ended)
+    assert (ended.state, ended.evidence, ended.answer) == ("idle", "a person broke off its turn", None)
+    pi.starts_turn("hello")
+    pi.is_answered(429)
+    pi.ends({"role": "assistant", "stopReason": "aborted", "errorMessage": "Request was aborted.", "content": []})
+    assert pi.beat(lambda beat: beat.turn_ended).state == "limited"
+
+
 def test_command_of_a_person_is_working_until_its_output_is_kept(pi: Pi) -> None:
     pi.happens("user_bash", command="make test")
     assert pi.says("working").evidence == "! make test"

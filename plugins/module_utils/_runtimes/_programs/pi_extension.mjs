@@ -37,7 +37,7 @@ class Agent {
     this.terminal = null
     // What the tools that run now do, by the id of their call.
     this.tools = new Map()
-    // Answers in a row that the model failed to give, and why it failed last.
+    // Answers in a row that the model failed to give, and why there was none last.
     this.failures = 0
     this.error = null
     // The provider's refusal: { until, known }, in seconds since 1970, and whether it said that itself.
@@ -139,6 +139,8 @@ class Agent {
       this.error = firstLine(errorMessage ?? "the model gave no answer")
       // Providers that pi does not reach by fetch().
       if (!this.refusal && REFUSED.test(this.error)) this.refuse({})
+    } else if (stopReason === "aborted") {
+      this.error = "a person broke off its turn"
     } else {
       this.failures = 0
       this.refusal = this.error = null
@@ -171,7 +173,7 @@ class Agent {
     const failed = last?.stopReason === "error"
     const { enabled, maxRetries, baseDelayMs } = this.retry
     const wait = baseDelayMs * 2 ** (this.failures - 1) + RETRY_MARGIN_MILLISECONDS
-    const answer = last && !failed ? textOf(last.content) : undefined
+    const answer = last && !failed && last.stopReason !== "aborted" ? textOf(last.content) : undefined
     const over = () => {
       this.look()
       // A context that was too long is compacted, and then pi goes on.
