@@ -51,7 +51,9 @@ class Pi(ModelRuntime):
 
     def launch(self, world: World) -> Start:
         """Put the settings where pi reads them, and go on with the conversation that was."""
-        directory = world.environment.get("PI_CODING_AGENT_DIR") or world.home + "/.pi/agent"
+        directory = world.environment.get("PI_CODING_AGENT_DIR") or "~/.pi/agent"
+        if directory == "~" or directory.startswith("~/"):
+            directory = world.home + directory[1:]
         os.makedirs(directory, 0o700, exist_ok=True)
         for name in (SETTINGS, MODELS):
             _offer(f"{world.settings}/{name}", f"{directory}/{name}")

@@ -98,10 +98,11 @@ def test_providers_that_left_the_fleet_are_gone_and_those_of_a_person_stay(world
     assert models.read_text() == "{}"
 
 
-def test_settings_are_put_where_the_environment_says_that_pi_reads_them(world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("directory", ["~/elsewhere", "{home}/elsewhere"])
+def test_settings_are_put_where_the_environment_says_that_pi_reads_them(world: World, directory: str) -> None:
     install(world)
-    PI.launch(world._replace(environment={"PI_CODING_AGENT_DIR": str(tmp_path / "elsewhere")}))
-    assert (tmp_path / "elsewhere" / "settings.json").is_symlink()
+    PI.launch(world._replace(environment={"PI_CODING_AGENT_DIR": directory.format(home=world.home)}))
+    assert Path(world.home, "elsewhere", "settings.json").is_symlink()
 
 
 def test_next_session_goes_on_with_the_conversation(world: World) -> None:
