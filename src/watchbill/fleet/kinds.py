@@ -323,6 +323,7 @@ Version = Annotated[str, Word(shapes.VERSION, words.version)]
 Branch = Annotated[str, Word(shapes.BRANCH, words.branch)]
 RuntimeName = Annotated[str, Known("runtime", words.KNOWN_RUNTIMES, "the program that is the agent")]
 
+AgentName = Annotated[str, Word(shapes.AGENT, words.agent)]
 Webhook = Annotated[str, Word(shapes.WEBHOOK, words.webhook)]
 Registry = Annotated[str, Word(shapes.REGISTRY, words.registry)]
 SettingName = Annotated[str, Word(shapes.SETTING_NAME, words.setting_name)]

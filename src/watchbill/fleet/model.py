@@ -16,6 +16,7 @@ from watchbill.fleet.kinds import (
     MAX_COUNT,
     MAX_ENV,
     Address,
+    AgentName,
     Alias,
     Argument,
     Branch,
@@ -452,7 +453,7 @@ class JobSpec(Section):
     )
 
     name: Name = Field(description="what it is called, once in its agent")
-    agent: Annotated[str, Line(80, 1)] = Field(
+    agent: AgentName = Field(
         description="who is told: tenant/name, an alias, or a bare name that is unique", examples=["orchestrator"]
     )
     schedule: Name = Field(description="when: each time one of its windows opens", examples=["mornings"])

@@ -142,10 +142,15 @@ def _name(value: JsonSchema) -> str:
     return str(value.get("$ref", "")).rpartition("/")[2]
 
 
+def _values(value: dict[str, Any]) -> list[Any]:
+    """Return the words that a value may be; one alone is a ``const`` in a schema."""
+    return list(value["enum"]) if "enum" in value else [value["const"]] if "const" in value else []
+
+
 def _meaning(value: JsonSchema) -> str:
     """Return what a key means and what each of its values does."""
     told = value.get("enumDescriptions", [])
-    values = [f"<br>`{one}`: {text}" for one, text in zip(value.get("enum", []), told, strict=bool(told))]
+    values = [f"<br>`{one}`: {text}" for one, text in zip(_values(value), told, strict=bool(told))]
     return f"{value['description']}{''.join(values)}"
 
 

@@ -172,6 +172,12 @@ BRANCH = Shape(
 
 LINE = Shape("line", "one line of text, without control characters", f"[^{_CONTROL}]*", ("Build and run the shop",))
 
+AGENT = Shape(
+    "agent",
+    "an agent: tenant/name, or its name or alias alone",
+    r"(?:[a-z][a-z0-9-]{0,31}/)?[A-Za-z][A-Za-z0-9-]{0,31}",
+    ("studio/coder0", "orchestrator", "Mos"),
+)
 WEBHOOK = Shape(
     "webhook",
     "the address of a webhook; one that is secret is named: {secret: NAME}",

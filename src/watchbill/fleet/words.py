@@ -262,6 +262,13 @@ def registry(text: str) -> str:
     return text
 
 
+def agent(text: str) -> str:
+    """Return what people call an agent."""
+    if not shapes.AGENT.fits(text):
+        raise Refused("bad-name", f'"{shorten(text)}" is not how an agent is called', "write tenant/name, or its name")
+    return text
+
+
 def webhook(text: str) -> str:
     """Return the address of a webhook."""
     if not shapes.WEBHOOK.fits(text):

@@ -173,6 +173,11 @@ FREE: dict[str, Free] = {
         refused=_SIGNS,
         longest=31,
     ),
+    "notify{}.command[]": Free(
+        ("notify", "pager", "command", 1),
+        tuple(f"agents/studio/{name}/definition.json notify.0.command.1" for name in ("roamer", "shell", "worker")),
+    ),
+    "jobs[].prompt": Free(("jobs", 0, "prompt"), ("agents/studio/shell/definition.json jobs.0.prompt",)),
     "policy.ignore[].path": Free(
         ("policy", "ignore", 0, "path"), ("policy ignore.0.path",), form="file.{}.mode", longest=480, blank_first=False
     ),
@@ -199,6 +204,8 @@ PLAIN = frozenset(
     roster[].name roster[].team roster[].role roster[].runtime roster[].model roster[].host roster[].project
     roster[].env{key} roster[].env{}.secret
     secrets{key} secrets{}.environment
+    notify{key} notify{}.events[] notify{}.webhook notify{}.webhook.secret notify{}.teams[] notify{}.every
+    jobs[].name jobs[].agent jobs[].schedule jobs[].if
     roster[].schedule roster[].place.labels{key} roster[].place.labels{} roster[].place.spread
     roster[].limits.memory roster[].limits.cpu
     roster[].policy.restart roster[].policy.stuck
@@ -221,7 +228,12 @@ _BASE: dict[str, Any] = {
     "roles": {"keeper": {"env": {}}},
     "runtimes": {"command": {"env": {}}, "claude": {"settings": {}}},
     "secrets": {"github": {"command": ["pass", ""]}},
-    "schedules": {"queue": {"policy": "burst-on-backlog", "backlog": ["test", ""]}},
+    "notify": {"pager": {"events": ["stuck"], "command": ["page", ""]}},
+    "jobs": [{"name": "standup", "agent": "shell", "schedule": "mornings", "prompt": "?"}],
+    "schedules": {
+        "mornings": {"policy": "windows", "timezone": "UTC", "windows": ["mon 09:00-09:05"]},
+        "queue": {"policy": "burst-on-backlog", "backlog": ["test", ""]},
+    },
     "roster": [
         {"name": "shell", "team": "app", "role": "keeper", "runtime": "command", "command": ["sleep", ""], "env": {}},
         {"name": "roamer", "team": "app", "role": "coder"},

@@ -279,6 +279,7 @@ def test_unit_files_hold_known_lines_for_whatever_name(tmp_path: Path, name: str
     whole["teams"]["app"]["tenant"] = name[:24].rstrip("-")
     whole["hosts"] = {name: whole["hosts"]["desk"]}
     whole["roster"] = [{**whole["roster"][0], "name": name, "limits": dict(limits)}]
+    whole["jobs"][0]["agent"] = name
     host = compile_host(load_fleet(write(tmp_path, whole)), name)
     units = {
         path: body.decode() for path, body in files(host).items() if path.endswith((".service", ".slice", ".conf"))

@@ -37,6 +37,14 @@ EDGES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("https://h", "http://127.0.0.1:4873/", "https://npm.example.org/a/b-c"),
         ("", "h", "ftp://h", "https://", "https://u:p@h/", "https://h/a b", "https://h/\n", "https://h/" + "a" * 250),
     ),
+    "agent": (
+        ("a", "studio/coder0", "Mos", "a" * 32, "a" * 32 + "/" + "a" * 32),
+        ("", "/a", "a/", "a/b/c", "A/b", "a b", "1", "a_b", "a" * 33, "é", "a\n", "../a"),
+    ),
+    "webhook": (
+        ("https://h", "http://127.0.0.1:4873/", "https://hooks.example.org/a/b-c%20~._"),
+        ("", "h", "ftp://h", "https://", "https://u:p@h/", "https://h/a b", "https://h/\n", "https://h/?a=1", "https://h/" + "a" * 500),
+    ),
     "settingName": (("a", "$schema", "A.b-c_d", "a" * 128), ("", "1", "-a", "a b", "a" * 129, "a\n", "é", "a/b")),
     "setting": (("", "a b", "é", "a" * 4096), ("a\nb", "\0", "\x85", "a" * 4097)),
     "branch": (
@@ -148,6 +156,8 @@ def fleet_with(name: str, text: str) -> dict[str, Any]:
         "model": lambda: {"defaults": {"model": text}},
         "version": lambda: {"runtimes": {"claude": {"version": text}}},
         "registry": lambda: {"runtimes": {"claude": {"registry": text}}},
+        "agent": lambda: {"jobs": [{"name": "x", "agent": text, "schedule": "x", "prompt": "x"}]},
+        "webhook": lambda: {"notify": {"x": {"events": ["stuck"], "webhook": text}}},
         "settingName": lambda: {"runtimes": {"claude": {"settings": {text: ""}}}},
         "setting": lambda: {"runtimes": {"claude": {"settings": {"x": {"y": [text]}}}}},
         "branch": lambda: {"projects": {"x": project | {"branch": text}}},
