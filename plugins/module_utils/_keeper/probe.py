@@ -1,6 +1,6 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Proof of life without a word: a terminal that gets one column narrower and back is drawn anew, by a living program.
+"""Proof of life without a word: a terminal that gets one column smaller and back is drawn anew, by a living program.
 
 A program that hangs draws nothing, whatever its process looks like. It is asked of those that say nothing by
 themselves, or not while a dialog is open. Nothing here waits: the main loop is told when to come back.
@@ -39,20 +39,21 @@ class Probe:
         self._asked_second = 0
         self._looks: list[float] = []
         self._is_narrow = False
+        self._by = ""
         self.next_step: float | None = None
         """When :meth:`step` has something to do; None while nothing is asked."""
 
-    def ask(self) -> None:
-        """Begin to ask. What came of it is told by :meth:`step`."""
+    def ask(self, by: str) -> None:
+        """Begin to ask, with one of the ``columns`` or ``rows`` less. What came of it is told by :meth:`step`."""
         now = self._boottime()
         self._asked_at, self._asked_second = now, int(self._wall())
         try:
-            self._session.narrow()
+            self._session.narrow(by)
         except SessionError:
             # A tmux server that does not answer is what is found out here: no answer.
             self.forget()
             return
-        self._is_narrow, self.next_step = True, now + NARROW_SECONDS
+        self._is_narrow, self._by, self.next_step = True, by, now + NARROW_SECONDS
         self._looks = [self.next_step + seconds for seconds in LOOK_SECONDS]
 
     def step(self) -> Answer | None:
@@ -61,7 +62,7 @@ class Probe:
             return None
         try:
             if self._is_narrow:
-                self._session.widen()
+                self._session.widen(self._by)
                 self._is_narrow, self.next_step = False, self._looks[0]
                 return None
             drawn = self._session.drawn()

@@ -23,8 +23,8 @@ PANE_FORMAT = (
     "#{pane_id} #{pane_pid} #{?pane_dead_signal,-,#{pane_dead_status}} #{?pane_dead_signal,#{pane_dead_signal},-}"
 )
 NARROW = "@watchbill-narrow"
-NARROWER = f"set-option -w -t {PANE} {NARROW} 1 ; resize-window -t {PANE} -L 1"
-WIDER = f"resize-window -t {PANE} -R 1 ; set-option -w -t {PANE} -u {NARROW}"
+AND_BACK = {"columns": ("-L", "-R"), "rows": ("-U", "-D")}
+"""How tmux takes one of them from a window, and gives it back."""
 PROBE_SECONDS = 2.0
 SCREEN_LINES = 200
 LOOKS = 5
@@ -167,19 +167,21 @@ class Session:
         """
         return self._tmux("capture-pane", "-p", "-t", PANE, "-S", f"-{SCREEN_LINES}").rstrip()
 
-    def narrow(self) -> None:
-        """Make the terminal one column narrower, unless it is already: a former keeper may have been killed meanwhile.
+    def narrow(self, by: str) -> None:
+        """Take one of the ``columns`` or ``rows`` from the terminal, unless a former keeper did and was killed then.
 
         :raises SessionError: the server does not answer.
         """
-        self._tmux("if-shell", "-F", "-t", PANE, f"#{{{NARROW}}}", "", NARROWER, timeout=PROBE_SECONDS)
+        command = f"set-option -w -t {PANE} {NARROW} 1 ; resize-window -t {PANE} {AND_BACK[by][0]} 1"
+        self._tmux("if-shell", "-F", "-t", PANE, f"#{{{NARROW}}}", "", command, timeout=PROBE_SECONDS)
 
-    def widen(self) -> None:
-        """Give the terminal its width again.
+    def widen(self, by: str) -> None:
+        """Give the terminal its size again.
 
         :raises SessionError: the server does not answer.
         """
-        self._tmux("if-shell", "-F", "-t", PANE, f"#{{{NARROW}}}", WIDER, "", timeout=PROBE_SECONDS)
+        command = f"resize-window -t {PANE} {AND_BACK[by][1]} 1 ; set-option -w -t {PANE} -u {NARROW}"
+        self._tmux("if-shell", "-F", "-t", PANE, f"#{{{NARROW}}}", command, "", timeout=PROBE_SECONDS)
 
     def drawn(self) -> Drawn:
         """Return what the agent's program did to its terminal last.

@@ -150,7 +150,7 @@ class Supervision:
                 self.hear(beat._replace(boottime=answer.asked_at))
         elif self.probe.next_step is None and now >= self._probe_due(running):
             self._probed_at = now
-            self.probe.ask()
+            self.probe.ask(self.runtime.probe_by)
         log = f"{self.record.directory}/{self.runtime.log}" if self.runtime.log else None
         # The transcript comes last: it knows how what the log complains of has ended.
         for file, path, review in (

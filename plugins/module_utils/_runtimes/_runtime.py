@@ -70,6 +70,8 @@ class Runtime(Delivering):
     probe_after: float | None = None
     """After how many intervals without an answer its terminal is asked to draw itself anew; None for never."""
 
+    probe_by = "columns"
+    """What its terminal has one less of for a moment: ``columns`` or ``rows``."""
     log = ""
     """A file below the agent's state directory in which the program complains; empty for none."""
 

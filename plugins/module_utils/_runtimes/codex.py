@@ -59,6 +59,8 @@ class Codex(ModelRuntime):
     delivery = PASTE
     first_state = "starting"
     probe_after = 1.0
+    # Another width makes it break every line of a conversation anew: 70 ms in one of 100 KB, 10 ms otherwise.
+    probe_by = "rows"
     log = f"{LOG_DIRECTORY}/codex-tui.log"
 
     def settings(self, definition: Said) -> dict[str, bytes]:

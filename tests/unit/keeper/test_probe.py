@@ -10,28 +10,28 @@ WALL = 1_800_000_000.5
 
 
 class Terminal:
-    """A terminal whose program draws when its width changes, after `takes` seconds; never if None."""
+    """A terminal whose program draws when its size changes, after `takes` seconds; never if None."""
 
     def __init__(self, takes: float | None) -> None:
         self.now = 1000.0
         self.takes = takes
-        self.width = 200
+        self.size = {"columns": 200, "rows": 50}
         self.changed_at = 0.0
         self.gone = False
-        self.widths: list[int] = []
+        self.sizes: list[tuple[int, int]] = []
 
-    def _change(self, by: int) -> None:
+    def _change(self, what: str, by: int) -> None:
         if self.gone:
             raise SessionError("tmux: not done within 2 s")
-        self.width += by
-        self.widths.append(self.width)
+        self.size[what] += by
+        self.sizes.append((self.size["columns"], self.size["rows"]))
         self.changed_at = self.now
 
-    def narrow(self) -> None:
-        self._change(-1)
+    def narrow(self, by: str) -> None:
+        self._change(by, -1)
 
-    def widen(self) -> None:
-        self._change(+1)
+    def widen(self, by: str) -> None:
+        self._change(by, +1)
 
     def drawn(self) -> Drawn:
         at = 0.0
@@ -40,10 +40,10 @@ class Terminal:
         return Drawn(int(at) or None, "title")
 
 
-def run(terminal: Terminal, seconds: float = 3.0) -> list[float]:
+def run(terminal: Terminal, by: str = "columns", seconds: float = 3.0) -> list[float]:
     """Ask once and carry out every step when it is due; return when the program was asked, if it answered."""
     probe = Probe(terminal, lambda: terminal.now, lambda: WALL + terminal.now - 1000.0)  # type: ignore[arg-type]
-    probe.ask()
+    probe.ask(by)
     answers = []
     end = terminal.now + seconds
     while probe.next_step is not None and probe.next_step < end:
@@ -55,16 +55,19 @@ def run(terminal: Terminal, seconds: float = 3.0) -> list[float]:
 
 
 @pytest.mark.parametrize("takes", [0.01, 0.25, 0.9])
-def test_program_that_draws_is_alive_since_it_was_asked_and_has_its_width_back(takes: float) -> None:
+@pytest.mark.parametrize(("by", "smaller"), [("columns", (199, 50)), ("rows", (200, 49))])
+def test_program_that_draws_is_alive_since_it_was_asked_and_has_its_size_back(
+    takes: float, by: str, smaller: tuple[int, int]
+) -> None:
     terminal = Terminal(takes)
-    assert run(terminal) == [1000.0]
-    assert terminal.widths == [199, 200]
+    assert run(terminal, by) == [1000.0]
+    assert terminal.sizes == [smaller, (200, 50)]
 
 
-def test_frozen_program_is_not_asked_for_ever_and_has_its_width_back() -> None:
+def test_frozen_program_is_not_asked_for_ever_and_has_its_size_back() -> None:
     terminal = Terminal(None)
     assert run(terminal) == []
-    assert (terminal.widths, terminal.now < 1003) == ([199, 200], True)
+    assert (terminal.sizes, terminal.now < 1003) == ([(199, 50), (200, 50)], True)
 
 
 def test_terminal_that_does_not_answer_is_no_answer() -> None:
@@ -76,7 +79,7 @@ def test_terminal_that_does_not_answer_is_no_answer() -> None:
 def test_what_was_drawn_before_is_no_answer() -> None:
     terminal = Terminal(None)
     probe = Probe(terminal, lambda: terminal.now, lambda: WALL + 100)  # type: ignore[arg-type]
-    probe.ask()
+    probe.ask("columns")
     terminal.takes = -90.0
     for _ in range(5):
         terminal.now += 0.5
