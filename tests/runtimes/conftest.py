@@ -70,7 +70,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def fleet(lab: Callable[[str | Path], Lab], request: pytest.FixtureRequest) -> Iterator[Fleet]:
     """The fleet, applied; its agents play at the same time, each its steps one after the other."""
-    pace = Pace(15, 90) if request.config.getoption("--long") else Pace(5, 30)
+    pace = Pace(15, 90) if request.config.getoption("--long") else Pace(10, 50)
     plays = _plays(request.config)
     with ModelApi(CONTROL) as api, ExitStack() as stack:
         machines = lab(yaml.safe_dump(_document(list(plays), api.url, pace)))

@@ -42,7 +42,9 @@ export default (pi) =>
 """
 
 EXPECTED = {
-    "stub": Expected(busy="work {seconds}", dialog="wait May I touch {path}?", limit=None),
+    "stub": Expected(
+        busy="work {seconds}", dialog="dialog May I touch {path}?", limit="limit {seconds}", knows_reset=True
+    ),
     "claude": Expected(version="2.1.197", model=MODEL["claude"]),
     "codex": Expected(
         version="0.169.0",

@@ -3,7 +3,8 @@
 """``watchbill-host stub``: the stub agent itself, a program on a terminal that does what it is told.
 
 What is typed is a command to it. What Watchbill delivers is a prompt: it is written into a transcript, taken (with
-evidence, as a hook of a real runtime gives it), worked on for a moment, and answered.
+evidence, as a hook of a real runtime gives it), worked on for a moment, and answered. A prompt that begins with
+``work``, ``dialog`` or ``limit`` makes its turn long, ask, or end at a provider's limit.
 
 Like the keeper it imports everything at its start, because an upgrade replaces the zipapp under it.
 """
@@ -114,7 +115,10 @@ class Stub:
         with open(self.home + "/stub-keys", "ab") as stream:
             stream.write(keys)
         self.write(f"answered with {keys[:1]!r}\n> ")
-        self.become("idle")
+        if self.turn is None:
+            self.become("idle")
+        else:
+            self.become("working", "answered", time.monotonic() + TURN_SECONDS)
         return keys[1:]
 
     def submit(self, text: str) -> int | None:
@@ -143,11 +147,13 @@ class Stub:
             os.close(handle)
         head, _, body = prompt.partition("\n")
         word, _, rest = body.strip().partition(" ")
-        seconds = _seconds(rest) if word == "work" else None
+        seconds = _seconds(rest.partition(" ")[0]) if word == "work" else None
         self.become("working", head, time.monotonic() + (TURN_SECONDS if seconds is None else seconds))
         self.turn = f"done: {body.strip()[:60]}"
         self.write(f"{head}\n")
         self.say({"state": "working", "evidence": head, "accepted": messages_in(prompt)})
+        if word in ("dialog", "limit"):
+            _COMMANDS[word](self, rest)
 
     def obey(self, line: str) -> int | None:
         """Carry out one typed line; return an exit status where it asks to end."""
@@ -167,7 +173,7 @@ class Stub:
         self.become("working", "told to work", None if seconds is None else time.monotonic() + seconds)
 
     def _limit(self, rest: str) -> None:
-        seconds = _seconds(rest)
+        seconds, self.turn = _seconds(rest), None
         self.become("limited", "told that its limit is reached")
         self.resets_at = None if seconds is None else time.time() + seconds
 

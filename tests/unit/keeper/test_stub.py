@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Beat, Ear, parse_line
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.processes import wait_readable
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES
+from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes._stub_terminal import Stub
 
 from watchbill.compile import zipapp
 from watchbill.fleet.words import KNOWN_RUNTIMES
@@ -160,3 +161,40 @@ def test_program_from_elsewhere_gets_its_model_where_there_is_one(name: str) -> 
 def test_command_without_words_is_refused(command: object) -> None:
     with pytest.raises(ValueError, match="list of words"):
         RUNTIMES["command"].argv({"command": command})
+
+
+# -- prompts ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stub(tmp_path: Path) -> Stub:
+    return Stub({"HOME": str(tmp_path)}, lambda text: None)
+
+
+def prompt(text: str) -> str:
+    return f"[desk:operator/ada -> desk:studio/coder] watchbill:01M7ZTPAA4CAJT1QX0YXJT0G4X\n{text}"
+
+
+def test_prompt_makes_its_turn_long(stub: Stub) -> None:
+    stub.submit(prompt("work 20 on the shop"))
+    assert stub.state == "working"
+    stub.tick(time.monotonic() + 19)
+    assert stub.state == "working"
+    stub.tick(time.monotonic() + 21)
+    assert stub.state == "idle"
+
+
+def test_prompt_makes_it_ask_and_a_key_lets_the_turn_end(stub: Stub) -> None:
+    stub.submit(prompt("dialog May I?"))
+    assert (stub.state, stub.evidence) == ("waiting-input", "dialog: May I?")
+    stub.hear(b"y")
+    assert stub.state == "working"
+    stub.tick(time.monotonic() + 1)
+    assert (stub.state, stub.turn) == ("idle", None)
+
+
+def test_prompt_brings_it_to_its_limit_and_its_turn_is_over(stub: Stub) -> None:
+    stub.submit(prompt("limit 600"))
+    assert (stub.state, stub.turn) == ("limited", None)
+    assert stub.resets_at is not None
+    assert abs(stub.resets_at - time.time() - 600) < 5
