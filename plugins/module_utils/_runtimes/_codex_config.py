@@ -93,4 +93,5 @@ def _trusted_hash(event: str, matcher: str | None, handler: Said) -> str:
     if matcher is not None and event not in UNMATCHED:
         identity["matcher"] = matcher
     canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return "sha256:" + sha256(canonical.encode()).hexdigest()
+    reckoned: str = sha256(canonical.encode()).hexdigest()
+    return f"sha256:{reckoned}"

@@ -16,7 +16,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat 
 from ansible_collections.watchbill.fleet.plugins.module_utils._overrides import seconds_of
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES, Conversation, World
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes._codex_config import toml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.keeper.bench import definition
@@ -187,6 +187,7 @@ def test_context_and_limits_are_those_of_the_last_request() -> None:
     }
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([STARTED, ENDED, ABORTED, RATE, tokens(5), PROMPT]), max_size=6), st.integers(0, 400))
 def test_half_of_a_rollout_and_strange_events_are_no_mistake(lines: list[bytes], cut: int) -> None:
     CODEX.review(b"".join(lines)[cut:], "working")
@@ -259,9 +260,9 @@ def test_log_says_nothing_of_what_is_over_or_no_limit(log: bytes, state: str, be
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    settings = tmp_path / "settings"
-    settings.mkdir()
-    write_settings(settings, {})
+    directory = tmp_path / "settings"
+    directory.mkdir()
+    write_settings(directory, {})
     return World(
         definition=parse_definition(definition(runtime="codex")),
         argv=["codex", "--model", "gpt-6.1-sol"],
@@ -269,14 +270,14 @@ def world(tmp_path: Path) -> World:
         home=str(tmp_path),
         working_directory="/srv/shop",
         prompt="/run/user/20001/watchbill/coder0/prompt.md",
-        settings=str(settings),
+        settings=str(directory),
         state="/home/studio/.local/state/watchbill/coder0",
         conversation=None,
     )
 
 
-def write_settings(directory: Path, settings: dict[str, Any], program: str = "/usr/local/bin/watchbill-host") -> None:
-    told = {**definition(runtime="codex"), "settings": settings, "program": program}
+def write_settings(directory: Path, theirs: dict[str, Any], program: str = "/usr/local/bin/watchbill-host") -> None:
+    told = {**definition(runtime="codex"), "settings": theirs, "program": program}
     for name, body in CODEX.settings(told).items():
         (directory / name).write_bytes(body)
 
@@ -363,7 +364,7 @@ def test_settings_of_the_fleet_are_kept_but_cannot_silence_the_agent(world: Worl
 
 
 @pytest.mark.parametrize(
-    "settings",
+    "strange",
     [
         {"hooks": []},
         {"hooks": {"Stop": {"hooks": 1}}},
@@ -371,8 +372,8 @@ def test_settings_of_the_fleet_are_kept_but_cannot_silence_the_agent(world: Worl
         {"shell_environment_policy": 5, "tui": 6, "features": None},
     ],
 )
-def test_settings_of_a_strange_form_are_left_for_codex_to_complain_of(world: World, settings: dict[str, Any]) -> None:
-    write_settings(Path(world.settings), settings)
+def test_settings_of_a_strange_form_are_left_for_codex_to_complain_of(world: World, strange: dict[str, Any]) -> None:
+    write_settings(Path(world.settings), strange)
     hooks = config_of(world)["hooks"]
     assert hooks["Stop"][-1]["hooks"][0]["command"] == "/usr/local/bin/watchbill-host hook codex Stop"
 
@@ -393,6 +394,7 @@ PLAIN = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(PLAIN)
 def test_plain_data_means_the_same_in_toml(value: Any) -> None:
     assert tomllib.loads(f"value = {toml(value)}")["value"] == value
