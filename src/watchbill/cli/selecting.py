@@ -12,9 +12,9 @@ import typer
 
 from watchbill.cli.options import Options, complete_agent, complete_team, completed
 from watchbill.errors import OperationError
-from watchbill.ops.selection import Selection
 
 if TYPE_CHECKING:
+    from watchbill.ops.selection import Selection
     from watchbill.ops.target import Target
 
 Agents = Annotated[
@@ -65,6 +65,8 @@ def selecting(function: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(function)
     def run(options: Options, agents: list[str] | None = None, **given: Any) -> int:
+        from watchbill.ops.selection import Selection
+
         groups = {name: given.pop(name) for name in GROUPS}
         return function(options, Selection(tuple(agents or ()), **groups), **given)
 

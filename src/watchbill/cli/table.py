@@ -20,8 +20,7 @@ def say(console: Console, text: str, style: str = "") -> None:
     """Print a sentence; what goes on in a second line is set in a little deeper than the first."""
     indent = text[: len(text) - len(text.lstrip())]
     first, *others = _wrapped(text.strip(), min(console.width, WIDTH) - len(indent) - len(GAP))
-    for line in (indent + first, *(indent + GAP + other for other in others)):
-        console.print(cell(line, style), soft_wrap=True)
+    _print(console, [cell(line, style) for line in (indent + first, *(indent + GAP + other for other in others))])
 
 
 def print_table(console: Console, rows: Sequence[Sequence[Text]], indent: str = "") -> None:
@@ -29,14 +28,29 @@ def print_table(console: Console, rows: Sequence[Sequence[Text]], indent: str = 
     widths = [max(row[column].cell_len for row in rows) for column in range(len(rows[0]) - 1)] if rows else []
     limit = min(console.width, WIDTH)
     room = limit - len(indent) - sum(width + len(GAP) for width in widths)
-    for row in rows:
-        print_line(console, row, widths, indent, room, limit)
+    _print(console, [line for row in rows for line in _lines(row, widths, indent, room, limit)])
 
 
 def print_line(
     console: Console, row: Sequence[Text], widths: Sequence[int], indent: str, room: int, limit: int
 ) -> None:
     """Print one row: its columns padded to `widths`, its last cell in `room` or below, at most `limit` wide."""
+    _print(console, _lines(row, widths, indent, room, limit))
+
+
+def _print(console: Console, lines: Sequence[Text]) -> None:
+    """Print all lines at once: each print costs as much as a line."""
+    from rich.text import Text
+
+    if not lines:
+        return
+    if console.color_system is None:
+        console.out("\n".join(line.plain for line in lines), highlight=False)
+    else:
+        console.print(Text("\n").join(lines), soft_wrap=True)
+
+
+def _lines(row: Sequence[Text], widths: Sequence[int], indent: str, room: int, limit: int) -> list[Text]:
     from rich.text import Text
 
     line = Text(indent)
@@ -44,9 +58,9 @@ def print_line(
         line.append_text(text)
         line.append(" " * (width - text.cell_len) + GAP)
     note = row[-1]
+    below = []
     if note.cell_len <= room:
         line.append_text(note)
-        below = []
     else:
         hang = " " * (len(indent) + 4) if room < _LEAST_NOTE or _longest_word(note.plain) > room else ""
         lines = _wrapped(note.plain, limit - len(hang) if hang else room)
@@ -55,8 +69,7 @@ def print_line(
             hang = " " * (limit - room)
         below = [Text(hang).append(words, note.style) for words in lines]
     line.rstrip()
-    for printed in (line, *below):
-        console.print(printed, soft_wrap=True)
+    return [line, *below]
 
 
 def _wrapped(text: str, width: int) -> list[str]:

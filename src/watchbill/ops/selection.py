@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from watchbill.errors import OperationError
-from watchbill.fleet.objects import did_you_mean
-from watchbill.ops.status import find_agent
 
 if TYPE_CHECKING:
     from watchbill.fleet import Agent
@@ -43,6 +41,8 @@ class Selection:
             raise OperationError(
                 "which agents?", "name them, or choose them by --team, --role, --host, --tenant, or --all", "no-agents"
             )
+        from watchbill.ops.status import find_agent
+
         chosen = {agent.reference: agent for agent in (find_agent(target, name) for name in self.references)}
         if self.is_group:
             chosen |= {agent.reference: agent for agent in self._group(target)}
@@ -63,6 +63,8 @@ class Selection:
 
     def _check(self, target: Target) -> None:
         """Raise OperationError for a name that the fleet does not know."""
+        from watchbill.fleet.objects import did_you_mean
+
         fleet = target.fleet
         for kind, name, known in (
             ("team", self.team, fleet.teams),
