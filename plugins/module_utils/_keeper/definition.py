@@ -8,6 +8,8 @@ import re
 import typing as t
 
 from .._plain_files import read_object, read_regular_file
+from .jobs import IDLE, Job
+from .notices import Notifier
 
 FORMAT_VERSION = 1
 RESTART_POLICIES = ("when-idle", "now", "at-window", "manual")
@@ -68,6 +70,8 @@ class Definition(t.NamedTuple):
     stuck: str
     schedule: ScheduleOrders | None
     secrets: dict[str, str]
+    notifiers: list[Notifier]
+    jobs: list[Job]
 
 
 def read_definition(directory: str) -> Definition:
@@ -120,6 +124,8 @@ def parse_definition(value: t.Any) -> Definition:
         stuck=_one_of(policy, "stuck", STUCK_POLICIES),
         schedule=parse_orders(whole.get("schedule")),
         secrets=_secrets(whole.get("secrets", {})),
+        notifiers=[_notifier(said) for said in _objects(whole, "notify")],
+        jobs=[_job(said) for said in _objects(whole, "jobs")],
     )
 
 
@@ -133,6 +139,28 @@ def parse_orders(value: t.Any) -> ScheduleOrders | None:
     whole = _object(value, "schedule")
     words = {field: words for field, words in whole.items() if field not in ("name", "backlog_every")}
     return ScheduleOrders(_text(whole, "name"), words, _seconds(whole, "backlog_every", 1.0))
+
+
+def _notifier(said: dict[str, t.Any]) -> Notifier:
+    events, command = tuple(_words(said, "events")), _words(said, "command")
+    ways = _text_or_none(said, "url"), _text_or_none(said, "secret")
+    if len([way for way in (command, *ways) if way]) != 1:
+        raise ValueError("a notifier has a command, an url or a secret")
+    if ways[1] is not None and not SECRET.match(ways[1]):
+        raise ValueError("secret is the name of one")
+    return Notifier(_text(said, "name"), events, command, *ways, _seconds(said, "every", 1.0))
+
+
+def _job(said: dict[str, t.Any]) -> Job:
+    condition = None if said.get("if") is None else _one_of(said, "if", (IDLE,))
+    return Job(_text(said, "name"), _object(said.get("schedule"), "schedule"), _text(said, "prompt"), condition)
+
+
+def _objects(values: dict[str, t.Any], field: str) -> list[dict[str, t.Any]]:
+    value = values.get(field, [])
+    if not isinstance(value, list):
+        raise ValueError(f"{field} is a list")  # noqa: TRY004 -- like all other mistakes
+    return [_object(entry, field) for entry in value]
 
 
 def _secrets(value: t.Any) -> dict[str, str]:

@@ -22,6 +22,7 @@ from .alarm import Alarm
 from .backlog import Backlog, Command
 from .control import Control
 from .definition import DefinitionError, read_definition
+from .errands import Errands
 from .heartbeat import FORMAT_VERSION, Ear, parse_line, read_heartbeat, write_heartbeat
 from .mail import Mail
 from .memory import Memory
@@ -75,8 +76,11 @@ class Keeper:
         self.supervision = Supervision(session, self.watch, self.record, memory, boottime, time.time)
         self.control = Control(self.directory + "/control.sock", boottime)
         self.mail = Mail(who, self.directory, self.supervision, self.control, self.record, layout)
+        self.errands = Errands(layout, tenant, agent, self.supervision, self.mail)
         self.problem = ""
         self.unwritten = ""
+        self._said: dict[str, t.Any] = {}
+        """What heartbeat.json says of the agent."""
         self._shown = ""
         self._written = 0.0
         self._watched = 0.0
@@ -91,6 +95,7 @@ class Keeper:
             self.supervision.decide()
             self.mail.tend()
             self._say()
+            self.errands.tend(self._said)
             self._wait()
             caught = self.signals.taken()
             if signal.SIGTERM in caught or signal.SIGINT in caught:
@@ -111,6 +116,7 @@ class Keeper:
                 self._wait_for_orders()
         self._find_session(previous)
         self.mail.begin()
+        self.errands.begin(previous)
         self.control.open()
         if self.first_since_boot and self.supervision.definition is not None:
             self.supervision.next_start = boottime() + self.supervision.definition.start_delay
@@ -182,10 +188,11 @@ class Keeper:
     # -- waiting and listening -----------------------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        unchanged = self.alarm.set(self.watch.next_change())
+        moments = [at for at in (self.watch.next_change(), self.errands.next_due()) if at is not None]
+        unchanged = self.alarm.set(min(moments, default=None))
         running = self.supervision.running
         descriptors = [self.signals.descriptor, self.ear.descriptor, self.alarm.descriptor, self.backlog.descriptor]
-        descriptors.append(self.mail.descriptor)
+        descriptors += [self.mail.descriptor, self.errands.descriptor]
         if running is not None:
             descriptors += [running.found.descriptor, running.program]
         poll = select.poll()
@@ -205,6 +212,8 @@ class Keeper:
             self.backlog.ended()
         if self.mail.descriptor in ended:
             self.mail.ended()
+        if self.errands.descriptor in ended:
+            self.errands.ended()
         self.control.serve(ended)
         if running is not None and running.found.descriptor in ended:
             self.supervision.server_ended()
@@ -213,7 +222,7 @@ class Keeper:
 
     def _deadlines(self) -> list[float]:
         times = [self._written + self._rewrite_seconds(), *self.supervision.deadlines()]
-        times += [*self.mail.deadlines(), *self.control.deadlines()]
+        times += [*self.mail.deadlines(), *self.control.deadlines(), *self.errands.deadlines()]
         if self.service.watchdog_seconds:
             times.append(self._watched + self.service.watchdog_seconds)
         return times
@@ -244,7 +253,7 @@ class Keeper:
 
     def _say(self) -> None:
         """Write heartbeat.json where something changed or it grows old."""
-        said = {**self.supervision.heartbeat(), "messages": self.mail.said()}
+        said = self._said = {**self.supervision.heartbeat(), "messages": self.mail.said()}
         now = boottime()
         shown = repr(said)
         if shown == self._shown and now - self._written < self._rewrite_seconds():

@@ -45,8 +45,9 @@ class Mail:
         places = Places(Layout.agent_home(who.home, name), directory, record.directory)
         self.delivery = Delivery(Inbox(record.directory), places, record, supervision.boottime, supervision.wall)
         self.delivery.on_change = self._changed
-        reception = Reception(self.delivery, self._place, self._hold_of, self._refusal, supervision.wall)
-        control.operations.update(send=reception.send, message=reception.show, unsend=reception.unsend)
+        self.reception = Reception(self.delivery, self._place, self._hold_of, self._refusal, supervision.wall)
+        taking = self.reception
+        control.operations.update(send=taking.send, message=taking.show, unsend=taking.unsend)
         self._outgoing = Outgoing(Inbox(record.directory, OUTBOX), self._place, layout.relay, record)
         control.operations.update(post=self._outgoing.post, posted=self._outgoing.show, receipt=self._outgoing.receipt)
 

@@ -58,6 +58,27 @@ class Reception:
             message = known
         return self._answer(message, request, new=known is None)
 
+    def put(self, source: Address, key: str, text: str) -> Message:
+        """Return the message of *source* with this text, which becomes one now unless *key* names one already.
+
+        :raises Refused: there can be no such message now.
+        """
+        here = self._place().address
+        self._check_ends(source, here, None)
+        message, text = make_message({"id": key, "text": text}, source, here, self._wall())
+        return self._find(message.id) or self._add(message, text)
+
+    def withdraw(self, message_id: str, why: str) -> None:
+        """Take a message back, if it is still queued.
+
+        :raises Refused: that cannot be written down.
+        """
+        message = self._find(message_id)
+        if message is None or message.state != QUEUED:
+            return
+        gone = message._replace(state=DEAD, at=timestamp(self._wall()), reason=why)
+        written(lambda: self._delivery.change(gone))
+
     def show(self, request: Answer, peer: Peer) -> Answer:
         """Tell how a message stands, and how it goes on where that is wanted."""
         sender(peer, None, self._place())

@@ -19,10 +19,14 @@ def read_secrets(layout: Layout, definition: Definition) -> dict[str, str]:
 
     :raises DefinitionError: a value is missing, unreadable, too large, or holds NUL, which no environment can.
     """
-    return {variable: _value(layout, definition.tenant, name) for variable, name in definition.secrets.items()}
+    return {variable: read_secret(layout, definition.tenant, name) for variable, name in definition.secrets.items()}
 
 
-def _value(layout: Layout, tenant: str, name: str) -> str:
+def read_secret(layout: Layout, tenant: str, name: str) -> str:
+    """Return the value of one secret, without a line end behind it.
+
+    :raises DefinitionError: it is missing, unreadable, too large, or holds NUL.
+    """
     path = layout.secret(tenant, name)
     try:
         content = read_regular_file(path, SIZE_LIMIT)

@@ -38,9 +38,9 @@ class Standing(t.NamedTuple):
     """What holds for an agent at one instant.
 
     ``kind``: on; off (it comes to rest, then its session ends, or is kept with ``keeps``); paused (by an operator: the
-    session is kept); stopped (the session ends: at once, or once it is idle where its word says so); unknown (what is, stays). ``starts``: whether a session is
-    started where none runs. ``grace``: seconds to come to rest in, None for as long as it takes. ``word``: the
-    operator's word that decides, if one does.
+    session is kept); stopped (the session ends: at once, or once it is idle where its word says so); unknown (what is,
+    stays). ``starts``: whether a session is started where none runs. ``grace``: seconds to come to rest in, None for as
+    long as it takes. ``word``: the operator's word that decides, if one does.
     """
 
     kind: str

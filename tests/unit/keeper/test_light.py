@@ -22,8 +22,8 @@ print(json.dumps(sorted(sys.modules)))
 HEAVY = {"subprocess", "hashlib", "socket", "argparse", "dataclasses", "logging", "asyncio", "threading", "inspect"}
 FOR_THE_CLOCK = {"datetime", "zoneinfo", "ctypes", "calendar", "_strptime"}
 """What only a keeper loads whose agent has windows or an operator's word with an end."""
-FOR_A_CHILD = {"http.client", "socket", "sqlite3", "urllib.parse"}
-"""What no keeper loads, but a process that it starts to ask a runtime something."""
+FOR_A_CHILD = {"http.client", "socket", "sqlite3", "urllib.parse", "urllib.error", "urllib.request"}
+"""What no keeper loads, but a process that it starts to ask a runtime or to tell people something."""
 
 
 def loaded(directory: Path, module: str) -> set[str]:
