@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.module_utils._messages.text import sanitise
+from ansible_collections.watchbill.fleet.plugins.module_utils._messages.text import pasted, sanitise
 
 from tests.hostile_texts import hostile_texts
 from tests.lab.command_line import answer, eventually, watchbill
@@ -124,7 +124,7 @@ def assert_each_arrived_once(desk: Desk, agent: str, sent: dict[str, str], rows:
     for message_id, text in sent.items():
         found = [prompt for prompt in prompts if f"watchbill:{message_id}" in prompt]
         assert len(found) == 1, f"{message_id} arrived {len(found)} times: {text[:60]!r}"
-        assert found[0].partition("\n")[2] == sanitise(text)
+        assert found[0].partition("\n")[2] == pasted(sanitise(text))
         assert rows[message_id]["state"] in ("accepted", "answered"), rows[message_id]
     assert len(prompts) == len(sent)
 
@@ -208,17 +208,18 @@ def test_messages_are_held_by_a_word_of_an_operator_and_delivered_after_it(
 
 
 def test_messages_are_held_at_a_providers_limit(desk: Desk) -> None:
-    desk.type("coder5", "limit 3")
+    desk.type("coder5", "limit 600")
     desk.until("coder5", 5, state="limited")
     held = answer(desk.lab.path, "send", "coder5", "when you are back")
     assert held["state"] == "held"
     assert str(held["reason"]).startswith("limited until 20")
+    desk.type("coder5", "idle")
     eventually(lambda: desk.message("coder5", held["id"])["state"] in ("accepted", "answered"), 20, "delivered")
 
 
 def test_somebody_at_the_terminal_is_not_typed_over(desk: Desk) -> None:
-    attach = f"script -qfc 'tmux -N -S {RUNTIME}/coder6/tmux.sock attach -t agent' /dev/null </dev/zero >/dev/null 2>&1"
-    desk.as_tenant(f"systemd-run --user --unit=typist sh -c {shlex.quote(attach)}")
+    attach = f"script -qfc 'tmux -N -S {RUNTIME}/coder6/tmux.sock attach -t agent' /dev/null >/dev/null 2>&1"
+    desk.as_tenant(f"systemd-run --user --unit=typist --setenv=TERM=xterm sh -c {shlex.quote(attach)}")
     clients = f"tmux -N -S {RUNTIME}/coder6/tmux.sock list-clients"
     eventually(lambda: desk.as_tenant(clients) != "", 10, "somebody attached")
     sent = desk.fleet.send("coder6", "not over you")
@@ -238,12 +239,13 @@ def test_the_same_id_is_the_same_message_and_never_another_one(desk: Desk) -> No
 
 
 def test_queued_message_can_be_taken_back_and_an_accepted_one_not(desk: Desk) -> None:
-    desk.type("coder7", "work 4")
+    desk.type("coder7", "work")
     desk.until("coder7", 5, state="working")
     queued = answer(desk.lab.path, "send", "coder7", "never mind")
     done = watchbill(desk.lab.path, "unsend", "coder7", queued["id"])
     assert (done.returncode, "taken back by" in done.stdout) == (0, True)
     assert desk.message("coder7", queued["id"])["state"] == "dead"
+    desk.type("coder7", "idle")
     accepted = desk.fleet.send("coder7", "do this", verify=15)
     late = watchbill(desk.lab.path, "unsend", "coder7", accepted.id)
     assert (late.returncode, "only what is queued can be taken back" in late.stderr) == (1, True)
