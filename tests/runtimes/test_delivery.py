@@ -1,0 +1,193 @@
+"""Messages to the real runtimes: each arrives once and whole, as one prompt, whatever it says and whatever ends."""
+
+from __future__ import annotations
+
+import json
+import random
+import shlex
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.watchbill.fleet.plugins.module_utils._messages.text import sanitise
+
+from tests.hostile_texts import hostile_texts
+from tests.lab.command_line import answer, eventually, watchbill
+from tests.lab.conftest import Lab
+from tests.lab.keeper_host import KeeperHost
+from tests.model_api import ModelApi, Request
+from tests.runtimes.expectations import EXPECTED, section
+from watchbill.api import Fleet
+from watchbill.errors import OperationError
+from watchbill.lab.addresses import CONTROL
+
+REAL = [name for name, expected in EXPECTED.items() if expected.asks_a_model]
+SHORT, LONG = 40, 1000
+SECONDS_EACH = 12.0
+TAKEN = ("accepted", "answered")
+OVER = (*TAKEN, "expired", "dead")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A machine with one agent of each runtime."""
+
+    host: KeeperHost
+    api: ModelApi
+    fleet: Fleet
+
+    def send_all(self, runtime: str, texts: list[str], ids: str) -> dict[str, str]:
+        """Send texts, each under an id of its own so that it may be sent again; return them by id."""
+        sent = {}
+        for number, text in enumerate(texts):
+            for attempt in range(20):
+                try:
+                    sent[self.fleet.send(runtime, text, message_id=f"{ids} {number}").id] = text
+                    break
+                except OperationError:
+                    # Its keeper is being killed; the same id is the same message.
+                    assert attempt < 19, f"{runtime} took no message"
+        return sent
+
+    def until_over(self, runtime: str, ids: set[str], seconds: float) -> dict[str, dict[str, Any]]:
+        """Wait until nothing more happens to some messages; return them by id."""
+        seen: list[dict[str, dict[str, Any]]] = []
+
+        def over() -> bool:
+            rows = json.loads(self.host.do(f"watchbill-host messages studio/{runtime} --number 5000 --json"))
+            seen.append({row["id"]: row for row in rows if row["id"] in ids})
+            return len(seen[-1]) == len(ids) and all(row["state"] in OVER for row in seen[-1].values())
+
+        eventually(over, seconds, f"all messages to {runtime} over")
+        return seen[-1]
+
+    def arrivals(self, runtime: str, message_id: str) -> list[Request]:
+        """Return the requests that were begun by the prompt of a message, one for each time that it was submitted."""
+        mark = f"watchbill:{message_id}"
+        found = [one for one in self.api.requests(runtime) if mark in one.prompt and not one.results]
+        # What is asked again after an error or a restart is the same prompt in the same place.
+        return list({(one.conversation, len(one.texts)): one for one in found}.values())
+
+
+@pytest.fixture(scope="module")
+def desk(lab: Callable[[str | Path], Lab], request: pytest.FixtureRequest) -> Iterator[Desk]:
+    """One machine with all runtimes that are asked for, healthy and idle."""
+    wanted = [name for name in request.config.getoption("--runtimes").split(",") if name in REAL]
+    if not wanted:
+        pytest.skip("no runtime that asks a model is wanted")
+    with ModelApi(CONTROL) as api:
+        document = {
+            "version": 1,
+            "fleet": {"name": "deliver"},
+            "tenants": {"studio": {"uid": 20001, "floor": "none"}},
+            "hosts": {"desk": {"address": "10.77.0.1", "slots": 8}},
+            "teams": {"app": {"tenant": "studio"}},
+            "runtimes": {name: section(name, api.url) for name in wanted},
+            "roster": [
+                {"name": name, "team": "app", "role": "coder", "runtime": name, "model": EXPECTED[name].model}
+                for name in wanted
+            ],
+            "policy": {"heartbeat": {"interval": "5s", "healthy_within": "60s"}},
+        }
+        machines = lab(yaml.safe_dump(document))
+        host = KeeperHost(machines)
+        for name in wanted:
+            for path, content in EXPECTED[name].files.items():
+                machines.ssh("desk", f"printf %s {shlex.quote(content)} >{path}", check=True)
+        done = watchbill(machines.path, "apply", "--yes")
+        assert done.returncode == 0, done.stdout + done.stderr
+        for name in wanted:
+            host.until(name, 120, healthy=True, state="idle")
+        yield Desk(host, api, Fleet.load(machines.path, lab=True))
+
+
+@pytest.fixture
+def runtime(request: pytest.FixtureRequest, desk: Desk) -> str:
+    """The name of a runtime that is tested now."""
+    name = str(request.param)
+    if name not in request.config.getoption("--runtimes").split(","):
+        pytest.skip("not asked for")
+    return name
+
+
+each_runtime = pytest.mark.parametrize("runtime", REAL, indirect=True)
+
+
+@each_runtime
+def test_hostile_texts_arrive_once_and_whole_as_one_prompt_each(
+    desk: Desk, runtime: str, request: pytest.FixtureRequest
+) -> None:
+    number = LONG if request.config.getoption("--long") else SHORT
+    sent = desk.send_all(runtime, hostile_texts(number), "hostile")
+    rows = desk.until_over(runtime, set(sent), number * SECONDS_EACH)
+    wrong = {}
+    for message_id, text in sent.items():
+        found = desk.arrivals(runtime, message_id)
+        line = f"watchbill:{message_id}\n"
+        arrived = [one.prompt.partition(line)[2].rstrip() for one in found]
+        if arrived != [sanitise(text).rstrip()] or rows[message_id]["state"] not in TAKEN:
+            wrong[message_id] = (rows[message_id]["state"], rows[message_id]["reason"], text[:80], arrived[:3])
+    assert not wrong
+
+
+@each_runtime
+def test_nothing_is_lost_or_twice_while_keeper_and_server_are_killed(
+    desk: Desk, runtime: str, request: pytest.FixtureRequest
+) -> None:
+    number, keepers, servers = (200, 60, 12) if request.config.getoption("--long") else (10, 6, 2)
+    desk.host.until(runtime, 60, healthy=True, state="idle")
+    order = ["agent"] * keepers + ["session"] * servers
+    dice = random.Random(runtime)
+    dice.shuffle(order)
+    stop = threading.Event()
+
+    def kill() -> None:
+        for role in order:
+            if stop.wait(dice.uniform(0.2, 4.0)):
+                return
+            desk.host.do(f"kill -9 {desk.host.pid(role, runtime)}", check=False)
+
+    killing = threading.Thread(target=kill)
+    killing.start()
+    try:
+        sent = desk.send_all(runtime, [f"Number {n}: go on.\nPlease." for n in range(number)], "chaos")
+        killing.join()
+    finally:
+        stop.set()
+        killing.join()
+    rows = desk.until_over(runtime, set(sent), number * SECONDS_EACH + 300)
+    # What a session took with it came again in the next one: what counts is what the conversation has.
+    last = desk.fleet.send(runtime, "And now the last one.", verify=120)
+    assert last.state in TAKEN
+    texts = desk.arrivals(runtime, last.id)[-1].texts
+    wrong = {
+        message_id: (rows[message_id]["state"], rows[message_id]["reason"], count)
+        for message_id in sent
+        if (count := sum(f"watchbill:{message_id}\n" in text for text in texts)) != 1
+        or rows[message_id]["state"] not in TAKEN
+    }
+    assert not wrong
+
+
+@each_runtime
+def test_nothing_is_typed_into_a_permission_dialog(desk: Desk, runtime: str) -> None:
+    """A key there would be somebody's permission."""
+    dialog = EXPECTED[runtime].dialog
+    if dialog is None:
+        pytest.skip("it has no such dialog")
+    path = f"/home/studio/asked-{runtime}"
+    desk.host.until(runtime, 60, healthy=True, state="idle")
+    desk.fleet.send(runtime, dialog.format(path=path), verify=60)
+    desk.host.until(runtime, 60, state="waiting-input")
+    held = answer(desk.host.lab.path, "send", runtime, "y")
+    now = answer(desk.host.lab.path, "send", runtime, "y", "--wait", "now")
+    assert {held["state"], now["state"]} == {"held"}
+    with pytest.raises(AssertionError):
+        eventually(lambda: desk.host.row(runtime)["state"] != "waiting-input", 12, "somebody answered")
+    assert desk.host.do(f"ls {path} 2>/dev/null", check=False) == ""
+    for one in (held, now):
+        watchbill(desk.host.lab.path, "unsend", runtime, one["id"])
