@@ -70,7 +70,7 @@ class Agent {
     if (this.task && (this.task.isOver() || now() > this.task.until)) this.task = null
     if (this.task) return { state: "working", evidence: this.task.evidence }
     if (!this.context.isIdle()) return { state: "working", evidence: [...this.tools.values()].at(-1) }
-    if (this.settling) return { state: "working", evidence: this.error ? `may try again: ${this.error}` : undefined }
+    if (this.settling) return { state: "working", evidence: this.failures ? `may try again: ${this.error}` : undefined }
     return { state: "idle", evidence: this.error ?? undefined }
   }
 
