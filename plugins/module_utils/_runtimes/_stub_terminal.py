@@ -177,6 +177,10 @@ class Stub:
         self.become("limited", "told that its limit is reached")
         self.resets_at = None if seconds is None else time.time() + seconds
 
+    def _dialog(self, question: str) -> None:
+        self.become("waiting-input", f"dialog: {question}")
+        self.write(f"{question}\n  1. Yes\n  2. No\n")
+
     def _hang(self, rest: str) -> None:
         self.next_beat = self.idle_at = None
 
@@ -204,7 +208,7 @@ _COMMANDS: dict[str, t.Callable[[Stub, str], None]] = {
     "work": Stub._work,
     "idle": lambda stub, rest: stub.become("idle"),
     "wait": lambda stub, rest: stub.become("waiting-input", rest or "told to wait"),
-    "dialog": lambda stub, rest: stub.become("waiting-input", f"dialog: {rest}"),
+    "dialog": Stub._dialog,
     "limit": Stub._limit,
     "hang": Stub._hang,
     "env": Stub._env,

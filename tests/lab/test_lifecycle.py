@@ -1,0 +1,158 @@
+"""What operators say to groups of agents, what agents ask, whom it is told to, and what agents are told by the clock."""
+
+from __future__ import annotations
+
+import datetime
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from tests.lab.command_line import answer, eventually, watchbill
+from tests.lab.conftest import Lab
+from tests.lab.keeper_host import KeeperHost
+from watchbill.lab.addresses import CONTROL
+
+FLEET = """
+version: 1
+fleet: {name: lifecycle}
+tenants: {studio: {uid: 20001, floor: none}}
+hosts: {desk: {address: 10.77.0.1, slots: 40}}
+teams:
+  app: {tenant: studio}
+  site: {tenant: studio}
+secrets: {pager: {environment: PAGER}}
+notify:
+  pager: {events: [crashed, waiting-input], webhook: {secret: pager}, teams: [app]}
+  book: {events: [waiting-input], command: [tee, -a, told.jsonl]}
+roster:
+  - {name: coder, count: 3, team: app, role: coder, runtime: stub}
+  - {name: writer, team: site, role: research, runtime: stub}
+policy:
+  heartbeat: {interval: 1s, healthy_within: 10s}
+"""
+
+
+class Pager(http.server.BaseHTTPRequestHandler):
+    """Takes notices."""
+
+    taken: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        self.taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *arguments: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def desk(lab: Callable[[str | Path], Lab]) -> Iterator[KeeperHost]:
+    """A machine with stubs that are idle, and a webhook on the control machine."""
+    machines = lab(FLEET)
+    server = http.server.ThreadingHTTPServer((CONTROL, 0), Pager)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        address = f"http://{CONTROL}:{server.server_address[1]}/s3cret"
+        done = watchbill(machines.path, "apply", "--yes", environment={"PAGER": address})
+        assert done.returncode == 0, done.stdout + done.stderr
+        desk = KeeperHost(machines)
+        eventually(lambda: all(row["state"] == "idle" for row in desk.rows().values()), 30, "all stubs idle")
+        yield desk
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def pids(desk: KeeperHost, *agents: str) -> dict[str, int]:
+    return {agent: desk.pid("session", agent) for agent in agents}
+
+
+def test_drained_team_finishes_its_turns_and_no_other_team_notices(desk: KeeperHost) -> None:
+    before = pids(desk, "writer")
+    desk.type("coder0", "work 6")
+    desk.until("coder0", 5, state="working")
+    outcomes = {entry["agent"]: entry for entry in answer(desk.lab.path, "drain", "--team", "app", "--why", "new disk")}
+    assert outcomes.keys() == {f"studio/coder{number}" for number in range(3)}
+    assert [outcomes[f"studio/coder{number}"]["pending"] for number in range(3)] == [True, False, False]
+    row = desk.row("coder0")
+    assert (row["state"], row["evidence"].partition(";")[0]) == ("working", "draining: stops when its turn is over")
+    desk.until("coder0", 15, state="off", unit="inactive")
+    assert pids(desk, "writer") == before
+    answer(desk.lab.path, "start", "--team", "app")
+    for number in range(3):
+        desk.until(f"coder{number}", 20, state="idle")
+
+
+def test_question_is_told_to_people_once_and_answered_on_their_word_alone(desk: KeeperHost) -> None:
+    desk.type("coder1", "dialog Deploy now?")
+    desk.until("coder1", 5, state="waiting-input")
+    asked = answer(desk.lab.path, "answer", "coder1")
+    assert (asked["evidence"], [choice["label"] for choice in asked["choices"]]) == ("dialog: Deploy now?", ["Yes", "No"])
+    eventually(lambda: bool(Pager.taken), 10, "the webhook is told")
+    book = "/home/studio/agents/coder1/told.jsonl"
+    eventually(lambda: desk.do(f"cat {book}", check=False) != "", 10, "the command is told")
+    (told,) = [json.loads(line) for line in desk.do(f"cat {book}").splitlines()]
+    (paged,) = Pager.taken
+    for notice in (told, paged):
+        assert (notice["event"], notice["agent"], notice["evidence"]) == ("waiting-input", "coder1", "dialog: Deploy now?")
+    done = answer(desk.lab.path, "answer", "coder1", "2")
+    assert done["answer"] == "No"
+    desk.until("coder1", 5, state="idle")
+    assert desk.do("cat /home/studio/agents/coder1/stub-keys") == "2"
+    assert watchbill(desk.lab.path, "answer", "coder1", "1").returncode == 1, "it asks nothing any more"
+    entry = json.loads(desk.do("tail -1 /var/lib/watchbill/audit.jsonl"))
+    assert (entry["verb"], entry["agent"], entry["answer"]) == ("answer", "studio/coder1", "No")
+    assert "s3cret" not in desk.do("cat /home/studio/.local/state/watchbill/*/events.jsonl; journalctl --no-pager")
+
+
+def test_agent_that_ends_again_and_again_is_crashed_with_its_last_words_and_takes_nobody_along(
+    desk: KeeperHost,
+) -> None:
+    before = pids(desk, "coder0", "coder1", "writer")
+    Pager.taken.clear()
+    for ends in range(3):
+        desk.until("coder2", 30, state="idle")
+        desk.type("coder2", "exit 3")
+        eventually(lambda ends=ends: (desk.row("coder2")["restarts"] or 0) > ends, 10, "it ended")  # type: ignore[misc]
+    row = desk.until("coder2", 10, state="crashed")
+    assert (row["last_event"]["event"], row["last_event"]["status"]) == ("session-ended", 3)
+    eventually(lambda: [notice["event"] for notice in Pager.taken] == ["crashed"], 10, "people are told once")
+    shown = watchbill(desk.lab.path, "ps").stdout
+    assert "crashed" in next(line for line in shown.splitlines() if "coder2" in line)
+    assert pids(desk, "coder0", "coder1", "writer") == before
+    answer(desk.lab.path, "restart", "coder2")
+    desk.until("coder2", 20, state="idle")
+
+
+def test_job_is_told_by_the_host_alone_when_its_window_opens(desk: KeeperHost) -> None:
+    now = datetime.datetime.fromisoformat(desk.do("date --utc +%Y-%m-%dT%H:%M:%S").strip())
+    opening = (now + datetime.timedelta(seconds=80)).replace(second=0)
+    closing = opening + datetime.timedelta(minutes=2)
+
+    def add_job(document: dict[str, Any]) -> None:
+        window = f"mon-sun {opening:%H:%M}-{closing:%H:%M}"
+        document["schedules"] = {"soon": {"policy": "windows", "timezone": "UTC", "windows": [window]}}
+        document["jobs"] = [{"name": "standup", "agent": "writer", "schedule": "soon", "prompt": "What is next?"}]
+
+    before = pids(desk, "writer")
+    desk.lab.rewrite(add_job)
+    done = watchbill(desk.lab.path, "apply", "--yes", environment={"PAGER": "http://127.0.0.1:9/"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert pids(desk, "writer") == before, "a job is no reason for a restart"
+    transcript = "/home/studio/agents/writer/stub-transcript.jsonl"
+    eventually(lambda: "What is next?" in desk.do(f"cat {transcript}", check=False), 100, "the job is told")
+    at = datetime.datetime.fromisoformat(desk.do("date --utc +%Y-%m-%dT%H:%M:%S").strip())
+    assert opening <= at <= opening + datetime.timedelta(seconds=5)
+    desk.do(f"kill -9 {desk.pid('agent', 'writer')}")
+    desk.until("writer", 20, state="idle", keeper="active")
+    (prompt,) = [json.loads(line)["content"] for line in desk.do(f"cat {transcript}").splitlines()]
+    assert prompt.startswith("[desk:operator/job.standup -> desk:studio/writer] watchbill:")
+    assert prompt.endswith("\nWhat is next?")
