@@ -14,6 +14,8 @@ const TOO_MANY_REQUESTS = 429
 const REFUSED = /\b429\b|rate.?limit|too many requests|usage limit|quota/i
 // Where the provider did not say when it will serve again; the keeper takes the same for runtimes that cannot reckon.
 const UNKNOWN_LIMIT_SECONDS = 900
+// From a refusal until pi calls the answer failed.
+const HEARD_SECONDS = 10
 // From the end of a turn until pi's prompt takes the next one.
 const SETTLE_MILLISECONDS = 100
 // pi's own waiting before it tries again, doubled each time, unless its settings say otherwise; and a little more.
@@ -40,7 +42,7 @@ class Agent {
     // Answers in a row that the model failed to give, and why there was none last.
     this.failures = 0
     this.error = null
-    // The provider's refusal: { until, known }, in seconds since 1970, and whether it said that itself.
+    // The provider's refusal: { until, known, heard }: when it ends, whether the provider said so, when it was heard.
     this.refusal = null
     this.limits = undefined
     // What pi does beside turns: { evidence, until, isOver }.
@@ -137,8 +139,9 @@ class Agent {
     if (stopReason === "error") {
       this.failures += 1
       this.error = firstLine(errorMessage ?? "the model gave no answer")
-      // Providers that pi does not reach by fetch().
-      if (!this.refusal && REFUSED.test(this.error)) this.refuse({})
+      // Of a provider that pi does not reach by fetch() nothing was heard.
+      const heard = now() - (this.refusal?.heard ?? 0) < HEARD_SECONDS
+      if (!heard && REFUSED.test(this.error)) this.refuse()
     } else if (stopReason === "aborted") {
       this.error = "a person broke off its turn"
     } else {
@@ -149,8 +152,9 @@ class Agent {
   }
 
   refuse(headers) {
-    const until = resetOf(headers, now())
-    this.refusal = { until: until ?? now() + UNKNOWN_LIMIT_SECONDS, known: until !== null }
+    const until = headers ? resetOf(headers, now()) : null
+    const heard = headers ? now() : 0
+    this.refusal = { until: until ?? now() + UNKNOWN_LIMIT_SECONDS, known: until !== null, heard }
   }
 
   // A response of any server; that of the model's provider tells about limits.
