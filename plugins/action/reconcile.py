@@ -98,7 +98,7 @@ class ActionModule(ActionBase):
             return compiled
         # Whoever says remove means it: `prune: never` is about what leaves the file by mistake.
         policy = {**compiled.manifest["policy"], "prune": "ask"}
-        manifest = {**compiled.manifest, "resources": [], "policy": policy}
+        manifest = {**compiled.manifest, "resources": [], "projects": [], "policy": policy}
         del manifest["digest"]
         return CompiledHost({**manifest, "digest": digest(manifest)}, {})
 

@@ -43,6 +43,7 @@ class Apply:
         backup: str,
         record: t.Callable[[Action], None],
         hand_set: t.Mapping[str, t.Mapping[str, t.Any]],
+        before_units: t.Callable[[], None] = lambda: None,
     ) -> None:
         """Take what an apply needs.
 
@@ -51,6 +52,7 @@ class Apply:
         :param backup: directory for copies of foreign things that are removed.
         :param record: called with every action when it has its result.
         :param hand_set: limits by slice (``tenant/unit``) that the policy leaves alone.
+        :param before_units: what is done when accounts and files are there and no agent is started yet.
         """
         self.layout = layout
         self.resources = resources
@@ -59,6 +61,7 @@ class Apply:
         self.backup = backup
         self.record = record
         self.hand_set = hand_set
+        self.before_units = before_units
 
     def run(self, actions: list[Action]) -> None:
         """Carry out *actions*; those that already have a result are left alone."""
@@ -80,6 +83,7 @@ class Apply:
             _run("systemctl", "daemon-reload")
         self._each((a for a in _of(staying, "unit") if self._is_tenant_slice(a)), self._require_limits)
         self._each((a for a in _of(staying, "unit") if self._is_manager(a)), self._write_manager)
+        self.before_units()
         for tenant in sorted({action["tenant"] for action in todo if action["tenant"]} | self._all_if_shared(todo)):
             self._converge_units(tenant, [action for action in todo if action["tenant"] == tenant])
         self._each((a for a in _of(gone, "unit") if self._is_manager(a)), self._delete_manager)

@@ -126,12 +126,16 @@ def _read_all(readers: list[int], timeout: float) -> list[bytes]:
 
 
 def run_as(
-    who: Account, arguments: t.Sequence[str], timeout: float = 60.0, variables: dict[str, str] | None = None
+    who: Account,
+    arguments: t.Sequence[str],
+    timeout: float = 60.0,
+    variables: dict[str, str] | None = None,
+    group: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as *who*, with XDG_RUNTIME_DIR set and nothing of our own environment.
 
     Returns the completed process whatever its exit status. What it prints is capped like any other answer: the tenant
-    may have the program in its hands.
+    may have the program in its hands. With *group*, what it started ends with it when its time is over.
 
     :raises AsUserError: it cannot be started, does not end within *timeout* seconds, or prints too much.
     """
@@ -151,7 +155,14 @@ def run_as(
     pipe = subprocess.PIPE
     try:
         process = subprocess.Popen(
-            words, env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, **identity
+            words,
+            env=environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            start_new_session=group,
+            **identity,
         )
     except OSError as error:
         raise AsUserError(f"{words[0]} as {who.name}: {error}") from error
@@ -161,6 +172,8 @@ def run_as(
         printed = _read_all([stream.fileno() for stream in streams], timeout)
         process.wait(max(0.1, started + timeout - time.monotonic()))
     except (AsUserError, subprocess.TimeoutExpired) as error:
+        if group:
+            os.killpg(process.pid, signal.SIGKILL)
         process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):  # nothing more can be done about it
             process.wait(ENDING_SECONDS)

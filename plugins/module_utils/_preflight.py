@@ -15,6 +15,7 @@ import typing as t
 from . import _runtime_store, _zones
 from ._layout import Layout
 from ._observe import output_of
+from ._projects._remote import protocol_of
 
 # Program → Debian package that brings it.
 PROGRAMS = {"tmux": "tmux", "loginctl": "systemd", "dbus-daemon": "dbus-user-session"}
@@ -28,6 +29,7 @@ def preflight(layout: Layout, manifest: dict[str, t.Any]) -> dict[str, t.Any]:
     """
     programs = ROOTLESS_PROGRAMS if layout.mode == "rootless" else PROGRAMS
     missing = [package for program, package in programs.items() if shutil.which(program) is None]
+    missing += _lacks_git(manifest.get("projects", []))
     if _zones.lacks_package(manifest):
         missing.append(_zones.PACKAGE)
     return {
@@ -43,6 +45,14 @@ def preflight(layout: Layout, manifest: dict[str, t.Any]) -> dict[str, t.Any]:
         "runtimes": _runtime_store.installed(layout),
         "runtimes_missing": _runtime_store.missing(layout, manifest),
     }
+
+
+def _lacks_git(projects: list[dict[str, t.Any]]) -> list[str]:
+    """Return the packages that bring projects, as far as they are missing: only hosts with projects need them."""
+    wanted = {"git": "git"} if projects else {}
+    if any(protocol_of(project["repository"]) == "ssh" for project in projects):
+        wanted["ssh"] = "openssh-client"
+    return [package for program, package in wanted.items() if shutil.which(program) is None]
 
 
 def _version(text: str, pattern: str) -> str | None:

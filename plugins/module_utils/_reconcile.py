@@ -19,6 +19,7 @@ from ._observe import Observation, observe
 from ._plain_files import read_regular_file
 from ._planner import deletions, differs, installations, key_of, plan, secret_key, sort_key, summary
 from ._preflight import preflight
+from ._projects._phase import Projects
 from ._refusals import (
     missing_runtimes,
     no_manager,
@@ -87,6 +88,8 @@ class _Reconciliation:
         if looking:
             brought = installations(_runtime_store.missing(layout, self.manifest), _runtime_store.wanted(self.last))
             self.actions = sorted([*brought, *self.actions], key=sort_key)
+        self.projects = Projects(layout, self.manifest)
+        self.steps = self.projects.actions()
         self.problems = [
             *refusals(layout, self.manifest, self.last, self.observation),
             *unknown_zones(self.manifest, looking and layout.mode == "system"),
@@ -119,7 +122,9 @@ class _Reconciliation:
                 action.update(result="failed", error=self.observation.unseen[action["tenant"]])
         self._hold_moves_of_busy_agents()
         self._hold_arrivals()
-        if all("result" in action for action in self.actions):
+        if self.request.get("release"):
+            self.steps = []  # none of them lets go of an agent
+        if all("result" in action for action in self.actions) and not self.steps:
             return self._answer(applied=True)
         self._carry_out()
         return self._answer(applied=True)
@@ -150,8 +155,9 @@ class _Reconciliation:
             record = _recorder(journal)
             hand_set = self._limits_set_by_hand()
             bodies = {**self._bodies(), **self._secrets()}
-            Apply(self.layout, self.resources, bodies, self.observation, backup, record, hand_set).run(todo)
-            failed = [action for action in todo if action["result"] == "failed"]
+            bring = lambda: self._bring(record)
+            Apply(self.layout, self.resources, bodies, self.observation, backup, record, hand_set, bring).run(todo)
+            failed = [action for action in (*todo, *self.steps) if action["result"] == "failed"]
             resources = self._resources_now()
             self.last = {
                 **owner,
@@ -169,6 +175,12 @@ class _Reconciliation:
         finally:
             journal.close()
         self._settle(todo)
+
+    def _bring(self, record: t.Callable[[dict[str, t.Any]], None]) -> None:
+        """Bring clones and worktrees, before the agents that work there are started."""
+        self.projects.bring(self.steps)
+        for step in self.steps:
+            record(step)
 
     def _limits_set_by_hand(self) -> dict[str, dict[str, t.Any]]:
         """Return the limits, by slice, that the policy leaves alone and that a tenant's manager would forget.
@@ -307,7 +319,7 @@ class _Reconciliation:
                 action["texts"] = [before, after[:TEXT_LIMIT].decode("utf-8", "replace")]
 
     def _answer(self, applied: bool = False) -> Answer:
-        answer = _answer(self.manifest, self.actions, self.problems)
+        answer = _answer(self.manifest, sorted([*self.actions, *self.steps], key=sort_key), self.problems)
         answer.update(
             applied=applied,
             generation=self.last["generation"],
@@ -316,6 +328,7 @@ class _Reconciliation:
             preflight=preflight(self.layout, self.manifest),
             notices=[
                 *self.observation.warnings,
+                *self.projects.notices(),
                 *_enforcement.notices(self.layout, self.manifest["resources"]),
                 *_rootless_notices(self.layout),
             ],

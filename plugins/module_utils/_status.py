@@ -203,7 +203,16 @@ def _said(heartbeat: dict[str, t.Any]) -> Row:
         "context_tokens": _integer(heartbeat.get("context_tokens")),
         "limits": [_flat(limit) for limit in limits[:MOST_LIMITS]] if isinstance(limits, list) else None,
         "messages": _flat(messages),
+        "worktree": _worktree(heartbeat.get("worktree")),
     }
+
+
+def _worktree(said: t.Any) -> Row | None:
+    """Return what the keeper said of the agent's worktree, as far as it is of the right type."""
+    if not isinstance(said, dict):
+        return None
+    texts = {field: printable(said.get(field), 1000) for field in ("path", "branch")}
+    return {**texts, "dirty": said.get("dirty") is True, "unpushed": _integer(said.get("unpushed"))}
 
 
 def condition(

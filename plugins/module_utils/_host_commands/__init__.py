@@ -28,6 +28,7 @@ COMMANDS = (
     "relay",
     "send",
     "unsend",
+    "worktree",
 )
 LONGEST_WAIT = 600.0
 

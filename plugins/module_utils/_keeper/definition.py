@@ -43,6 +43,13 @@ class ScheduleOrders(t.NamedTuple):
     backlog_every: float
 
 
+class Checkout(t.NamedTuple):
+    """What git brings: a project, or the agent's own worktree with its ``branch``. ``path`` may begin with ``~``."""
+
+    path: str
+    branch: str | None
+
+
 class Definition(t.NamedTuple):
     """One agent. ``interval``, ``healthy_within`` and ``start_delay`` are seconds. No schedule: always on watch.
 
@@ -72,6 +79,7 @@ class Definition(t.NamedTuple):
     secrets: dict[str, str]
     notifiers: list[Notifier]
     jobs: list[Job]
+    checkout: Checkout | None
 
 
 def read_definition(directory: str) -> Definition:
@@ -126,6 +134,7 @@ def parse_definition(value: t.Any) -> Definition:
         secrets=_secrets(whole.get("secrets", {})),
         notifiers=[_notifier(said) for said in _objects(whole, "notify")],
         jobs=[_job(said) for said in _objects(whole, "jobs")],
+        checkout=_checkout(whole.get("checkout")),
     )
 
 
@@ -139,6 +148,13 @@ def parse_orders(value: t.Any) -> ScheduleOrders | None:
     whole = _object(value, "schedule")
     words = {field: words for field, words in whole.items() if field not in ("name", "backlog_every")}
     return ScheduleOrders(_text(whole, "name"), words, _seconds(whole, "backlog_every", 1.0))
+
+
+def _checkout(value: t.Any) -> Checkout | None:
+    if value is None:
+        return None
+    whole = _object(value, "checkout")
+    return Checkout(_text(whole, "path"), _text_or_none(whole, "branch"))
 
 
 def _notifier(said: dict[str, t.Any]) -> Notifier:

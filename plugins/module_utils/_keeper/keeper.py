@@ -20,6 +20,7 @@ from .._overrides import OverrideError, read_override, timestamp
 from .._runtimes import RUNTIMES
 from .alarm import Alarm
 from .backlog import Backlog, Command
+from .checkout import Worktree
 from .control import Control
 from .definition import DefinitionError, read_definition
 from .errands import Errands
@@ -77,6 +78,7 @@ class Keeper:
         self.control = Control(self.directory + "/control.sock", boottime)
         self.mail = Mail(who, self.directory, self.supervision, self.control, self.record, layout)
         self.errands = Errands(layout, tenant, agent, self.supervision, self.mail)
+        self.worktree = Worktree(program, who.home, boottime)
         self.problem = ""
         self.unwritten = ""
         self._said: dict[str, t.Any] = {}
@@ -94,6 +96,7 @@ class Keeper:
             self._say()
             self.supervision.decide()
             self.mail.tend()
+            self.worktree.tend(None if self.supervision.definition is None else self.supervision.definition.checkout)
             self._say()
             self.errands.tend(self._said)
             self._wait()
@@ -192,7 +195,7 @@ class Keeper:
         unchanged = self.alarm.set(min(moments, default=None))
         running = self.supervision.running
         descriptors = [self.signals.descriptor, self.ear.descriptor, self.alarm.descriptor, self.backlog.descriptor]
-        descriptors += [self.mail.descriptor, self.errands.descriptor]
+        descriptors += [self.mail.descriptor, self.errands.descriptor, self.worktree.descriptor]
         if running is not None:
             descriptors += [running.found.descriptor, running.program]
         poll = select.poll()
@@ -214,6 +217,8 @@ class Keeper:
             self.mail.ended()
         if self.errands.descriptor in ended:
             self.errands.ended()
+        if self.worktree.descriptor in ended:
+            self.worktree.ended()
         self.control.serve(ended)
         if running is not None and running.found.descriptor in ended:
             self.supervision.server_ended()
@@ -223,6 +228,7 @@ class Keeper:
     def _deadlines(self) -> list[float]:
         times = [self._written + self._rewrite_seconds(), *self.supervision.deadlines()]
         times += [*self.mail.deadlines(), *self.control.deadlines(), *self.errands.deadlines()]
+        times += self.worktree.deadlines()
         if self.service.watchdog_seconds:
             times.append(self._watched + self.service.watchdog_seconds)
         return times
@@ -253,7 +259,8 @@ class Keeper:
 
     def _say(self) -> None:
         """Write heartbeat.json where something changed or it grows old."""
-        said = self._said = {**self.supervision.heartbeat(), "messages": self.mail.said()}
+        said = {**self.supervision.heartbeat(), "messages": self.mail.said(), "worktree": self.worktree.said}
+        self._said = said
         now = boottime()
         shown = repr(said)
         if shown == self._shown and now - self._written < self._rewrite_seconds():

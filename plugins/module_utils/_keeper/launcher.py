@@ -10,6 +10,7 @@ import typing as t
 
 from .._layout import Layout
 from .._runtimes import RUNTIMES, World
+from .checkout import wait_for_checkout
 from .definition import DefinitionError
 from .memory import read_conversation
 from .prompt import write_prompt
@@ -32,13 +33,14 @@ def main() -> int:
 
 
 def launch(layout: Layout, tenant: str, agent: str, unit: t.Mapping[str, str]) -> t.NoReturn:
-    """Make HOME, working directory and prompt, and replace this process by the agent.
+    """Make HOME, working directory and prompt, and replace this process by the agent, once its project is there.
 
     :param unit: the environment that the session's unit set.
     :raises DefinitionError: the definition or the environment cannot be read.
     :raises OSError: a directory or the prompt cannot be made, or the program cannot be started.
     :raises KeyError: the tenant has no account.
     """
+    wait_for_checkout(layout, tenant, agent)
     definition, who, environment = enter(layout, tenant, agent, unit)
     prompt = write_prompt(layout, definition, Layout.agent_runtime(who.uid, agent))
     if prompt.problems:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from watchbill.compile.half import AGENT_PATH, RUNTIMES, canonical, digest, format_environment
 from watchbill.compile.limits import in_manifest, slice_of
 from watchbill.compile.orders import orders_of
+from watchbill.compile.projects import checkout
 from watchbill.compile.render import render
 from watchbill.compile.secrets import secrets_in_manifest
 
@@ -107,6 +108,9 @@ def _definition(builder: ManifestBuilder, agent: Agent, environment: bytes) -> d
     if agent.secrets:
         definition["secrets"] = dict(agent.secrets)
         definition["launch"]["secrets"] = secrets_in_manifest(builder.fleet, agent)
+    brought = checkout(builder.fleet, agent)
+    if brought is not None:
+        definition["checkout"] = brought
     definition["launch_digest"] = digest(definition["launch"])
     return definition
 

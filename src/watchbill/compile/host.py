@@ -10,6 +10,7 @@ from watchbill.compile.agent import add_agent
 from watchbill.compile.builder import ManifestBuilder
 from watchbill.compile.half import FORMAT_VERSION, VERSION, Layout, canonical, digest
 from watchbill.compile.limits import add_agent_limits, add_tenant_limits
+from watchbill.compile.projects import projects_on
 from watchbill.compile.render import render
 from watchbill.compile.secrets import add_tenant_secrets
 from watchbill.compile.tenant import add_tenant_pages
@@ -43,8 +44,6 @@ def compile_host(fleet: Fleet, host: str) -> CompiledHost:
     rootless = fleet.hosts[host].rootless
     builder = ManifestBuilder(fleet, host, Layout.rootless("~", 0) if rootless else Layout.system())
     program_sha256 = _add_host_half(builder)
-    if any(agent.secrets for agent in fleet.agents_on(host)):
-        builder.add_directory(f"{builder.layout.configuration}/secrets", "0755")
     for tenant in fleet.tenants_on(host):
         _add_tenant_directories(builder, tenant.name)
         add_tenant_pages(builder, tenant.name)
@@ -65,6 +64,9 @@ def compile_host(fleet: Fleet, host: str) -> CompiledHost:
         "policy": _policy(fleet, host),
         "resources": sorted(builder.resources, key=lambda r: (KIND_ORDER[r["kind"]], r["name"])),
     }
+    projects = projects_on(fleet, host)
+    if projects:
+        manifest["projects"] = projects
     manifest["digest"] = digest(manifest)
     return CompiledHost(manifest, builder.bodies)
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from watchbill.fleet import floor, hosts, jobs, policies, runtimes, seating, secrets, unique, volume
+from watchbill.fleet import floor, hosts, jobs, policies, projects, runtimes, seating, secrets, unique, volume
 from watchbill.fleet.document import Document
 from watchbill.fleet.model import FleetSpec, RosterSpec
 from watchbill.fleet.objects import Role, Schedule, Skill
@@ -38,6 +38,7 @@ def check(document: Document, typed: Typed) -> Checked:
     _references(document)
     _secret_references(document)
     _secret_sources(document, typed.spec)
+    projects.check(document, typed.spec)
     _role_names(document)
     _role_lines(document, typed.spec)
     _unique_uids(document, typed.spec)
@@ -112,22 +113,29 @@ def _references(document: Document) -> None:
 
 
 def _secret_references(document: Document) -> None:
-    """Check that every secret that a variable or a notifier names is in the file."""
+    """Check that every secret that a variable, a notifier or a project names is in the file."""
     declared = document.data.get("secrets")
     known = declared if isinstance(declared, dict) else {}
-    for section in ("roles", "runtimes", "roster", "notify"):
+    for path, value in _credentials(document):
+        used = value.get("secret") if isinstance(value, dict) else None
+        at = (*path, "secret")
+        if not isinstance(used, str) or used in known or document.is_broken(at):
+            continue
+        message = f'{_owner(document, path[:2])} has secret "{shorten(used)}", which does not exist'
+        hint = document.suggest(used, known) or f"write secrets: {{{shorten(used)}: {{environment: VARIABLE}}}}"
+        document.add(document.problem("unknown-secret", message, at, hint=hint))
+
+
+def _credentials(document: Document) -> Iterator[tuple[Path, Any]]:
+    """Yield path and raw value of everything that may name a secret."""
+    for section in ("roles", "runtimes", "roster"):
         for path, entry in _entries(document, section):
             env = entry.get("env")
-            named = [(("env", name), value) for name, value in (env.items() if isinstance(env, dict) else ())]
-            for keys, value in [*named, (("webhook",), entry.get("webhook"))]:
-                name = str(keys[-1]).upper()
-                used = value.get("secret") if isinstance(value, dict) else None
-                at = (*path, *keys, "secret")
-                if not isinstance(used, str) or used in known or document.is_broken(at):
-                    continue
-                message = f'{_owner(document, path)} has secret "{shorten(used)}", which does not exist'
-                hint = document.suggest(used, known) or f"write secrets: {{{shorten(used)}: {{environment: {name}}}}}"
-                document.add(document.problem("unknown-secret", message, at, hint=hint))
+            for name, value in env.items() if isinstance(env, dict) else ():
+                yield (*path, "env", name), value
+    for section, key in (("projects", "credential"), ("notify", "webhook")):
+        for path, entry in _entries(document, section):
+            yield (*path, key), entry.get(key)
 
 
 def _secret_sources(document: Document, spec: FleetSpec) -> None:

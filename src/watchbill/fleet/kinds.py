@@ -335,6 +335,7 @@ EnvName = Annotated[str, Word(shapes.ENV_NAME, words.env_name)]
 Variable = Annotated[str, Word(shapes.VARIABLE, words.variable)]
 
 Duration = Annotated[float, Word(shapes.DURATION, words.duration, quantity="a duration")]
+Span = Annotated[float, Word(shapes.SPAN, words.span, quantity="a time")]
 Grace = Annotated[float, Word(shapes.GRACE, words.grace, quantity="a duration")]
 Memory = Annotated[int, Word(shapes.MEMORY, words.memory, quantity="memory")]
 Processors = Annotated[int, Word(shapes.PROCESSORS, words.processors, quantity="a share of processors")]

@@ -48,6 +48,7 @@ from watchbill.fleet.kinds import (
     RosterName,
     RuntimeName,
     Settings,
+    Span,
     TenantName,
     TenantPath,
     Text,
@@ -177,6 +178,12 @@ class PolicySpec(AgentPolicySpec):
         description="hosts that get the canary version of a runtime; that every change reaches them first is not in"
         " force yet",
         examples=[["edge2"]],
+    )
+    worktree_ttl: Maybe[Span] = Field(
+        default=None,
+        json_schema_extra=_means("14d"),
+        description="how long the worktree of an agent that left the file stays after git's last word in it; one with"
+        " work that is not pushed stays",
     )
     ignore: Annotated[list[IgnoreSpec], Field(max_length=100)] = Field(
         default=[], description="differences that plan and drift leave alone"
@@ -337,13 +344,28 @@ class TeamSpec(Section):
 class ProjectSpec(Section):
     """A repository or workspace that a team owns."""
 
-    model_config = _example(team="app", repository="https://git.example.org/studio/shop.git", path="~/src/shop")
+    model_config = _example(
+        team="app",
+        repository="https://git.example.org/studio/shop.git",
+        branch="main",
+        path="~/src/shop",
+        credential={"secret": "github"},
+    )
 
     team: Name = Field(description="who owns it: a name under teams", examples=["app"])
     path: TenantPath = Field(description="where it lies on a host; its agents work there")
-    repository: Maybe[Repository] = Field(default=None, description=f"where it is cloned from{NOT_YET}")
+    repository: Maybe[Repository] = Field(
+        default=None, description="where it is cloned from, as its tenant, on hosts where agents work on it"
+    )
     branch: Maybe[Branch] = Field(
-        default=None, description=f"what is checked out; the repository's default if left out{NOT_YET}"
+        default=None,
+        description="what a new clone and new worktrees begin with; the repository's default if left out",
+    )
+    host_key: Maybe[HostKey] = Field(
+        default=None, description="the key that the repository's host must have, where it is reached by ssh"
+    )
+    credential: Maybe[CredentialSpec] = Field(
+        default=None, description="what git shows there: a token for https, a private key for ssh"
     )
 
 
@@ -503,7 +525,9 @@ class RosterSpec(Section):
     )
     alias: Maybe[Alias] = Field(default=None, description="what people call it, once in its tenant")
     worktree: bool = Field(
-        default=False, description=f"works in a git worktree of its own, not in that of its project{NOT_YET}"
+        default=False,
+        description="works in a git worktree of its own, PATH-worktrees/AGENT on the branch agent/AGENT, and not in"
+        " that of its project",
     )
     schedule: Maybe[Name] = Field(
         default=None,

@@ -93,13 +93,17 @@ class Ignored:
 
 @dataclass(frozen=True)
 class Policy(AgentPolicy):
-    """The policy of the fleet. `max_delete` None means no limit; `max_unavailable` is a number or ``"25%"``."""
+    """The policy of the fleet. `max_delete` None means no limit; `max_unavailable` is a number or ``"25%"``.
+
+    `worktree_ttl` is in seconds.
+    """
 
     prune: str = "ask"
     max_delete: int | None = None
     max_unavailable: int | str = 1
     canary: tuple[str, ...] = ()
     ignore: tuple[Ignored, ...] = ()
+    worktree_ttl: float = 14 * 86400.0
 
 
 @dataclass(frozen=True)
@@ -164,13 +168,15 @@ class Team:
 
 @dataclass(frozen=True)
 class Project:
-    """A repository or workspace that a team owns; `path` begins with ``~`` or ``/``."""
+    """A repository or workspace that a team owns; `path` begins with ``~`` or ``/``; `credential` names a secret."""
 
     name: str
     team: str
     path: str
     repository: str | None = None
     branch: str | None = None
+    host_key: str | None = None
+    credential: str | None = None
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,15 @@ def resolve(document: Document, spec: FleetSpec, checked: Checked) -> Fleet:
             for name, team in sorted(spec.teams.items())
         },
         projects={
-            name: Project(name, project.team, project.path, project.repository, project.branch)
+            name: Project(
+                name,
+                project.team,
+                project.path,
+                project.repository,
+                project.branch,
+                project.host_key,
+                project.credential.secret if project.credential else None,
+            )
             for name, project in sorted(spec.projects.items())
         },
         roles=checked.roles,
@@ -230,4 +238,5 @@ def _policy(spec: FleetSpec) -> Policy:
             Ignored(one.path, one.reason, None if one.hosts is None else tuple(one.hosts), one.until)
             for one in spec.policy.ignore
         ),
+        spec.policy.worktree_ttl or Policy.worktree_ttl,
     )

@@ -105,9 +105,16 @@ def secrets_of(env: Mapping[str, str | CredentialSpec]) -> dict[str, str]:
 
 
 def working_directory_of(spec: FleetSpec, entry: RosterSpec, agent: str) -> str:
-    """Return where an agent works: as said, else its project, else the default, else its own HOME."""
+    """Return where an agent works: as said, else its worktree or project, else the default, else its own HOME."""
     project = spec.projects[entry.project].path if entry.project in spec.projects else None
+    if project and entry.worktree:
+        project = worktree_path(project, agent)
     return entry.working_directory or project or spec.defaults.working_directory or f"~/agents/{agent}"
+
+
+def worktree_path(project: str, agent: str) -> str:
+    """Return where the worktree of an agent lies, by the path of its project: beside that, and below nothing of it."""
+    return f"{project}-worktrees/{agent}"
 
 
 @dataclass(frozen=True)

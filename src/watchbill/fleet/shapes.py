@@ -191,6 +191,7 @@ _MINUTES = "[1-9][0-9]{0,2}|1[0-3][0-9]{2}|14[0-3][0-9]|1440"
 _DURATION = f"(?:{_SECONDS})s|(?:{_MINUTES})m|(?:[1-9]|1[0-9]|2[0-4])h"
 DURATION = Shape("duration", "a time in seconds, minutes or hours, at most 24h", _DURATION, ("15s", "2m", "1h"))
 GRACE = Shape("grace", "a time in seconds, minutes or hours, from 0s to 24h", f"0[smh]|{_DURATION}", ("0s", "10m"))
+SPAN = Shape("span", "a time in hours or days, at most 999d", "[1-9][0-9]{0,2}[hd]", ("12h", "14d"))
 MEMORY = Shape(
     "memory",
     "an amount of memory in mebibytes (M), gibibytes (G) or tebibytes (T)",

@@ -25,7 +25,7 @@ KNOWN_RUNTIMES: tuple[str, ...] = ("claude", "codex", "command", "opencode", "pi
 UNVERSIONED = frozenset({"command", "stub"})
 
 NAME_LENGTH = shapes.NAME_LENGTH
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SHIFTS = {"M": 20, "G": 30, "T": 40}
 _NUMBERED = re.compile(r"(.*?[^0-9])(0|[1-9][0-9]{0,8})")
 
@@ -79,6 +79,13 @@ def duration(text: str) -> float:
 def grace(text: str) -> float:
     """Return the seconds of ``0s``, ``90s`` or ``10m``."""
     return _seconds(text, shapes.GRACE, "write it as 0s, 90s, 10m or 1h")
+
+
+def span(text: str) -> float:
+    """Return the seconds of ``12h`` or ``14d``."""
+    if shapes.SPAN.fits(text):
+        return float(int(text[:-1]) * _SECONDS[text[-1]])
+    raise Refused("bad-duration", f'"{shorten(text)}" is not a time in hours or days', "write it as 12h or 14d")
 
 
 def _seconds(text: str, shape: Shape, hint: str) -> float:

@@ -121,13 +121,22 @@ FREE: dict[str, Free] = {
     "teams{}.mission": Free(("teams", "app", "mission"), ("tenants/studio/roster.json teams.app.mission",)),
     "projects{}.path": Free(
         ("projects", "shop", "path"),
-        ("agents/studio/worker/definition.json launch.working_directory", "agent:studio/worker working_directory"),
+        (
+            "agents/studio/worker/definition.json launch.working_directory",
+            "agents/studio/worker/definition.json checkout.path",
+            "agent:studio/worker working_directory",
+            "projects 0.path",
+        ),
         form="/srv/{}",
         longest=255,
     ),
     "projects{}.repository": Free(
-        ("projects", "shop", "repository"), form="https://git.example.org/{}.git", refused=" \u00a0"
+        ("projects", "shop", "repository"),
+        ("projects 0.repository",),
+        form="ssh://git.example.org/{}.git",
+        refused=" \u00a0",
     ),
+    "projects{}.host_key": Free(("projects", "shop", "host_key"), form=f"{KEY} {{}}"),
     "roles{}.persona": Free(("roles", "keeper", "persona"), form="pages/{}.md", refused="\\*", longest=245),
     "roles{}.summary": Free(
         ("roles", "keeper", "summary"), ("tenants/studio/roster.json roles.keeper.summary",), longest=100
@@ -193,7 +202,7 @@ PLAIN = frozenset(
     teams{key} teams{}.tenant teams{}.schedule
     teams{}.policy.restart teams{}.policy.stuck
     teams{}.policy.heartbeat.interval teams{}.policy.heartbeat.healthy_within
-    projects{key} projects{}.team projects{}.branch
+    projects{key} projects{}.team projects{}.branch projects{}.credential.secret
     roles{key} roles{}.extends roles{}.skills[] roles{}.runtime roles{}.model roles{}.env{key} roles{}.env{}.secret
     roles{}.policy.restart roles{}.policy.stuck
     roles{}.policy.heartbeat.interval roles{}.policy.heartbeat.healthy_within
@@ -211,7 +220,7 @@ PLAIN = frozenset(
     roster[].policy.restart roster[].policy.stuck
     roster[].policy.heartbeat.interval roster[].policy.heartbeat.healthy_within
     policy.restart policy.stuck policy.heartbeat.interval policy.heartbeat.healthy_within
-    policy.prune policy.max_delete policy.max_unavailable policy.canary[] policy.ignore[].hosts[] policy.ignore[].until
+    policy.prune policy.max_delete policy.max_unavailable policy.canary[] policy.worktree_ttl policy.ignore[].hosts[] policy.ignore[].until
     """.split()  # noqa: SIM905 - one word a line would hide the list
 )
 """Fields that take names, quantities and one of a few words: none of TEXTS, neither whole nor as a part."""

@@ -279,7 +279,7 @@ def test_heartbeats_are_as_the_schema_says(bench: Bench) -> None:
     Draft202012Validator.check_schema(schema)
     ours = {"format_version": 1, "tenant": "studio", "host": "desk", "agent": "coder0", "keeper_pid": 1}
     ours |= {"host_half": None, "written_at": "2026-11-21T10:00:00Z", "written_boottime": 1.0}
-    ours |= {"messages": {"queued": 0, "held_by": None}}
+    ours |= {"messages": {"queued": 0, "held_by": None}, "worktree": None}
     said = [bench.mind.heartbeat()]
     bench.use()
     said.append(bench.mind.heartbeat())
