@@ -42,14 +42,25 @@ def ask(path: Path, limit: Sequence[str], lab: bool) -> Status | None:
     if os.environ.get(_SWITCH) == "0":
         return None
     try:
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(PATIENCE_SECONDS + _REQUEST_SECONDS)
-            line.connect(_socket_path(path, lab))
-            line.sendall(json.dumps({"limit": list(limit)}).encode() + b"\n")
-            answer = b"".join(iter(lambda: line.recv(1 << 18), b""))
+        answer = _asked(path, lab, {"limit": list(limit)})
         return _read(json.loads(answer)) if answer else None
     except (OSError, ValueError, WatchbillError):
         return None
+
+
+def end(path: Path, lab: bool) -> None:
+    """End the process on standby for this fleet file, where there is one; returns when it has let go of its hosts."""
+    with contextlib.suppress(OSError, WatchbillError):
+        _asked(path, lab, {"end": True})
+
+
+def _asked(path: Path, lab: bool, request: Mapping[str, Any]) -> bytes:
+    """Return the whole answer. Raises OSError where nobody answers."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(PATIENCE_SECONDS + _REQUEST_SECONDS)
+        line.connect(_socket_path(path, lab))
+        line.sendall(json.dumps(request).encode() + b"\n")
+        return b"".join(iter(lambda: line.recv(1 << 18), b""))
 
 
 def keep(poller: Poller) -> None:
@@ -121,17 +132,20 @@ def _serve(listener: socket.socket, poller: Poller) -> None:
     path = listener.getsockname()
     fleet_file, lab = poller.target.path, poller.target.lab
     mine = os.stat(path).st_ino
-    while select.select([listener], [], [], IDLE_SECONDS)[0]:
+    ended = False
+    while not ended and select.select([listener], [], [], IDLE_SECONDS)[0]:
         line, _ = listener.accept()
-        with line, contextlib.suppress(OSError, ValueError):
+        # Whoever does not say what it wants, or leaves, and whoever asks for what is a mistake, asks hosts itself.
+        with line, contextlib.suppress(OSError, ValueError, WatchbillError):
             line.settimeout(_REQUEST_SECONDS)
             request = json.loads(line.makefile("rb").readline(_LONGEST_REQUEST))
-            try:
+            ended = isinstance(request, dict) and request.get("end") is True
+            if ended:
+                poller.close()
+            else:
                 poller = _current(poller, fleet_file, lab)
                 found = poller.look(hosts=_hosts(poller, request))
-            except WatchbillError:
-                continue  # whoever asked finds the same mistake, and tells it
-            line.sendall(json.dumps(_written(found)).encode())
+                line.sendall(json.dumps(_written(found)).encode())
     poller.close()
     with contextlib.suppress(OSError):
         if os.stat(path).st_ino == mine:

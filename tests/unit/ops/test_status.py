@@ -12,7 +12,7 @@ from tests.unit.ops.answers import answers_with
 from watchbill.errors import OperationError
 from watchbill.ops.override import restart, start, stop
 from watchbill.ops.show import show
-from watchbill.ops.status import status
+from watchbill.ops.status import Filter, status
 from watchbill.ops.target import Target, load_target
 
 
@@ -116,6 +116,18 @@ def test_agent_that_only_the_host_has_is_shown_as_such(target: Target, everybody
         ("schedule", {"name": "office"}),
         ("on_watch", "yes"),
         ("next_change", 7),
+        ("context_percent", "full"),
+        ("context_tokens", 1.5),
+        ("cost_usd", float("nan")),
+        ("cost_today_usd", -1),
+        ("limits", {"name": "week"}),
+        ("resets_at", 7),
+        ("conversation", ["x"]),
+        ("messages", [1]),
+        ("worktree", "~/src"),
+        ("drift", True),
+        ("runtime_version", 2),
+        ("beat_source", {"$": 1}),
     ],
 )
 def test_what_has_the_wrong_type_is_unknown(target: Target, everybody: Path, field: str, lie: Any) -> None:
@@ -210,3 +222,97 @@ def test_what_cannot_be_promised_without_root_is_said_for_that_host_alone(
     assert list(notices) == ["lap"]
     assert "nothing keeps them from ana's files" in notices["lap"][0]
     assert any("agents end with the last login of ana" in notice for notice in notices["lap"]) is not lingers
+
+
+def test_what_runtimes_say_of_their_work_is_shown(target: Target, everybody: Path) -> None:
+    said = {
+        "context_percent": 41.5,
+        "cost_today_usd": 2.1,
+        "limits": [{"name": "week", "used_percent": 80, "resets_at": None, "more": 1}, "x", {"name": 7}],
+        "messages": {"queued": 2, "held_by": "limited", "texts": ["secret"]},
+        "worktree": {"path": "~/w", "branch": "main", "dirty": True, "unpushed": 3},
+    }
+    says(everybody, "192.0.2.11", agent("coder0", **said), agent("coder1"))
+    row = by_name(target)["coder0"]
+    assert (row["context_percent"], row["cost_today_usd"], row["worktree"]) == (41.5, 2.1, said["worktree"])
+    assert row["limits"] == [
+        {"name": "week", "used_percent": 80.0, "resets_at": None},
+        {"name": None, "used_percent": None, "resets_at": None},
+    ]
+    assert row["messages"] == {"queued": 2, "held_by": "limited"}
+
+
+def difference(**fields: Any) -> dict[str, Any]:
+    whole = {"kind": "unit", "name": "studio/watchbill-coder0.slice", "fields": ["limits"], "words": "limits 1G → 2G"}
+    return whole | fields
+
+
+def test_drift_is_true_false_or_unknown(target: Target, everybody: Path) -> None:
+    says(everybody, "192.0.2.11", agent("coder0", drift=[difference()]), agent("coder1", drift=[]))
+    rows = by_name(target)
+    assert (rows["coder0"]["drift"], rows["coder1"]["drift"], rows["writer"]["drift"]) == (True, False, None)
+    assert rows["coder0"]["differences"] == ["unit studio/watchbill-coder0.slice: limits 1G → 2G"]
+
+
+def test_differences_that_the_policy_ignores_are_no_drift(fleet_file: Path, everybody: Path) -> None:
+    rule = "{path: unit.*.limits, reason: measured, hosts: [desk]}"
+    fleet_file.write_text(f"{fleet_file.read_text()}policy: {{ignore: [{rule}]}}\n")
+    both = difference(fields=["fragment", "limits"], words="loaded unit file differs, limits")
+    says(everybody, "192.0.2.11", agent("coder0", drift=[difference()]), agent("coder1", drift=[both]))
+    says(everybody, "192.0.2.12", agent("writer", drift=[difference()]))
+    rows = by_name(load_target(fleet_file))
+    assert {name: row["drift"] for name, row in rows.items()} == {"coder0": False, "coder1": True, "writer": True}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        (Filter(), ["coder0", "coder1", "writer"]),
+        (Filter(role="coder"), ["coder0", "coder1"]),
+        (Filter(states=frozenset({"limited", "working"})), ["coder1"]),
+        (Filter(unhealthy=True), ["writer"]),
+        (Filter(team="app", tenant="studio", unhealthy=True, role="coder"), []),
+    ],
+)
+def test_only_agents_that_fit_all_that_is_asked_are_shown(
+    target: Target, everybody: Path, wanted: Filter, names: list[str]
+) -> None:
+    says(everybody, "192.0.2.12", agent("writer", healthy=False))
+    assert [one.name for one in status(target).only(wanted).agents] == names
+
+
+@pytest.mark.parametrize(
+    ("state", "healthy", "unhealthy"),
+    [
+        ("crashed", False, True),
+        ("stuck", False, True),
+        ("unknown", None, True),
+        ("working", False, True),
+        ("working", None, False),
+        ("idle", True, False),
+        ("off", None, False),
+        ("starting", False, False),
+        ("paused", False, False),
+    ],
+)
+def test_who_is_not_wanted_or_just_starts_is_not_unhealthy(
+    target: Target, everybody: Path, state: str, healthy: bool | None, unhealthy: bool
+) -> None:
+    says(everybody, "192.0.2.12", agent("writer", state=state, healthy=healthy))
+    found = status(target).only(Filter(role="research", unhealthy=True))
+    assert [one.name for one in found.agents] == (["writer"] if unhealthy else [])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        (Filter(team="ap"), "unknown-team"),
+        (Filter(tenant="studi"), "unknown-tenant"),
+        (Filter(role="code"), "unknown-role"),
+        (Filter(states=frozenset({"busy"})), "unknown-state"),
+    ],
+)
+def test_filter_for_what_there_is_not_is_refused(target: Target, wanted: Filter, code: str) -> None:
+    with pytest.raises(OperationError) as caught:
+        wanted.check(target)
+    assert caught.value.code == code

@@ -1,0 +1,98 @@
+"""The lines that one `ps` opened serve the next one, with what the fleet file says by then."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.ops.test_poller import connections, serves
+from watchbill.ops import standby
+
+
+@pytest.fixture
+def fleet(fleet_file: Path, hosts: Path) -> Iterator[Path]:
+    for address, name in (("192.0.2.11", "coder0"), ("192.0.2.12", "writer"), ("192.0.2.13", "guest")):
+        serves(hosts, address, name)
+    yield fleet_file
+    standby.end(fleet_file, lab=False)
+
+
+def ps(fleet: Path, *arguments: str, status: int = 0, **environment: str) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", "watchbill", "ps", "-f", str(fleet), "--json", *arguments]
+    done = subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == status, done.stderr
+    return json.loads(done.stdout) if done.stdout else []
+
+
+def asked(rows: list[dict[str, Any]], name: str = "coder0") -> int:
+    """Return how many questions the connection of an agent's host had."""
+    return int(next(row["restarts"] for row in rows if row["name"] == name))
+
+
+def test_second_ps_uses_the_connections_of_the_first(fleet: Path, hosts: Path) -> None:
+    assert [asked(ps(fleet)) for _ in range(3)] == [1, 2, 3]
+    assert connections(hosts, "192.0.2.11") == 1
+
+
+def test_limit_and_filters_choose_among_the_same_connections(fleet: Path, hosts: Path) -> None:
+    assert asked(ps(fleet)) == 1
+    assert {row["host"] for row in ps(fleet, "--limit", "attic")} == {"attic"}
+    assert [row["name"] for row in ps(fleet, "--role", "research")] == ["writer"]
+    assert connections(hosts, "192.0.2.12") == 1
+
+
+def test_fleet_file_is_read_again_when_it_changed(fleet: Path, hosts: Path) -> None:
+    assert asked(ps(fleet)) == 1
+    fleet.write_text(fleet.read_text().replace("count: 2", "count: 3"))
+    rows = ps(fleet)
+    assert "coder2" in {row["name"] for row in rows}
+    assert (asked(rows), connections(hosts, "192.0.2.11")) == (2, 1), "its hosts are the same"
+
+
+def test_host_that_is_reached_another_way_is_connected_anew(fleet: Path, hosts: Path) -> None:
+    assert asked(ps(fleet)) == 1
+    fleet.write_text(fleet.read_text().replace("user: admin", "user: root"))
+    assert asked(ps(fleet)) == 1
+    assert (connections(hosts, "192.0.2.11"), connections(hosts, "192.0.2.12")) == (2, 1)
+
+
+def test_mistake_in_the_fleet_file_is_told_as_ever(fleet: Path) -> None:
+    ps(fleet)
+    good = fleet.read_text()
+    fleet.write_text(good.replace("team: app", "team: ap"))
+    ps(fleet, status=1)
+    fleet.write_text(good)
+    assert asked(ps(fleet)) == 2
+
+
+def test_nobody_stays_behind_where_it_is_switched_off(fleet: Path, hosts: Path) -> None:
+    for _ in range(2):
+        assert asked(ps(fleet, WATCHBILL_STANDBY="0")) == 1
+    assert connections(hosts, "192.0.2.11") == 2
+
+
+def test_who_reaches_hosts_in_another_way_has_another_one(fleet: Path, hosts: Path) -> None:
+    assert asked(ps(fleet)) == 1
+    try:
+        assert asked(ps(fleet, SSH_AUTH_SOCK="/elsewhere")) == 1
+    finally:
+        os.environ["SSH_AUTH_SOCK"] = "/elsewhere"
+        standby.end(fleet, lab=False)
+        del os.environ["SSH_AUTH_SOCK"]
+
+
+def test_one_that_was_killed_is_missed_by_nobody(fleet: Path, hosts: Path) -> None:
+    ps(fleet)
+    standby.end(fleet, lab=False)
+    Path(standby._socket_path(fleet, lab=False)).touch()
+    assert asked(ps(fleet)) == 1
+    assert asked(ps(fleet)) == 2
