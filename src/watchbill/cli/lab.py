@@ -74,6 +74,10 @@ def down(
     from watchbill.lab import operations
 
     fleets = operations.fleets() if every else [_fleet(file, name)]
+    if not every:
+        from watchbill.ops import standby
+
+        standby.end(file, lab=True)
     with _progress() as progress:
         ended = [fleet for fleet in fleets if operations.down(fleet, progress)]
     for fleet in fleets:
