@@ -100,6 +100,35 @@ def test_title_of_the_terminal_tells_what_hooks_do_not(title: str, state: str, b
     assert fields is None or fields["source"] == "title"
 
 
+QUESTION = """\
+› run touch /srv/x
+
+• Running touch /srv/x
+
+  Would you like to run the following command?
+
+  Environment: local
+
+  Reason: it has to be there
+
+  $ touch /srv/x
+
+› 1. Yes, proceed (y)
+  2. Yes, and don't ask again for commands that start with `touch /srv/x` (p)
+  3. No, and tell Codex what to do differently (esc)
+
+  Press enter to confirm or esc to cancel
+"""
+
+
+def test_permission_that_it_asks_for_is_understood_with_the_keys_that_answer() -> None:
+    dialog = CODEX.dialog(QUESTION)
+    assert dialog is not None
+    assert "Would you like to run the following command?" in dialog.question
+    assert "$ touch /srv/x" in dialog.question
+    assert [choice.key for choice in dialog.choices] == ["1", "2", "3"]
+
+
 # -- the rollout -----------------------------------------------------------------------------------------------------
 
 
