@@ -101,7 +101,7 @@ def test_title_of_the_terminal_tells_what_hooks_do_not(title: str, state: str, b
 
 
 QUESTION = """\
-› run touch /srv/x
+\u203a run touch /srv/x
 
 • Running touch /srv/x
 
@@ -113,7 +113,7 @@ QUESTION = """\
 
   $ touch /srv/x
 
-› 1. Yes, proceed (y)
+\u203a 1. Yes, proceed (y)
   2. Yes, and don't ask again for commands that start with `touch /srv/x` (p)
   3. No, and tell Codex what to do differently (esc)
 
