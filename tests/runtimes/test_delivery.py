@@ -101,7 +101,7 @@ def desk(lab: Callable[[str | Path], Lab], request: pytest.FixtureRequest) -> It
         done = watchbill(machines.path, "apply", "--yes")
         assert done.returncode == 0, done.stdout + done.stderr
         for name in wanted:
-            host.until(name, 120, healthy=True, state="idle")
+            host.until(name, 240, healthy=True, state="idle")
         yield Desk(host, api, Fleet.load(machines.path, lab=True))
 
 

@@ -144,8 +144,14 @@ class Control:
             if end:
                 self._answer(descriptor, caller, line)
             elif len(caller.read) > REQUEST_LIMIT:
-                self._say(descriptor, caller, _refusal("too-large", f"a request has at most {REQUEST_LIMIT} bytes"))
-                self._finish(descriptor, caller)
+                self._refuse_the_rest(descriptor, caller)
+
+    def _refuse_the_rest(self, descriptor: int, caller: _Caller) -> None:
+        """Say that it is too much, and let the rest pass by: who still writes would not get to read why."""
+        caller.answered, caller.read = True, b""
+        self._say(descriptor, caller, _refusal("too-large", f"a request has at most {REQUEST_LIMIT} bytes"))
+        with contextlib.suppress(OSError):  # it left
+            caller.connection.shutdown(_socket.SHUT_WR)
 
     def _answer(self, descriptor: int, caller: _Caller, line: bytes) -> None:
         caller.answered, caller.read = True, b""
