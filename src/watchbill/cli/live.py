@@ -88,5 +88,5 @@ def _screen(looks: Iterator[Status], wide: bool) -> Iterator[Status]:
             )
             print_status(page, status, wide=wide, most=max(1, screen.height - _LINES_BELOW))
             title = time.strftime("%H:%M:%S  watchbill ps --watch   Ctrl-C ends\n", time.localtime())
-            live.update(Text(title, style="dim").append_text(Text.from_ansi(stream.getvalue())), refresh=True)
+            live.update(Text().append(title, "dim").append_text(Text.from_ansi(stream.getvalue())), refresh=True)
             yield status

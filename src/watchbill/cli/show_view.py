@@ -58,7 +58,7 @@ def _facts(status: AgentStatus, now: datetime.datetime) -> Iterator[Fact]:
     yield "cost today", money(status.cost_today_usd), "keeper", "since 00:00 UTC"
     yield "limits of provider", "; ".join(map(_words, status.limits or ())), runtime, heard
     yield "conversation", status.conversation, runtime, ""
-    yield "messages", status.messages, "keeper", ""
+    yield "messages", status.messages if (status.messages or {}).get("queued") else None, "keeper", ""
     yield "note", status.note, "host", "now"
     yield "session", status.session_id, "systemd", ""
     yield "session unit", status.unit, "systemd", "now"
