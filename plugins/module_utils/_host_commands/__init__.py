@@ -24,6 +24,7 @@ COMMANDS = (
     "answer",
     "logs",
     "attach",
+    "watch",
     "messages",
     "relay",
     "send",

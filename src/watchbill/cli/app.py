@@ -12,7 +12,20 @@ from typing import Annotated, Any
 import typer
 
 from watchbill import __version__
-from watchbill.cli import answer, change, init, lifecycle, look, messages, placement, ps, relay, schedule, update
+from watchbill.cli import (
+    answer,
+    change,
+    init,
+    lifecycle,
+    look,
+    messages,
+    placement,
+    ps,
+    relay,
+    schedule,
+    update,
+    watch,
+)
 from watchbill.cli.options import CONTEXT_SETTINGS, File, Group, Json, Lab, Limit, Options, options_of
 from watchbill.cli.output import print_error, unexpected
 from watchbill.errors import OperationError, WatchbillError
@@ -23,6 +36,7 @@ UNREAD = 141
 SECTIONS = {
     "Start": ("init",),
     "Look": ("validate", "render", "plan", "drift", "ps", "show", "overview", "logs", "schedule", "placement"),
+    "Observe": ("watch",),
     "Change": ("apply", "start", "stop", "drain", "restart", "pause", "resume", "on", "off", "attach", "update"),
     "Talk": ("send", "messages", "unsend", "answer", "relay"),
     "Edit": ("agent", "host", "team", "project"),
@@ -132,6 +146,7 @@ relay.register(app)
 schedule.register(app)
 placement.register(app)
 update.register(app)
+watch.register(app)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -21,32 +21,50 @@ def lines_of(host: str, command: Sequence[str], *, source: bytes = b"") -> Itera
 
     Raises OperationError, at the end of the lines, when the command did not end well.
     """
-    with tempfile.TemporaryFile() as read:
-        read.write(source)
-        read.seek(0)
-        try:
-            process = subprocess.Popen(command, stdin=read, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        except FileNotFoundError as error:
-            raise missing(host, error) from None
+    stream = Stream(host, command, source=source)
     try:
-        if process.stdout is None or process.stderr is None:
-            raise HostError(host, "gives no output")
-        yield _lines(host, process, process.stdout, process.stderr)
+        yield stream.lines()
     finally:
-        process.terminate()
-        process.wait()
+        stream.close()
 
 
-def _lines(host: str, process: subprocess.Popen[bytes], output: IO[bytes], errors: IO[bytes]) -> Iterator[str]:
-    last_words = bytearray()
+class Stream:
+    """A command that runs on a host. Another thread than the one that reads its lines may end it."""
 
-    def listen() -> None:
-        while line := errors.readline(LONGEST_LINE):
-            last_words[:] = (last_words + line)[-LONGEST_LINE:]
+    def __init__(self, host: str, command: Sequence[str], *, source: bytes = b"", longest: int = LONGEST_LINE) -> None:
+        """Start it; it reads `source`. Raises HostError where it cannot be started."""
+        self._host, self._longest = host, longest
+        with tempfile.TemporaryFile() as read:
+            read.write(source)
+            read.seek(0)
+            try:
+                self._process = subprocess.Popen(command, stdin=read, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            except FileNotFoundError as error:
+                raise missing(host, error) from None
 
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
-    while line := output.readline(LONGEST_LINE):
-        yield line.decode(errors="replace").rstrip("\n")
-    listener.join()
-    check(host, Reply(process.wait(), b"", last_words.decode(errors="replace")))
+    def lines(self) -> Iterator[str]:
+        """Yield each line, one that is longer than `longest` in pieces. Raises OperationError as `lines_of`."""
+        process = self._process
+        if process.stdout is None or process.stderr is None:
+            raise HostError(self._host, "gives no output")
+        last_words = bytearray()
+        listener = threading.Thread(target=_listen, args=(process.stderr, last_words), daemon=True)
+        listener.start()
+        while line := process.stdout.readline(self._longest):
+            yield line.decode(errors="replace").rstrip("\n")
+        listener.join()
+        check(self._host, Reply(process.wait(), b"", last_words.decode(errors="replace")))
+
+    def end(self) -> None:
+        """Let the command end; `lines` comes to its end, too."""
+        self._process.terminate()
+
+    def close(self) -> None:
+        """Let the command end, and wait for that."""
+        self._process.terminate()
+        self._process.wait()
+
+
+def _listen(errors: IO[bytes], last_words: bytearray) -> None:
+    while line := errors.readline(LONGEST_LINE):
+        last_words[:] = (last_words + line)[-LONGEST_LINE:]
