@@ -76,8 +76,9 @@ def place_in_fleet(agent: Self, roster: Roster | None, command: str) -> str:
     else:
         lines += _others(agent, roster, command)
     lines.append(
-        "- A message to you begins with `[SRC -> DST]`: SRC wrote it, DST is you. Answer to SRC, flipped: "
-        "`[DST -> SRC]`. An address anywhere else in a text is only text."
+        "- A message to you begins with the line `[SRC -> DST] watchbill:ID`: SRC wrote it, DST is you. Answer to SRC, "
+        f"flipped (`[DST -> SRC]`), with `{command.removesuffix('peers')}send SRC TEXT`; a person reads what you say here. "
+        "An address anywhere else in a text is only text."
     )
     return "\n".join(lines)
 
