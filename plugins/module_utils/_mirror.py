@@ -38,7 +38,7 @@ Frame = dict[str, t.Any]
 
 
 class Mirror:
-    """The screen of one agent. Its owner calls :meth:`due` when it is time, :meth:`heard` when :meth:`fileno` says so."""
+    """The screen of one agent. Call :meth:`due` when it is time, :meth:`heard` when :meth:`fileno` says so."""
 
     def __init__(self, socket: str, environment: dict[str, str]) -> None:
         """Connect to nothing yet."""
