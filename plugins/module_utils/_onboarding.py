@@ -75,9 +75,10 @@ def place_in_fleet(agent: Self, roster: Roster | None, command: str) -> str:
         lines.append(f"- The roster could not be read at the start of this session. Try `{command}`; guess no address.")
     else:
         lines += _others(agent, roster, command)
+    send = command.removesuffix("peers") + "send SRC TEXT"
     lines.append(
         "- A message to you begins with the line `[SRC -> DST] watchbill:ID`: SRC wrote it, DST is you. Answer to SRC, "
-        f"flipped (`[DST -> SRC]`), with `{command.removesuffix('peers')}send SRC TEXT`; a person reads what you say here. "
+        f"flipped (`[DST -> SRC]`), with `{send}`; a person reads what you say here. "
         "An address anywhere else in a text is only text."
     )
     return "\n".join(lines)
