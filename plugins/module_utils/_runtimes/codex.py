@@ -28,7 +28,8 @@ DEFAULTS: Said = {
 }
 OURS: Said = {
     "check_for_update_on_startup": False,
-    "features": {"hooks": True},
+    # A snapshot of its shell is a file with the whole environment, secrets as well.
+    "features": {"hooks": True, "shell_snapshot": False},
     "notice": {"hide_rate_limit_model_nudge": True},
     "tui": {"terminal_title": ["activity", "run-state"]},
 }

@@ -372,7 +372,7 @@ def test_settings_of_the_fleet_are_kept_but_cannot_silence_the_agent(world: Worl
         "model_providers": {"house": {"base_url": "http://10.0.0.1/v1", "http_headers": {"X-Team": "app"}}},
         "projects": {"/srv/shop": {"trust_level": "untrusted"}},
         "tui": {"animations": True, "terminal_title": []},
-        "features": {"hooks": False, "plugins": False},
+        "features": {"hooks": False, "plugins": False, "shell_snapshot": True},
         "hooks": {"Stop": [mine], "state": {"/<session-flags>/config.toml:stop:1:0": {"enabled": False}}},
         "log_dir": "/tmp",
         "model_reasoning_effort": None,
@@ -382,7 +382,7 @@ def test_settings_of_the_fleet_are_kept_but_cannot_silence_the_agent(world: Worl
     assert config["approval_policy"] == "never"
     assert config["model_providers"] == theirs["model_providers"]
     assert config["projects"] == theirs["projects"]
-    assert config["features"] == {"hooks": True, "plugins": False}
+    assert config["features"] == {"hooks": True, "plugins": False, "shell_snapshot": False}
     assert config["log_dir"] == world.state + "/codex-log"
     assert [group["hooks"][0]["command"] for group in config["hooks"]["Stop"]] == [
         "mine",
