@@ -1,6 +1,6 @@
 """make bench: boot the machines, roll out, measure, print the table, write the JSON.
 
-Usage: python -m bench [--rounds N] [--keep]
+Usage: python -m bench [--rounds N] [--keep] [--scale | --ps]
 Exit codes: 0 every promise holds, 1 one does not or something failed.
 """
 
@@ -34,9 +34,11 @@ from bench.contenders import (
     write_pyinfra_hosts,
 )
 from bench.keepers import at_rest
+from bench.ps import fleet_text, measure_ps, ps_json, ps_promises
 from bench.report import Findings, as_json, promises, promises_table, table
 from bench.run import ContenderFailedError, Cost, measure
 from bench.scale import measure_scale, scale_json, scale_promises
+from watchbill.fleet import load_fleet
 from watchbill.lab import LabTarget, targets
 from watchbill.lab.reach import ask
 
@@ -51,15 +53,19 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender runs (default 5)")
     parser.add_argument("--keep", action="store_true", help="leave the machines up")
     parser.add_argument("--scale", action="store_true", help="only large fleets, which need no machines")
+    parser.add_argument("--ps", action="store_true", help="only what looking costs, on twenty-four machines")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="watchbill-bench-") as directory:
         home = Path(directory)
         try:
+            looking = looks(home, options.rounds, options.keep) if not options.scale else 0
+            if options.ps:
+                return looking
             large = scale(home, options.rounds)
             if options.scale:
                 return large
-            with machines(variables(home), options.keep) as found:
-                return max(large, bench(found, home, options.rounds))
+            with machines(FLEET, variables(home), options.keep) as found:
+                return max(looking, large, bench(found, home, options.rounds))
         except (ContenderFailedError, subprocess.CalledProcessError) as error:
             print(f"bench: {error}", file=sys.stderr)
             return 1
@@ -79,15 +85,30 @@ def watchbill_command(arguments: tuple[str, ...], environment: Mapping[str, str]
 
 
 @contextmanager
-def machines(environment: Mapping[str, str], keep: bool) -> Iterator[dict[str, LabTarget]]:
-    """Boot the machines of the fleet and yield how to reach them; stop them at the end."""
-    say("booting four machines")
-    watchbill_command(("lab", "up", "-f", str(FLEET)), environment)
+def machines(fleet: Path, environment: Mapping[str, str], keep: bool) -> Iterator[dict[str, LabTarget]]:
+    """Boot the machines of a fleet and yield how to reach them; stop them at the end."""
+    say(f"booting the machines of {fleet.name}")
+    watchbill_command(("lab", "up", "-f", str(fleet)), environment)
     try:
-        yield targets("bench")
+        yield targets(load_fleet(fleet).name)
     finally:
         if not keep:
-            watchbill_command(("lab", "down", "-f", str(FLEET)), environment)
+            watchbill_command(("lab", "down", "-f", str(fleet)), environment)
+
+
+def looks(home: Path, rounds: int, keep: bool) -> int:
+    """Measure what looking costs; print and write it; return the exit code."""
+    fleet, environment = home / "looks.yaml", variables(home)
+    fleet.write_text(fleet_text())
+    with machines(fleet, environment, keep):
+        say("rolling out 480 agents")
+        watchbill_command(("apply", "-f", str(fleet), "--yes"), environment)
+        wait_until_healthy(fleet, environment)
+        found = measure_ps(fleet, environment, rounds)
+    checked = ps_promises(found)
+    print(promises_table(checked))
+    write_results({"ps": ps_json(found), "promises": [asdict(promise) for promise in checked]}, rounds, "ps")
+    return 0 if all(promise.holds for promise in checked) else 1
 
 
 def scale(home: Path, rounds: int) -> int:
@@ -105,7 +126,7 @@ def bench(found: Mapping[str, LabTarget], home: Path, rounds: int) -> int:
     environment = variables(home)
     say("rolling out 100 agents")
     watchbill_command(("apply", "-f", str(FLEET), "--yes"), environment)
-    wait_until_healthy(environment)
+    wait_until_healthy(FLEET, environment)
     say("looking at keepers at rest")
     idle = at_rest(found)
     install_pyinfra(home / "pyinfra-install.log")
@@ -132,11 +153,11 @@ def bench(found: Mapping[str, LabTarget], home: Path, rounds: int) -> int:
     return 0 if all(promise.holds for promise in promises(findings)) else 1
 
 
-def wait_until_healthy(environment: Mapping[str, str]) -> None:
+def wait_until_healthy(fleet: Path, environment: Mapping[str, str]) -> None:
     """Return when every agent has answered. Raises ContenderFailedError when some do not in time."""
     deadline = time.monotonic() + HEALTHY_WITHIN_SECONDS
     while True:
-        agents = json.loads(watchbill_command(("ps", "-f", str(FLEET), "--json"), environment))
+        agents = json.loads(watchbill_command(("ps", "-f", str(fleet), "--json"), environment))
         waiting = [agent["name"] for agent in agents if agent["healthy"] is not True]
         if not waiting:
             return

@@ -159,10 +159,18 @@ def _look(options: Options) -> Status:
     from watchbill.ops import standby
     from watchbill.ops.poller import Poller
 
-    found = standby.ask(options.path, options.limit, options.in_lab)
+    found = standby.ask(options.path, options.limit, options.in_lab, int if options.as_json else _prepare)
     if found is not None:
         return found
     poller = Poller(options.target())
     found = poller.look()
     standby.keep(poller)
     return found
+
+
+def _prepare() -> None:
+    """Import what prints tables, while hosts are asked."""
+    import rich.console
+    import rich.text
+
+    import watchbill.cli.status_view  # noqa: F401

@@ -14,7 +14,7 @@ import os
 import select
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +37,15 @@ _ENVIRONMENT = ("SSH_", "XDG_", "WATCHBILL_", "HOME=", "PATH=", "USER=")
 _waiting: list[Poller] = []
 
 
-def ask(path: Path, limit: Sequence[str], lab: bool) -> Status | None:
-    """Return what the process on standby for this fleet file finds, None where there is none or it cannot tell."""
+def ask(path: Path, limit: Sequence[str], lab: bool, meanwhile: Callable[[], object] = int) -> Status | None:
+    """Return what the process on standby for this fleet file finds, None where there is none or it cannot tell.
+
+    `meanwhile` is called while it looks.
+    """
     if os.environ.get(_SWITCH) == "0":
         return None
     try:
-        answer = _asked(path, lab, {"limit": list(limit)})
+        answer = _asked(path, lab, {"limit": list(limit)}, meanwhile)
         return _read(json.loads(answer)) if answer else None
     except (OSError, ValueError, WatchbillError):
         return None
@@ -54,12 +57,13 @@ def end(path: Path, lab: bool) -> None:
         _asked(path, lab, {"end": True})
 
 
-def _asked(path: Path, lab: bool, request: Mapping[str, Any]) -> bytes:
+def _asked(path: Path, lab: bool, request: Mapping[str, Any], meanwhile: Callable[[], object] = int) -> bytes:
     """Return the whole answer. Raises OSError where nobody answers."""
     with socket.socket(socket.AF_UNIX) as line:
         line.settimeout(PATIENCE_SECONDS + _REQUEST_SECONDS)
         line.connect(_socket_path(path, lab))
         line.sendall(json.dumps(request).encode() + b"\n")
+        meanwhile()
         return b"".join(iter(lambda: line.recv(1 << 18), b""))
 
 
