@@ -53,9 +53,10 @@ class ActionModule(ActionBase):
             registry = arguments.get("registry") or (load_fleet_cached(path).runtimes[name].registry if path else None)
             return fetch(name, version, made_for, RUNTIMES[name].program, registry)
         except OperationError as error:
-            raise AnsibleActionFail(f"{error.message}; {error.hint}") from error
+            # Ansible would say the cause once more.
+            raise AnsibleActionFail(f"{error.message}; {error.hint}") from None
         except FleetError as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None
 
     def _install(self, package: Package, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         directory = self._make_tmp_path()

@@ -24,8 +24,8 @@ ROOTLESS_PROGRAMS = {"tmux": "tmux", "loginctl": "systemd"}
 
 
 def preflight(layout: Layout, manifest: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return versions (text or None), free bytes, the clock (seconds since 1970), missing packages, uid clashes, and
-    which runtimes are installed and missing.
+    """Return versions (text or None), free bytes, the clock (seconds since 1970), missing packages, uid clashes, what
+    programs have to be made for, and missing runtimes.
     """
     programs = ROOTLESS_PROGRAMS if layout.mode == "rootless" else PROGRAMS
     missing = [package for program, package in programs.items() if shutil.which(program) is None]
@@ -42,7 +42,6 @@ def preflight(layout: Layout, manifest: dict[str, t.Any]) -> dict[str, t.Any]:
         "uid_clashes": _uid_clashes(manifest),
         "rootless": layout.mode == "rootless",
         "platform": _runtime_store.platform(),
-        "runtimes": _runtime_store.installed(layout),
         "runtimes_missing": _runtime_store.missing(layout, manifest),
     }
 

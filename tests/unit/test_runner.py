@@ -12,7 +12,16 @@ import pytest
 
 from watchbill import runner
 from watchbill.errors import OperationError
-from watchbill.runner import Event, HostFailed, HostResult, HostStarted, HostUnreachable, TaskStarted, run_playbook
+from watchbill.runner import (
+    Event,
+    HostFailed,
+    HostResult,
+    HostStarted,
+    HostUnreachable,
+    RuntimeInstalled,
+    TaskStarted,
+    run_playbook,
+)
 
 PROJECT = Path(__file__).resolve().parents[2]
 FLEET = """\
@@ -65,6 +74,25 @@ def test_answers_of_reconcile_come_back_by_host(fleet_file: Path) -> None:
     assert kinds == [TaskStarted, HostStarted, HostResult]
     assert isinstance(events[-1], HostResult)
     assert events[-1].answer is not None
+
+
+def test_each_runtime_that_a_host_got_is_an_event() -> None:
+    events: list[Event] = []
+    collector = runner._Collector(events.append)
+    item = {
+        "host": "desk",
+        "task": "Install runtimes",
+        "task_action": runner.RUNTIME,
+        "role": "watchbill.fleet.runtimes",
+    }
+    for label, changed in (("pi 1.0", True), ("claude 2.0", False)):
+        collector.take(
+            {
+                "event": "runner_item_on_ok",
+                "event_data": {**item, "res": {"changed": changed, "_ansible_item_label": label}},
+            }
+        )
+    assert events == [RuntimeInstalled("desk", "pi 1.0")]
 
 
 def test_unreachable_host_is_told_and_the_others_answer(fleet_file: Path) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 from watchbill.errors import OperationError, visible
 from watchbill.runtimes.recipe import Platform
 
+# How lines begin that npm prints before the one that a person understands, or after.
+_LESS_TELLING = ("code ", "syscall ", "errno ", "A complete log")
 MOST_SECONDS = 1800.0
 """How long one runtime may take over a slow line."""
 
@@ -55,8 +57,8 @@ def install(directory: Path, packages: Sequence[str], platform: Platform, regist
 def _reason(text: str) -> str:
     """Return what npm complains about, in one line."""
     lines = [line.removeprefix("npm error ").strip() for line in text.splitlines() if line.startswith("npm error ")]
-    told = [line for line in lines if line and not line.startswith(("code ", "A complete log"))]
-    return visible("; ".join(told[:2]))[:300] or "it does not say why"
+    told = [line for line in lines if line and not line.startswith(_LESS_TELLING)]
+    return visible(told[0].removeprefix("notarget "))[:300] if told else "it does not say why"
 
 
 def _hint(text: str) -> str:

@@ -64,6 +64,20 @@ def test_nothing_to_do_is_one_sentence(target: Target) -> None:
     assert plan_text(target, played()) == "No changes. 2 hosts, 4 agents, all as planned.\n"
 
 
+def test_runtime_to_install_has_a_row_of_its_own_with_name_and_version(target: Target) -> None:
+    path = "/usr/local/lib/watchbill/runtimes/pi/1.0"
+    new = {"kind": "directory", "action": "create", "diff": {}}
+    runtime = action(name=path, reason="runtime pi 1.0", **new)
+    text = plan_text(target, played(runtime, action(name="/etc/watchbill", reason="", **new)))
+    assert [line.split() for line in text.splitlines() if "create" in line] == [
+        ["desk", "host", "+", "create", "change", "runtime", "pi", "1.0"],
+        ["desk", "host", "+", "create", "change", "/etc/watchbill"],
+    ]
+    gone = runtime | {"action": "repair", "origin": "drift", "reason": "runtime pi 1.0 is missing"}
+    text = plan_text(target, played(gone), only_drift=True)
+    assert "! repair  drift  runtime pi 1.0 is missing" in text
+
+
 def test_no_drift_is_one_sentence(target: Target) -> None:
     assert plan_text(target, played(), only_drift=True).startswith("No drift. 2 hosts, 4 agents")
 

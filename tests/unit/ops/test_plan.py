@@ -101,6 +101,28 @@ def test_what_an_earlier_step_of_an_apply_did_is_not_forgotten(target: Target) -
     assert [(found.action, found.result) for found in states[1].actions] == [("move", "done"), ("update", "done")]
 
 
+RUNTIME = {
+    "kind": "directory",
+    "name": "/usr/local/lib/watchbill/runtimes/pi/1.0",
+    "action": "create",
+    "reason": "runtime pi 1.0",
+    "diff": {},
+}
+
+
+def test_runtime_that_came_before_the_apply_is_done_with_it_and_not_where_that_never_ran(target: Target) -> None:
+    looked = answer(action(**RUNTIME), action())
+    done = answer(action(result="done"), applied=True, generation=4)
+    states = host_states(target, result(answers=all_answer() | {"desk": [looked, done]}))
+    assert [(found.name, found.result) for found in states[1].actions] == [
+        ("/usr/local/lib/watchbill/runtimes/pi/1.0", "done"),
+        ("/etc/watchbill/tmux.conf", "done"),
+    ]
+    failed = {"desk": HostFailed("desk", "Install runtimes", "runtimes", "no npm", None)}
+    states = host_states(target, result(answers=all_answer() | {"desk": [looked]}, failed=failed))
+    assert [found.result for found in states[1].actions] == [None, None]
+
+
 def test_what_a_host_wants_people_to_know_reaches_them(target: Target) -> None:
     states = host_states(target, result(answers=all_answer() | {"desk": [answer(notices=["linger is off"])]}))
     assert states[1].warnings == ("linger is off",)
