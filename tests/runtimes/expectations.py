@@ -24,6 +24,10 @@ class Expected:
     """Makes it ask for a permission; None: it has no such dialog."""
     limit: str | None = "[[429 usage reset={seconds}]]"
     """Makes its provider refuse; None: it has none."""
+    pause: str = "[[429 reset={seconds} times=1]]"
+    """Makes its provider refuse once, and say when to try again."""
+    tab: str = "\t"
+    """What becomes of a tab in a prompt that is pasted."""
     knows_reset: bool = False
     """Whether it says when the limit ends."""
 
@@ -43,7 +47,11 @@ export default (pi) =>
 
 EXPECTED = {
     "stub": Expected(
-        busy="work {seconds}", dialog="dialog May I touch {path}?", limit="limit {seconds}", knows_reset=True
+        busy="work {seconds}",
+        dialog="dialog May I touch {path}?",
+        limit="limit {seconds}",
+        pause="limit {seconds}",
+        knows_reset=True,
     ),
     "claude": Expected(version="2.1.197", model=MODEL["claude"]),
     "codex": Expected(
@@ -63,6 +71,7 @@ EXPECTED = {
         model=MODEL["pi"],
         settings={"extensions": [GATE]},
         files={GATE: ASKS_BEFORE_TOUCH},
+        tab="    ",
         limit="[[429 reset={seconds}]]",
         knows_reset=True,
     ),
