@@ -159,7 +159,7 @@ def _look(options: Options) -> Status:
     from watchbill.ops import standby
     from watchbill.ops.poller import Poller
 
-    found = standby.ask(options.path, options.limit, options.in_lab, int if options.as_json else _prepare)
+    found = standby.ask(options.path, options.limit, options.in_lab, None if options.as_json else _prepare)
     if found is not None:
         return found
     poller = Poller(options.target())
@@ -170,7 +170,6 @@ def _look(options: Options) -> Status:
 
 def _prepare() -> None:
     """Import what prints tables, while hosts are asked."""
-    import rich.console
-    import rich.text
+    import rich.console  # noqa: F401
 
     import watchbill.cli.status_view  # noqa: F401

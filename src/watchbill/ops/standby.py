@@ -37,7 +37,7 @@ _ENVIRONMENT = ("SSH_", "XDG_", "WATCHBILL_", "HOME=", "PATH=", "USER=")
 _waiting: list[Poller] = []
 
 
-def ask(path: Path, limit: Sequence[str], lab: bool, meanwhile: Callable[[], object] = int) -> Status | None:
+def ask(path: Path, limit: Sequence[str], lab: bool, meanwhile: Callable[[], None] | None = None) -> Status | None:
     """Return what the process on standby for this fleet file finds, None where there is none or it cannot tell.
 
     `meanwhile` is called while it looks.
@@ -57,13 +57,14 @@ def end(path: Path, lab: bool) -> None:
         _asked(path, lab, {"end": True})
 
 
-def _asked(path: Path, lab: bool, request: Mapping[str, Any], meanwhile: Callable[[], object] = int) -> bytes:
+def _asked(path: Path, lab: bool, request: Mapping[str, Any], meanwhile: Callable[[], None] | None = None) -> bytes:
     """Return the whole answer. Raises OSError where nobody answers."""
     with socket.socket(socket.AF_UNIX) as line:
         line.settimeout(PATIENCE_SECONDS + _REQUEST_SECONDS)
         line.connect(_socket_path(path, lab))
         line.sendall(json.dumps(request).encode() + b"\n")
-        meanwhile()
+        if meanwhile is not None:
+            meanwhile()
         return b"".join(iter(lambda: line.recv(1 << 18), b""))
 
 
