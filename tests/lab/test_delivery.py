@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shlex
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -286,6 +289,33 @@ def test_message_without_a_keeper_is_reported_as_not_accepted(desk: Desk) -> Non
         desk.as_tenant("systemctl --user start watchbill-agent@coder8.service")
     assert watchbill(desk.lab.path, "send", "coder8", "anybody?", "--id", "anybody", "--verify").returncode == 0
     assert sum("anybody?" in prompt for prompt in desk.prompts("coder8")) == 1
+
+
+def test_play_sends_a_message_once_however_often_it_runs(desk: Desk) -> None:
+    arguments = {
+        "name": ["studio/coder6", "studio/elsewhere"],
+        "id": "play 7",
+        "who": "ci:operator/robot",
+        "text": "go",
+    }
+
+    def play(*more: str, **changes: object) -> dict[str, Any]:
+        words = [Path(sys.executable).with_name("ansible"), "desk", "-i", desk.lab.path, *more]
+        words += ["-m", "watchbill.fleet.agent_message", "-a", json.dumps(arguments | changes)]
+        environment = {"WATCHBILL_LAB": "1", "ANSIBLE_STDOUT_CALLBACK": "minimal", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1"}
+        done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | environment)
+        said: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
+        return said
+
+    assert play("--check")["changed"] is True
+    assert play("--check")["changed"] is True
+    first = play(verify=20)
+    assert (first["changed"], [one["agent"] for one in first["messages"]]) == (True, ["studio/coder6"])
+    assert first["messages"][0]["state"] in ("accepted", "answered")
+    assert play()["changed"] is False
+    assert play("--check")["changed"] is False
+    assert "is the id of another message" in play(text="stop")["msg"]
+    assert sum(prompt.endswith("\ngo") for prompt in desk.prompts("coder6")) == 1
 
 
 def test_inbox_survives_a_reboot(desk: Desk) -> None:
