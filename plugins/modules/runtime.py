@@ -29,6 +29,13 @@ options:
   registry:
     description: Where the controller fetches it from; by default as the fleet file says, else npm's own configuration.
     type: str
+  pinned:
+    description: Refuse a version that the fleet file does not pin for agents of this host.
+    type: bool
+    default: false
+  platform:
+    description: What programs have to be made for, as an earlier task returned it; saves a look at the host.
+    type: dict
   src:
     description: The archive on the host. Filled in by the action plugin of the same name, as all options below.
     type: path
@@ -94,6 +101,8 @@ def main() -> None:
             "name": {"type": "str", "required": True, "choices": ["claude", "codex", "opencode", "pi"]},
             "version": {"type": "str", "required": True},
             "registry": {"type": "str"},
+            "pinned": {"type": "bool", "default": False},
+            "platform": {"type": "dict"},
             "src": {"type": "path"},
             "sha256": {"type": "str"},
             "size": {"type": "int", "default": 0},

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from watchbill.errors import OperationError
+from watchbill.fleet import words
 
 NODE_VERSION = "24.21.0"
 """Node.js for runtimes that are written for it: the release line with long-term support."""
@@ -43,6 +44,10 @@ class Recipe:
 
 def recipe(runtime: str, version: str, platform: Platform) -> Recipe:
     """Return how one version of a runtime is made for a platform. Raises OperationError where nobody makes it."""
+    try:
+        words.version(version)
+    except words.Refused as refused:
+        raise OperationError(refused.message, refused.hint, refused.code) from None
     if platform.os != "linux" or platform.cpu not in ("x64", "arm64"):
         raise _unknown(runtime, platform)
     return {"claude": _claude, "codex": _codex, "opencode": _opencode, "pi": _pi}[runtime](version, platform)

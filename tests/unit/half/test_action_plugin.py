@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.watchbill.fleet.plugins.action import runtime
 from ansible_collections.watchbill.fleet.plugins.action.reconcile import ActionModule
 
 from watchbill.compile import CompiledHost
@@ -105,3 +107,33 @@ def test_agent_is_known_to_move_also_where_nothing_is_ever_pruned(
     monkeypatch.setattr(made, "_call", call)
     made.run(task_vars={"inventory_hostname": "desk"})
     assert asked[1]["moves"] == {"studio/coder0": "attic"}
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "refused"),
+    [("pi", "0.74.2", False), ("pi", "0.1.0", True), ("claude", "0.74.2", True), ("pi", "../../x", True)],
+)
+def test_host_that_asks_for_another_runtime_than_the_file_pins_gets_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, version: str, refused: bool
+) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_text(
+        "version: 1\nfleet: {name: x}\ntenants: {studio: {uid: 20001, floor: none}}\nteams: {app: {tenant: studio}}\n"
+        "hosts: {desk: {address: 192.0.2.1, slots: 2}}\nruntimes: {pi: {version: 0.74.2}}\n"
+        "roster: [{name: a, team: app, role: coder, runtime: pi}, {name: b, team: app, role: coder, runtime: claude}]\n"
+    )
+    sent: list[str] = []
+    monkeypatch.setattr(runtime.ActionModule, "_package", lambda *_: "package")
+    monkeypatch.setattr(runtime.ActionModule, "_install", lambda _self, package, *_: sent.append(package) or {})
+    monkeypatch.setattr(ActionBase, "run", lambda *_: {})
+    made = runtime.ActionModule.__new__(runtime.ActionModule)
+    platform = {"os": "linux", "cpu": "x64", "libc": "glibc"}
+    arguments = {"name": name, "version": version, "pinned": True, "platform": platform}
+    made._task = SimpleNamespace(args=arguments, check_mode=False)
+    variables = {"inventory_hostname": "desk", "watchbill_fleet_file": str(path)}
+    if refused:
+        with pytest.raises(AnsibleActionFail, match="does not pin"):
+            made.run(task_vars=variables)
+    else:
+        made.run(task_vars=variables)
+    assert sent == ([] if refused else ["package"])

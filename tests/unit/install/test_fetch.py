@@ -95,3 +95,8 @@ def test_every_runtime_is_made_for_common_machines_without_scripts(runtime: str,
 def test_machines_that_nobody_makes_it_for_are_refused_by_name(runtime: str, platform: Platform) -> None:
     with pytest.raises(OperationError, match=f"cannot install {runtime} on {platform}"):
         recipe(runtime, "1.2.3", platform)
+
+
+def test_version_that_could_be_a_path_is_refused_before_anything_is_touched() -> None:
+    with pytest.raises(OperationError, match="not an exact version"):
+        recipe("pi", "../../../tmp/x", HERE)
