@@ -47,7 +47,7 @@ def print_status(console: Console, status: Status, *, wide: bool = False, most: 
     columns = [column for column in COLUMNS if column.always or (wide and column.wide) or _is_known(column, agents)]
     rows = [[cell(column.title) for column in columns] + [cell("")]]
     for agent in agents:
-        rows.append([column.show(agent, now) for column in columns] + [cell(_note(agent, status))])
+        rows.append([column.show(agent, now) for column in columns] + [cell(note(agent, status))])
     if agents:
         print_table(console, rows)
     if len(agents) < len(status.agents):
@@ -57,7 +57,7 @@ def print_status(console: Console, status: Status, *, wide: bool = False, most: 
 
 def print_summary(console: Console, status: Status) -> None:
     """Print what is said below the rows."""
-    say(console, _counts(status))
+    say(console, counts(status))
     for stray in status.strays[:MOST_STRAYS]:
         say(console, f"stray: {stray.host} {stray.words}, not in the fleet", "yellow")
     if len(status.strays) > MOST_STRAYS:
@@ -144,26 +144,28 @@ def yes_no(value: bool | None) -> str | None:
     return None if value is None else "yes" if value else "no"
 
 
-def _counts(status: Status) -> str:
-    counts = Counter(agent.state for agent in status.agents)
+def counts(status: Status) -> str:
+    """Return how many agents there are, and how they are: ``3 agents · 2 healthy · 1 limited``."""
+    states = Counter(agent.state for agent in status.agents)
     healthy = sum(agent.healthy is True for agent in status.agents)
     unhealthy = sum(agent.healthy is False and agent.state != "off" for agent in status.agents)
     parts = [counted(len(status.agents), "agent"), f"{healthy} healthy"]
     if unhealthy:
         parts.append(f"{unhealthy} not healthy")
     parts += [
-        f"{counts[state]} {state}"
+        f"{states[state]} {state}"
         for state in ("waiting-input", "limited", "paused", "stuck", "crashed", "off", "unknown")
-        if counts[state]
+        if states[state]
     ]
     return " · ".join(parts)
 
 
 def beat_age(agent: AgentStatus) -> str | None:
+    """Return how long ago an agent answered: ``3s``."""
     return None if agent.heartbeat_age_s is None else duration(agent.heartbeat_age_s)
 
 
-def _note(agent: AgentStatus, status: Status) -> str:
+def note(agent: AgentStatus, status: Status) -> str:
     """Return what deserves a word beside the state."""
     now = datetime.datetime.now(datetime.UTC)
     parts = []
