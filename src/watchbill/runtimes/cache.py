@@ -20,6 +20,8 @@ from watchbill.runtimes.recipe import Platform, Recipe, recipe
 
 PACKING = 1
 """Grows when archives are made differently, so that old ones are made anew."""
+KEPT = 8
+"""Archives of one runtime that stay, the latest made."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,10 @@ class Package:
 
 def directory() -> Path:
     """Return where archives are kept: ``$WATCHBILL_CACHE/runtimes``, by default ``~/.cache/watchbill/runtimes``."""
-    base = os.environ.get("WATCHBILL_CACHE") or os.environ.get("XDG_CACHE_HOME", "")
-    if not base.startswith("/"):
-        base = str(Path.home() / ".cache")
-    return Path(base, *([] if os.environ.get("WATCHBILL_CACHE") else ["watchbill"]), "runtimes")
+    own, base = (os.environ.get(name, "") for name in ("WATCHBILL_CACHE", "XDG_CACHE_HOME"))
+    if own:
+        return Path(own).absolute() / "runtimes"
+    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "watchbill" / "runtimes"
 
 
 def fetch(runtime: str, version: str, platform: Platform, program: str, registry: str | None = None) -> Package:
@@ -58,6 +60,7 @@ def fetch(runtime: str, version: str, platform: Platform, program: str, registry
             if known is None:
                 _raise_if_failed_since(began, archive)
                 known = _make(archive, made, program, platform, registry)
+                _collect(archive.parent, runtime)
     except OSError as error:
         hint = "make room there, or set WATCHBILL_CACHE to another directory"
         raise OperationError(f"cannot keep {runtime} {version}: {error}", hint, "no-cache") from error
@@ -87,6 +90,14 @@ def _make(archive: Path, made: Recipe, program: str, platform: Platform, registr
     fresh.write_text(json.dumps({"sha256": sha256, "size": size, "packages": integrity}, sort_keys=True, indent=1))
     fresh.replace(note)
     return sha256, size
+
+
+def _collect(folder: Path, runtime: str) -> None:
+    """Remove old archives of a runtime. Whoever is sending one has it open, and sends it to its end."""
+    archives = sorted(folder.glob(f"{runtime}-*.tar.gz"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    for old in archives[KEPT:]:
+        old.with_suffix(".json").unlink(missing_ok=True)
+        old.unlink(missing_ok=True)
 
 
 def _raise_if_failed_since(moment: int, archive: Path) -> None:

@@ -9,8 +9,7 @@ import pytest
 
 from tests.npm_registry import AGENT, NODE, Registry, serving
 from watchbill.errors import OperationError
-from watchbill.runtimes import Package, Platform, fetch
-from watchbill.runtimes.cache import directory
+from watchbill.runtimes import Package, Platform, cache, fetch
 from watchbill.runtimes.recipe import NODE_VERSION, recipe
 
 HERE = Platform("linux", "x64", "glibc")
@@ -50,7 +49,14 @@ def test_version_that_nobody_made_says_where_to_look_and_leaves_nothing(registry
     with pytest.raises(OperationError, match=r"9\.9\.9") as caught:
         pi("9.9.9")
     assert "npm view" in caught.value.hint
-    assert not list(directory().glob("*.tar.gz")), "nothing that could be taken for an archive"
+    assert not list(cache.directory().glob("*.tar.gz")), "nothing that could be taken for an archive"
+
+
+def test_old_archives_go(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "KEPT", 1)
+    registry.add_pi("1.0.0", "1.1.0")
+    first, second = pi("1.0.0"), pi("1.1.0")
+    assert (first.path.exists(), second.path.exists()) == (False, True)
 
 
 def test_package_without_digest_is_refused(registry: Registry) -> None:
