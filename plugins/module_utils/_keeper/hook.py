@@ -19,6 +19,8 @@ from .heartbeat import LINE_LIMIT
 
 INPUT_LIMIT = 4 * 1024 * 1024
 TEXT_LIMIT = 500
+LAST = ".last"
+"""What the name of the FIFO ends with where the last line that said a state is kept."""
 
 
 def main(runtime: str, event: str) -> int:
@@ -50,7 +52,29 @@ def tell(fields: dict[str, t.Any], environment: t.Mapping[str, str], sent: float
     line = b"beat " + json.dumps(beat).encode() + b"\n"
     while len(line) > LINE_LIMIT and (beat.pop("answer", None) or beat.pop("evidence", None)):
         line = b"beat " + json.dumps(beat).encode() + b"\n"
-    write_beat(environment.get("WATCHBILL_BEAT", ""), line)
+    fifo = environment.get("WATCHBILL_BEAT", "")
+    if beat.get("state") is not None:
+        keep_last(fifo, line)
+    write_beat(fifo, line)
+
+
+def keep_last(fifo: str, line: bytes) -> None:
+    """Keep a line that says a state, for a keeper that is away: nobody may say it a second time.
+
+    What a prompt, a permission or the end of a turn made of an agent holds until something else happens.
+    """
+    path = fifo + LAST
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(handle, line)
+        finally:
+            os.close(handle)
+        os.rename(temporary, path)
+    except OSError:
+        # Without its directory the agent has no keeper either.
+        return
 
 
 def write_beat(fifo: str, line: bytes) -> None:

@@ -17,6 +17,7 @@ import typing as t
 from .._digest import sha256
 from .._layout import Layout
 from .._overrides import OverrideError, read_override, timestamp
+from .._plain_files import read_regular_file
 from .._runtimes import RUNTIMES
 from .alarm import Alarm
 from .backlog import Backlog, Command
@@ -24,7 +25,8 @@ from .checkout import Worktree
 from .control import Control
 from .definition import DefinitionError, read_definition
 from .errands import Errands
-from .heartbeat import FORMAT_VERSION, Ear, parse_line, read_heartbeat, write_heartbeat
+from .heartbeat import FORMAT_VERSION, LINE_LIMIT, Beat, Ear, parse_line, read_heartbeat, write_heartbeat
+from .hook import LAST
 from .mail import Mail
 from .memory import Memory
 from .processes import Child, fork_off, run
@@ -119,6 +121,7 @@ class Keeper:
                 self._wait_for_orders()
         self._find_session(previous)
         self.mail.begin()
+        self._catch_up()
         self.errands.begin(previous)
         self.control.open()
         if self.first_since_boot and self.supervision.definition is not None:
@@ -244,10 +247,20 @@ class Keeper:
             return
         translate = self.supervision.runtime.translate
         for line in self.ear.lines():
-            beat = parse_line(line, translate)
-            if beat is not None and self.supervision.hear(beat):
-                self.mail.hear(beat)
-                self._written = 0.0
+            self._hear(parse_line(line, translate))
+
+    def _catch_up(self) -> None:
+        """Hear what was said of a state last: it may have been while no keeper listened."""
+        try:
+            line = read_regular_file(self.ear.path + LAST, LINE_LIMIT)
+        except (OSError, ValueError):
+            return
+        self._hear(parse_line(line))
+
+    def _hear(self, beat: Beat | None) -> None:
+        if beat is not None and self.supervision.hear(beat):
+            self.mail.hear(beat)
+            self._written = 0.0
 
     # -- saying --------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper import keeper as keeper_module
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Beat
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.hook import tell
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.keeper import Keeper
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
 
@@ -50,6 +52,26 @@ def test_watchdog_hears_of_the_keeper_before_each_command_that_may_take_long(
     keeper.supervision.session.stop()
     keeper.supervision.session.find()
     assert heard == [b"WATCHDOG=1"] * 2
+
+
+def test_what_a_hook_said_while_no_keeper_listened_is_heard_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that started, or a turn that ended, is said once; an agent would be starting, or at work, for ever."""
+    monkeypatch.setattr(keeper_module, "Signals", object)
+    keeper = Keeper(LayoutHere("rootless", str(tmp_path), os.getuid()), "studio", "coder0", "")
+    heard: list[Beat] = []
+    monkeypatch.setattr(keeper.supervision, "hear", lambda beat: heard.append(beat) or False)
+    keeper._catch_up()
+    assert heard == []
+    environment = {"WATCHBILL_BEAT": keeper.ear.path, "WATCHBILL_SESSION_ID": "s1"}
+    os.close(keeper.ear.descriptor)
+    tell({"state": "idle", "source": "hook", "turn_ended": True}, environment, 12.5)
+    tell({"source": "status-line", "context_percent": 3}, environment, 13.0)
+    keeper._catch_up()
+    [last] = heard
+    assert (last.state, last.turn_ended, last.boottime, last.session_id) == ("idle", True, 12.5, "s1")
+    assert sorted(os.listdir(os.path.dirname(keeper.ear.path))) == ["beat", "beat.last"]
 
 
 class NoSignals:
