@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 WIRES: dict[str, Wire] = {"/v1/messages": messages, "/v1/responses": responses, "/v1/chat/completions": chat}
 MODELS = ("fake-1", "fake-small", "claude-sonnet-4-6", "claude-haiku-4-5")
 BODY_LIMIT = 64 << 20
+IP_FREEBIND = 15
+"""Of linux/in.h: the socket module of Python 3.11 has no name for it."""
 GARBAGE = b"\x00\xff\xfe{]] this is no answer \x1b[31m\n\n<html>data: {\n\n"
 
 
@@ -34,6 +36,11 @@ class Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], api: ModelApi) -> None:
         self.api = api
         super().__init__(address, Handler)
+
+    def server_bind(self) -> None:
+        """Bind to an address that may come later: that of a lab's network, which its first machine brings."""
+        self.socket.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+        super().server_bind()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of clients that went away; anything else is a defect, and shown."""

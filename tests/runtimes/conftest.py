@@ -20,6 +20,7 @@ from tests.model_api import ModelApi
 from tests.runtimes import steps
 from tests.runtimes.expectations import EXPECTED, section
 from tests.runtimes.live import Agent, Pace, Watch
+from watchbill.lab import operations
 from watchbill.lab.addresses import CONTROL
 
 __all__ = ["lab", "lab_range"]
@@ -37,7 +38,7 @@ teams: {app: {tenant: studio, mission: Build the shop}}
 """
 # In the short form one agent of a runtime works while the other one has bad luck; in the long form each does both.
 TURNS = (steps.answers_heartbeats, steps.accepts_a_prompt, steps.tells_working_from_idle)
-FAULTS = (steps.is_unhealthy_when_it_hangs, steps.resumes_its_conversation_after_kill)
+FAULTS = (steps.is_unhealthy_when_it_hangs, steps.resumes_its_conversation_after_kill, steps.waits_out_a_limit)
 SHORT = {"desk": (*TURNS, steps.tells_of_a_limit), "attic": (*FAULTS, steps.tells_of_a_dialog)}
 LONG = (*TURNS, *FAULTS, steps.tells_of_a_dialog, steps.comes_back_from_a_dialog, steps.tells_of_a_limit)
 
@@ -67,13 +68,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(("agent_name", "step"), cases)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fleet(lab: Callable[[str | Path], Lab], request: pytest.FixtureRequest) -> Iterator[Fleet]:
     """The fleet, applied; its agents play at the same time, each its steps one after the other."""
     pace = Pace(15, 90) if request.config.getoption("--long") else Pace(10, 50)
     plays = _plays(request.config)
     with ModelApi(CONTROL) as api, ExitStack() as stack:
         machines = lab(yaml.safe_dump(_document(list(plays), api.url, pace)))
+        # Ten agents are a load for whatever is tested next.
+        stack.callback(operations.down, machines.fleet)
         for name in plays:
             runtime, host = name.split("-")
             for path, content in EXPECTED[runtime].files.items():

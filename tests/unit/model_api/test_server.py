@@ -208,3 +208,8 @@ def test_words_in_a_prompt(text: str, script: Script) -> None:
 def test_behaviour_with_a_mistake_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"no (such )?word"):
         read(text, strict=True)
+
+
+def test_address_may_come_later() -> None:
+    with ModelApi("10.77.255.1") as api:
+        assert api.url.startswith("http://10.77.255.1:")
