@@ -116,6 +116,21 @@ def tells_of_a_limit(agent: Agent) -> None:
     assert all(row["healthy"] for row in seen)
 
 
+def waits_out_a_limit(agent: Agent) -> None:
+    """Its provider refuses for a while: limited, then the turn goes on by itself and ends; no restart."""
+    before = agent.idle()
+    seconds = 3 * agent.pace.interval
+    mark = marker()
+    agent.accepts(f"{agent.expected.pause.format(seconds=seconds)} {mark}")
+    refused = time.time()
+    limited = agent.until(agent.pace.patience, "limited", lambda row: row["state"] == "limited")
+    assert since(limited) <= refused + agent.pace.interval
+    after = agent.idle(seconds + agent.pace.patience)
+    if agent.expected.asks_a_model:
+        assert any(request.status == 200 for request in agent.api.requests() if mark in request.prompt)
+    assert (after["session_id"], after["restarts"]) == (before["session_id"], before["restarts"])
+
+
 def is_unhealthy_when_it_hangs(agent: Agent) -> None:
     """Nothing of it runs: it is unhealthy within `healthy_within`, and healthy when it answers again."""
     agent.idle()

@@ -173,7 +173,7 @@ class Stub:
         self.become("working", "told to work", None if seconds is None else time.monotonic() + seconds)
 
     def _limit(self, rest: str) -> None:
-        seconds, self.turn = _seconds(rest), None
+        seconds, self.turn = _seconds(rest.partition(" ")[0]), None
         self.become("limited", "told that its limit is reached")
         self.resets_at = None if seconds is None else time.time() + seconds
 

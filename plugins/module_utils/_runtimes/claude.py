@@ -8,6 +8,7 @@ those of code.claude.com/docs (statusline, hooks, settings); docs/adr/0034 has w
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -38,8 +39,16 @@ ASKING_TOOLS = "AskUserQuestion|ExitPlanMode"
 ENVIRONMENT = {
     "CLAUDE_CODE_AUTO_COMPACT_WINDOW": str(CONTEXT_TOKENS),
     "CLAUDE_CODE_DISABLE_1M_CONTEXT": "1",
+    # It would be cloned from the internet at each start that has none.
+    "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",
 }
 NO_UPDATES = {"DISABLE_AUTOUPDATER": "1", "DISABLE_INSTALLATION_CHECKS": "1"}
+LOG_LEVEL = {"CLAUDE_CODE_DEBUG_LOG_LEVEL": "error"}
+LOG_ENTRY = re.compile(
+    rb"^\d{4}-\d\d-\d\dT\S+Z \[[A-Z]+\] (?P<api>API error \(attempt \d+/\d+\): (?P<status>\d{3})\b)?", re.MULTILINE
+)
+"""How an entry of its log begins; with what group ``api`` has, its provider refused and is asked again."""
+TOO_MANY_REQUESTS = b"429"
 STATE_LIMIT = 32 * 1024 * 1024
 INTERRUPTED = "[Request interrupted by user"
 APPROVED_CHARACTERS = 20
@@ -56,6 +65,7 @@ class Claude(ModelRuntime):
     first_state = "starting"
     # Its status line is silent while a dialog is open; the terminal is drawn all the same.
     probe_after = 2.0
+    log = "claude-errors.log"
 
     def settings(self, definition: Said) -> dict[str, bytes]:
         """Return settings.json, and the program of its status line."""
@@ -80,14 +90,17 @@ class Claude(ModelRuntime):
         """Answer the questions of a first run beforehand, and go on with the conversation that was."""
         settings = world.settings + "/settings.json"
         _answer_first_questions(world, _wants_no_permissions(settings))
-        more = ["--settings", settings, "--append-system-prompt-file", world.prompt]
+        log = f"{world.state}/{self.log}"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(log)
+        more = ["--settings", settings, "--append-system-prompt-file", world.prompt, "--debug-file", log]
         known = world.conversation
         if known is not None and _can_resume(known.transcript, world.working_directory):
             more += ["--resume", known.id]
         else:
             more += ["--session-id", _new_id()]
         defaults = {name: value for name, value in ENVIRONMENT.items() if name not in world.environment}
-        return Start([*world.argv, *more], {**defaults, **NO_UPDATES})
+        return Start([*world.argv, *more], {**defaults, **NO_UPDATES, **LOG_LEVEL})
 
     def translate(self, word: str, said: Said) -> Said | None:
         """Return what a status line says."""
@@ -124,8 +137,8 @@ class Claude(ModelRuntime):
         return None if fields is None else {**known, **fields}
 
     def review(self, transcript: bytes, state: str) -> Said | None:
-        """Return that a person broke off the turn: no hook tells."""
-        if state not in ("working", "waiting-input"):
+        """Return that a person broke off the turn, or that its provider answers again: no hook tells."""
+        if state not in ("working", "waiting-input", "limited"):
             return None
         for line in reversed(transcript.splitlines()):
             try:
@@ -139,8 +152,22 @@ class Claude(ModelRuntime):
             if entry["type"] == "user" and isinstance(text, str) and text.startswith(INTERRUPTED):
                 evidence = "a person broke off its turn"
                 return {"state": "idle", "source": "transcript", "evidence": evidence, "turn_ended": True}
+            if state == "limited" and entry["type"] == "assistant" and not entry.get("isApiErrorMessage"):
+                return {"state": "working", "source": "transcript", "evidence": "its provider answers again"}
             return None
         return None
+
+    def review_log(self, log: bytes, state: str) -> Said | None:
+        """Return that its provider refuses and is asked again: for minutes no hook and no transcript tells.
+
+        The time of a new try is not in the log.
+        """
+        if state not in ("working", "limited"):
+            return None
+        entries = list(LOG_ENTRY.finditer(log))
+        if not entries or entries[-1]["status"] != TOO_MANY_REQUESTS:
+            return None
+        return {"state": "limited", "source": "log", "evidence": entries[-1]["api"].decode(), "retries": True}
 
     def is_prompt(self, line: bytes) -> bool:
         """Return whether a line of the transcript is a prompt: what a tool said comes as the user's, too."""

@@ -203,6 +203,9 @@ PROMPT = entry("user", "go on")
         (BROKEN_OFF + entry("assistant", "ok"), "working", None),
         (BROKEN_OFF + b'{"half', "working", None),
         (b"", "working", None),
+        (PROMPT + entry("assistant", "ok"), "limited", "working"),
+        (PROMPT + entry("assistant", "429", isApiErrorMessage=True), "limited", None),
+        (entry("assistant", "ok") + PROMPT, "limited", None),
     ],
 )
 def test_turn_that_a_person_broke_off_is_seen_in_the_transcript(
@@ -210,6 +213,43 @@ def test_turn_that_a_person_broke_off_is_seen_in_the_transcript(
 ) -> None:
     found = CLAUDE.review(transcript, state)
     assert (found or {}).get("state") == means
+
+
+REFUSED = (
+    b"2026-11-21T20:17:32.830Z [ERROR] API error (attempt 1/11): 429 429 "
+    b'{"type":"error","error":{"type":"rate_limit_error","message":"later"}}\n'
+)
+OTHER = b"2026-11-21T20:17:28.427Z [ERROR] clone failed\n\nOriginal error: API error (attempt 1/11): 429\n"
+OVERLOADED = REFUSED.replace(b"429", b"529").replace(b"1/11", b"2/11")
+
+
+@pytest.mark.parametrize(
+    ("log", "state", "evidence"),
+    [
+        (OTHER + REFUSED, "working", "API error (attempt 1/11): 429"),
+        (REFUSED.replace(b"1/11", b"2/11"), "limited", "API error (attempt 2/11): 429"),
+        (REFUSED, "idle", None),
+        (REFUSED + OTHER, "working", None),
+        (REFUSED + OVERLOADED, "working", None),
+        (b"", "working", None),
+    ],
+)
+def test_refusals_that_are_tried_again_are_seen_in_the_log(log: bytes, state: str, evidence: str | None) -> None:
+    found = CLAUDE.review_log(log, state)
+    if evidence is None:
+        assert found is None
+    else:
+        assert found == {"state": "limited", "source": "log", "evidence": evidence, "retries": True}
+        assert parse_beat(found) is not None
+
+
+def test_log_of_the_session_before_says_nothing(world: World) -> None:
+    log = Path(world.state, CLAUDE.log)
+    log.write_bytes(REFUSED)
+    start = CLAUDE.launch(world)
+    assert not log.exists()
+    assert start.argv[start.argv.index("--debug-file") + 1] == str(log)
+    assert start.environment["CLAUDE_CODE_DEBUG_LOG_LEVEL"] == "error"
 
 
 def test_what_a_tool_said_is_no_prompt() -> None:
@@ -273,7 +313,8 @@ def test_first_session_has_an_id_of_its_own_and_the_next_one_goes_on(world: Worl
     first = CLAUDE.launch(world).argv
     assert first[:-1] == [
         *("claude", "--settings", f"{world.settings}/settings.json"),
-        *("--append-system-prompt-file", "/run/prompt.md", "--session-id"),
+        *("--append-system-prompt-file", "/run/prompt.md"),
+        *("--debug-file", f"{world.state}/{CLAUDE.log}", "--session-id"),
     ]
     assert CLAUDE.launch(world).argv[-1] != first[-1]
     folder = Path(world.home, "projects", world.working_directory.replace("/", "-").replace("_", "-"))
