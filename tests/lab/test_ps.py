@@ -1,0 +1,112 @@
+"""`ps` on machines: what runs beside the fleet, what drifted, who is lost, and how little another look costs."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.lab.command_line import answer, eventually, watchbill
+from tests.lab.conftest import Lab
+from watchbill.ops import standby
+from watchbill.ops.poller import Poller
+from watchbill.ops.remote import command_line
+from watchbill.ops.target import load_target
+
+FLEET = """\
+version: 1
+fleet: {name: look}
+tenants: {studio: {uid: 20001, floor: none}}
+hosts:
+  attic: {address: 10.77.64.1, slots: 4}
+  desk: {address: 10.77.64.2, slots: 4}
+teams: {app: {tenant: studio, mission: Look around}}
+roster:
+  - {name: coder, count: 2, team: app, role: coder, runtime: stub, host: desk}
+  - {name: writer, team: app, role: research, runtime: stub, host: attic}
+policy: {max_unavailable: 100%, heartbeat: {interval: 1s, healthy_within: 10s}}
+"""
+
+
+@pytest.fixture(scope="module")
+def fleet(lab: Callable[[str], Lab]) -> Iterator[Lab]:
+    found = lab(FLEET)
+    done = watchbill(found.path, "apply", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    eventually(lambda: all(row["healthy"] for row in answer(found.path, "ps")), 60, "all healthy")
+    yield found
+    standby.end(found.path, lab=True)
+
+
+def test_agent_as_applied_is_complete_in_one_row(fleet: Lab) -> None:
+    [row] = answer(fleet.path, "ps", "--role", "research")
+    assert (row["unit"], row["keeper"], row["enabled"], row["drift"], row["on_watch"]) == (
+        *("active", "active"),
+        *(True, False, True),
+    )
+    assert row["beat_source"] == "stub"
+    assert row["session_pid"] > 1
+
+
+def test_what_somebody_edits_on_a_host_is_drift_at_once_and_gone_when_it_is_mended(fleet: Lab) -> None:
+    env = "/etc/watchbill/agents/studio/coder0/env"
+    fleet.ssh("desk", f"cp -a {env} /root/env && echo 'LEVEL=9' >> {env}", check=True)
+    drifted = {row["name"]: row["differences"] for row in answer(fleet.path, "ps") if row["drift"]}
+    assert drifted == {"coder0": [f"file {env}: content"]}
+    [found] = answer(fleet.path, "overview")["drift"]
+    assert found["agent"] == "studio/coder0"
+    fleet.ssh("desk", f"cp -a /root/env {env}", check=True)
+    assert not any(row["drift"] for row in answer(fleet.path, "ps"))
+
+
+def test_agent_that_a_tenant_starts_by_hand_is_a_stray_and_no_row(fleet: Lab) -> None:
+    start = "cp /bin/sleep /usr/local/bin/claude; su studio -c 'tmux new-session -d -s old-coder \"claude 900\"'"
+    fleet.ssh("desk", start, check=True)
+    try:
+        [stray] = answer(fleet.path, "ps", "--strays")
+        assert (stray["host"], stray["user"], stray["what"], stray["name"], stray["program"]) == (
+            *("desk", "studio", "tmux"),
+            *("old-coder", "claude"),
+        )
+        assert {row["name"] for row in answer(fleet.path, "ps")} == {"coder0", "coder1", "writer"}
+        assert 'stray: desk tmux "old-coder" of studio (claude)' in watchbill(fleet.path, "ps").stdout
+    finally:
+        fleet.ssh("desk", "pkill -u studio -x claude; rm /usr/local/bin/claude")
+
+
+def test_another_look_costs_less_than_twice_its_transport(fleet: Lab) -> None:
+    target = load_target(fleet.path, lab=True)
+    commands = [[*command_line(target, host, ["status"])[:-1], "true"] for host in target.hosts]
+
+    def ssh_alone() -> None:
+        running = [subprocess.Popen(one, stdin=subprocess.DEVNULL) for one in commands]
+        assert [process.wait() for process in running] == [0, 0]
+
+    def seconds(act: Callable[[], object]) -> float:
+        begun = time.monotonic()
+        act()
+        return time.monotonic() - begun
+
+    with Poller(target) as poller:
+        assert poller.look().exit_code == 0
+        ssh_alone()
+        pairs = [(seconds(ssh_alone), seconds(poller.look)) for _ in range(9)]
+    alone, look = (statistics.median(one) for one in zip(*pairs, strict=True))
+    assert look <= 2 * alone, f"a look takes {look:.3f} s, ssh alone {alone:.3f} s"
+
+
+def test_lost_host_is_unknown_with_the_reason_and_holds_up_nobody(fleet: Lab) -> None:
+    # A network that swallows everything, also what goes over connections that are open.
+    fleet.ssh(
+        "attic", "nohup sh -c 'sleep 1; ip link set host0 down; sleep 40; ip link set host0 up' >/dev/null 2>&1 &"
+    )
+    eventually(lambda: fleet.ssh("attic", "true", timeout=5).returncode != 0, 30, "attic is off the network")
+    begun = time.monotonic()
+    rows = {row["name"]: row for row in answer(fleet.path, "ps", status=1)}
+    assert time.monotonic() - begun < 25
+    assert (rows["writer"]["state"], rows["writer"]["healthy"]) == ("unknown", None)
+    assert rows["writer"]["note"]
+    assert rows["coder0"]["state"] in ("idle", "working")
