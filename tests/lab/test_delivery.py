@@ -25,6 +25,7 @@ from watchbill.api import Fleet
 from watchbill.errors import OperationError
 
 FLEET = """
+plugin: watchbill.fleet.fleet
 version: 1
 fleet: {name: delivery}
 tenants:
@@ -304,6 +305,7 @@ def test_play_sends_a_message_once_however_often_it_runs(desk: Desk) -> None:
         words += ["-m", "watchbill.fleet.agent_message", "-a", json.dumps(arguments | changes)]
         environment = {"WATCHBILL_LAB": "1", "ANSIBLE_STDOUT_CALLBACK": "minimal", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1"}
         done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | environment)
+        assert "{" in done.stdout, done.stdout + done.stderr
         said: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
         return said
 
