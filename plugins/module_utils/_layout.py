@@ -178,6 +178,10 @@ class Layout:
         """All agents of one tenant, on all hosts."""
         return f"{self.tenants}/{tenant}/roster.json"
 
+    def projects(self, tenant: str) -> str:
+        """The projects of one tenant that git brings to this host."""
+        return f"{self.tenants}/{tenant}/projects.json"
+
     def persona(self, tenant: str, role: str) -> str:
         """The page that tells agents of one role what they are for."""
         return f"{self.tenants}/{tenant}/roles/{role}/persona.md"

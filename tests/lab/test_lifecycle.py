@@ -95,14 +95,21 @@ def test_question_is_told_to_people_once_and_answered_on_their_word_alone(desk: 
     desk.type("coder1", "dialog Deploy now?")
     desk.until("coder1", 5, state="waiting-input")
     asked = answer(desk.lab.path, "answer", "coder1")
-    assert (asked["evidence"], [choice["label"] for choice in asked["choices"]]) == ("dialog: Deploy now?", ["Yes", "No"])
+    assert (asked["evidence"], [choice["label"] for choice in asked["choices"]]) == (
+        "dialog: Deploy now?",
+        ["Yes", "No"],
+    )
     eventually(lambda: bool(Pager.taken), 10, "the webhook is told")
     book = "/home/studio/agents/coder1/told.jsonl"
     eventually(lambda: desk.do(f"cat {book}", check=False) != "", 10, "the command is told")
     (told,) = [json.loads(line) for line in desk.do(f"cat {book}").splitlines()]
     (paged,) = Pager.taken
     for notice in (told, paged):
-        assert (notice["event"], notice["agent"], notice["evidence"]) == ("waiting-input", "coder1", "dialog: Deploy now?")
+        assert (notice["event"], notice["agent"], notice["evidence"]) == (
+            "waiting-input",
+            "coder1",
+            "dialog: Deploy now?",
+        )
     done = answer(desk.lab.path, "answer", "coder1", "2")
     assert done["answer"] == "No"
     desk.until("coder1", 5, state="idle")

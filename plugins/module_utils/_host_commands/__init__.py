@@ -19,6 +19,7 @@ COMMANDS = (
     "status",
     "applied",
     "runtimes",
+    "fetch",
     "peers",
     "override",
     "answer",

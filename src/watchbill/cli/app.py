@@ -49,7 +49,7 @@ LATER = {
     "agent": ("watchbill.cli.edit:agent", "Agents in the file: add, remove, scale, move"),
     "host": ("watchbill.cli.edit:host", "Hosts in the file: add, cordon, drain"),
     "team": ("watchbill.cli.edit:team", "Teams in the file: add"),
-    "project": ("watchbill.cli.edit:project", "Projects in the file: add, discover repositories"),
+    "project": ("watchbill.cli.edit:project", "Projects: add, discover repositories, fetch remotes"),
     "snapshot": ("watchbill.cli.snapshot:app", "A fleet in one file: export, import, diff"),
     "lab": ("watchbill.cli.lab:app", "Throw-away machines that stand in for the hosts of the file"),
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from watchbill.cli.fetch import fetch
 from watchbill.cli.options import Options, command, complete_team, completed, group
 from watchbill.cli.output import print_json
 from watchbill.errors import OperationError
@@ -369,3 +370,4 @@ for _app, _name, _function in (
     (project, "discover", discover),
 ):
     command(_app, _name, SHARED)(_function)
+command(project, "fetch")(fetch)

@@ -51,6 +51,7 @@ SCHEMAS = {
     "team add": "edit",
     "project add": "edit",
     "project discover": "discover",
+    "project fetch": "project-fetch",
     "snapshot export": "snapshot-export",
     "snapshot import": "validate",
     "snapshot diff": "snapshot-diff",

@@ -10,7 +10,7 @@ from watchbill.compile.agent import add_agent
 from watchbill.compile.builder import ManifestBuilder
 from watchbill.compile.half import FORMAT_VERSION, VERSION, Layout, canonical, digest
 from watchbill.compile.limits import add_agent_limits, add_tenant_limits
-from watchbill.compile.projects import projects_on
+from watchbill.compile.projects import add_tenant_projects, projects_on
 from watchbill.compile.render import render
 from watchbill.compile.secrets import add_tenant_secrets
 from watchbill.compile.tenant import add_tenant_pages
@@ -54,6 +54,9 @@ def compile_host(fleet: Fleet, host: str) -> CompiledHost:
     for agent in fleet.agents_on(host):
         add_agent(builder, agent, program_sha256)
         add_agent_limits(builder, agent)
+    projects = projects_on(fleet, host)
+    for tenant in fleet.tenants_on(host):
+        add_tenant_projects(builder, tenant.name, projects)
     manifest: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "product_version": VERSION,
@@ -62,11 +65,9 @@ def compile_host(fleet: Fleet, host: str) -> CompiledHost:
         "mode": builder.layout.mode,
         "host_half": {"version": VERSION, "sha256": program_sha256},
         "policy": _policy(fleet, host),
+        **({"projects": projects} if projects else {}),
         "resources": sorted(builder.resources, key=lambda r: (KIND_ORDER[r["kind"]], r["name"])),
     }
-    projects = projects_on(fleet, host)
-    if projects:
-        manifest["projects"] = projects
     manifest["digest"] = digest(manifest)
     return CompiledHost(manifest, builder.bodies)
 

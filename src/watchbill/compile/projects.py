@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from watchbill.compile.half import canonical
+from watchbill.compile.tenant import READER
 from watchbill.fleet.roster import worktree_path
 
 if TYPE_CHECKING:
+    from watchbill.compile.builder import ManifestBuilder
     from watchbill.fleet import Agent, Fleet, Project
 
 
@@ -17,6 +20,16 @@ def projects_on(fleet: Fleet, host: str) -> list[dict[str, Any]]:
         if agent.project is not None and fleet.projects[agent.project].repository is not None:
             agents.setdefault((agent.tenant, agent.project), []).append(agent)
     return [_project(fleet, fleet.projects[name], tenant, agents[tenant, name]) for tenant, name in sorted(agents)]
+
+
+def add_tenant_projects(builder: ManifestBuilder, tenant: str, projects: list[dict[str, Any]]) -> None:
+    """Add the file from which the host knows the projects of a tenant without being told; nothing where it has none."""
+    mine = [project for project in projects if project["tenant"] == tenant]
+    if mine:
+        path = builder.layout.projects(tenant)
+        builder.add_file(
+            path, canonical({"projects": mine}) + b"\n", "0640", "root", tenant, tenant=tenant, reload=READER
+        )
 
 
 def _project(fleet: Fleet, project: Project, tenant: str, agents: list[Agent]) -> dict[str, Any]:

@@ -53,6 +53,7 @@ ANSWERS = {
     "unsend": MESSAGE,
     "send": MESSAGE,
     "relay": [{"id": MESSAGE["id"], "source": "desk:studio/coder1", "message": MESSAGE, "target": "desk:studio/coder0"}],
+    "fetch": [{"tenant": "studio", "project": "shop", "path": "/home/studio/src/shop", "error": ""}],
     "logs": {"at": "2026-11-21T18:00:00Z", "source": "event", "event": "started", "text": "started"},
 }
 COMMANDS = {
@@ -77,6 +78,7 @@ COMMANDS = {
     "host add": ["host", "add", "barn", "--address", "192.0.2.13", "--slots", "1", "--dry-run"],
     "team add": ["team", "add", "ops", "--tenant", "studio", "--dry-run"],
     "project discover": ["project", "discover", "."],
+    "project fetch": ["project", "fetch"],
     "snapshot export": ["snapshot", "export", "--out", "two.json"],
     "snapshot diff": ["snapshot", "diff", "one.json"],
     "snapshot import": ["snapshot", "import", "one.json", "restored"],
