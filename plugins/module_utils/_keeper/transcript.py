@@ -31,7 +31,8 @@ class Transcript:
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
-            # It is not there yet, or not any more: then it says nothing.
+            # It is not there yet, or not any more: then it says nothing, and all that comes is new.
+            self._seen = (path, 0, 0)
             return None
         try:
             found = os.fstat(handle)

@@ -65,7 +65,7 @@ class Claude(ModelRuntime):
     first_state = "starting"
     # Its status line is silent while a dialog is open; the terminal is drawn all the same.
     probe_after = 2.0
-    log = "claude-errors.log"
+    log = "claude-log/errors.log"
 
     def settings(self, definition: Said) -> dict[str, bytes]:
         """Return settings.json, and the program of its status line."""
@@ -91,6 +91,8 @@ class Claude(ModelRuntime):
         settings = world.settings + "/settings.json"
         _answer_first_questions(world, _wants_no_permissions(settings))
         log = f"{world.state}/{self.log}"
+        # A link to it, which claude makes beside it, is in nobody's way there.
+        os.makedirs(os.path.dirname(log), 0o700, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(log)
         more = ["--settings", settings, "--append-system-prompt-file", world.prompt, "--debug-file", log]

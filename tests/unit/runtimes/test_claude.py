@@ -245,6 +245,7 @@ def test_refusals_that_are_tried_again_are_seen_in_the_log(log: bytes, state: st
 
 def test_log_of_the_session_before_says_nothing(world: World) -> None:
     log = Path(world.state, CLAUDE.log)
+    log.parent.mkdir()
     log.write_bytes(REFUSED)
     start = CLAUDE.launch(world)
     assert not log.exists()
