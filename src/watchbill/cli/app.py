@@ -23,6 +23,7 @@ from watchbill.cli import (
     ps,
     relay,
     schedule,
+    tui,
     update,
     watch,
 )
@@ -36,7 +37,7 @@ UNREAD = 141
 SECTIONS = {
     "Start": ("init",),
     "Look": ("validate", "render", "plan", "drift", "ps", "show", "overview", "logs", "schedule", "placement"),
-    "Observe": ("watch",),
+    "Observe": ("watch", "tui"),
     "Change": ("apply", "start", "stop", "drain", "restart", "pause", "resume", "on", "off", "attach", "update"),
     "Talk": ("send", "messages", "unsend", "answer", "relay"),
     "Edit": ("agent", "host", "team", "project"),
@@ -147,6 +148,7 @@ schedule.register(app)
 placement.register(app)
 update.register(app)
 watch.register(app)
+tui.register(app)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from watchbill.ops.watch import Frame
 
-LEAST_COLUMNS = 40
+LEAST_COLUMNS = 38
 GAP = 1
 
 

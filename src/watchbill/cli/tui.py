@@ -1,0 +1,33 @@
+"""`watchbill tui`: the fleet on one screen that stays."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from watchbill.cli.options import Options, command
+from watchbill.errors import OperationError
+
+if TYPE_CHECKING:
+    import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Give the command of this module to the program."""
+    command(app, shared=("file", "limit", "lab"))(tui)
+
+
+def tui(options: Options) -> None:
+    """See the whole fleet on one screen: a live table, a live terminal, details, and actions that ask first.
+
+    Examples:  watchbill tui   ·   watchbill tui --limit desk
+
+    ? shows the keys, q leaves. NO_COLOR=1 works.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise OperationError("tui needs a terminal", f"{options.again('ps')} --json", "needs-terminal")
+    target = options.target()
+    from watchbill.tui.app import Screen
+    from watchbill.tui.operations import Fleet
+
+    Screen(Fleet(target)).run()

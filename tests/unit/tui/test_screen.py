@@ -1,0 +1,321 @@
+"""The screen of `watchbill tui`, with operations that a test decides."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from watchbill.errors import OperationError
+from watchbill.ops.answer import Question
+from watchbill.ops.status import AgentStatus, Status
+from watchbill.ops.watch import Frame
+from watchbill.tui.app import ACTIONS, Screen
+from watchbill.tui.dialogs import Choose, Page
+from watchbill.tui.pane import Pane
+from watchbill.tui.table import Agents
+
+CODER = AgentStatus("studio", "coder", "desk", team="app", role="coder", state="working", healthy=True)
+REVIEWER = AgentStatus("studio", "reviewer", "attic", team="app", role="review", state="limited", healthy=True)
+WRITER = AgentStatus("studio", "writer", "attic", team="text", role="research", state="idle", healthy=True)
+ASKING = Question(
+    "studio/coder", "desk", "waiting-input", "run: npm test", "Run it?", {"1": "Yes", "2": "No"}, "", "m1"
+)
+
+
+class Frames:
+    """A terminal that shows what a test puts there."""
+
+    def __init__(self, reference: str) -> None:
+        self.waiting: queue.Queue[Frame] = queue.Queue()
+        self.waiting.put(Frame(reference, "desk", width=200, height=50, lines=(f"this is {reference}",)))
+
+    def next(self, seconds: float) -> Frame | None:
+        try:
+            return self.waiting.get(timeout=seconds)
+        except queue.Empty:
+            return None
+
+
+class Fake:
+    """Operations that write down what was asked of them."""
+
+    name = "shop"
+
+    def __init__(self) -> None:
+        self.status = Status((CODER, REVIEWER, WRITER), ("attic", "desk"), {})
+        self.asked: list[tuple[str, ...]] = []
+        self.question_is = ASKING
+        self.problem: Exception | None = None
+        self.watched: dict[str, Frames] = {}
+        self.open = 0
+        self.answers = threading.Event()
+        self.answers.set()
+
+    def look(self) -> Status:
+        return self.status
+
+    @contextmanager
+    def watch(self, reference: str) -> Iterator[Frames]:
+        self.open += 1
+        self.watched[reference] = Frames(reference)
+        yield self.watched[reference]
+        self.open -= 1
+
+    def details(self, reference: str) -> str:
+        return self._do("details", reference) or f"\x1b[1mall about {reference}\x1b[0m\nrole coder"
+
+    def act(self, verb: str, reference: str) -> str:
+        return self._do(verb, reference)
+
+    def question(self, reference: str) -> Question:
+        self._do("question", reference)
+        return self.question_is
+
+    def answer(self, reference: str, key: str, mark: str | None) -> str:
+        return self._do("answer", reference, key, str(mark))
+
+    def send(self, reference: str, text: str) -> str:
+        return self._do("send", reference, text)
+
+    def _do(self, *words: str) -> str:
+        self.asked.append(words)
+        self.answers.wait(10)
+        if self.problem is not None:
+            raise self.problem
+        return "" if words[0] == "details" else f"done: {' '.join(words)}"
+
+
+Test = Callable[[Screen, "Pilot[None]", Fake], Awaitable[None]]
+
+
+def play(test: Test, fake: Fake | None = None, size: tuple[int, int] = (80, 24)) -> None:
+    """Run a test against the screen, once its table is there."""
+
+    async def run() -> None:
+        operations = fake or Fake()
+        screen = Screen(operations)
+        async with screen.run_test(size=size) as pilot:
+            await until(pilot, lambda: screen.query_one(Agents).row_count == len(operations.status.agents))
+            await test(screen, pilot, operations)
+
+    asyncio.run(run())
+
+
+async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
+    """Wait for what a thread of the screen brings about."""
+    for _ in range(500):
+        if holds():
+            return
+        await pilot.pause(0.02)
+    raise AssertionError("it did not come")
+
+
+def shown(screen: Screen) -> str:
+    """Return the text on the screen, as a person at a terminal reads it."""
+    return "\n".join("".join(segment.text for segment in strip) for strip in screen.screen._compositor.render_strips())
+
+
+def said(screen: Screen) -> str:
+    return str(screen.query_one("#said", Static).content)
+
+
+def test_everything_fits_on_a_small_terminal() -> None:
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        await until(pilot, lambda: "this is studio/coder" in shown(screen))
+        text = shown(screen)
+        for words in ("studio/reviewer", "◐ limited", "3 agents · 3 healthy", "studio/coder on desk  200x50", "help"):
+            assert words in text
+        assert all(len(line) <= 80 for line in text.splitlines())
+
+    play(test)
+
+
+def test_selected_agent_is_the_one_whose_terminal_is_shown_and_only_that_one_is_watched() -> None:
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        await until(pilot, lambda: "this is studio/coder" in shown(screen))
+        await pilot.press("down", "down")
+        await until(pilot, lambda: "this is studio/writer" in shown(screen))
+        assert "studio/reviewer" not in fake.watched, "the cursor only passed it"
+        await until(pilot, lambda: fake.open == 1)
+
+    play(test)
+
+
+def test_terminal_that_is_hostile_is_shown_as_text() -> None:
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        await until(pilot, lambda: "studio/coder" in fake.watched)
+        evil = "\x1b]52;c;aGk=\x07[bold]\x1b[2J\x1b]0;owned\x07\x9b2Jevil"
+        frame = Frame("studio/coder", "desk", width=9, height=1, lines=(evil,), title="\x1b]0;x\x07")
+        fake.watched["studio/coder"].waiting.put(frame)
+        await until(pilot, lambda: "evil" in shown(screen))
+        assert "[bold]2Jevil" in shown(screen)
+        assert not set("\x1b\x07\x9b") & set(shown(screen))
+
+    play(test)
+
+
+def test_filter_leaves_the_rows_with_all_words_and_escape_brings_all_back() -> None:
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        await pilot.press("slash", *"attic lim", "enter")
+        table = screen.query_one(Agents)
+        assert (table.row_count, table.reference) == (1, "studio/reviewer")
+        await pilot.press("escape")
+        assert table.row_count == 3
+        assert table.reference == "studio/reviewer", "the cursor stays on its agent"
+        assert not screen.query_one("#filter", Input).has_class("shown")
+
+    play(test)
+
+
+def test_enter_shows_everything_about_an_agent() -> None:
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(screen.screen, Page))
+        await pilot.pause()
+        assert "all about studio/coder" in shown(screen)
+        await pilot.press("escape")
+        assert not isinstance(screen.screen, Page)
+
+    play(test)
+
+
+@pytest.mark.parametrize(("key", "verb"), [(key, verb) for key, (verb, _) in ACTIONS.items()])
+def test_action_is_done_after_a_yes_and_only_then(key: str, verb: str) -> None:
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        for no in ("n", "escape"):
+            await pilot.press(key)
+            await until(pilot, lambda: isinstance(screen.screen, Choose))
+            await pilot.press("q" if no == "n" else "enter", no)
+            await until(pilot, lambda: not isinstance(screen.screen, Choose))
+        assert fake.asked == []
+        await pilot.press("down", key)
+        await until(pilot, lambda: isinstance(screen.screen, Choose))
+        await pilot.press("y")
+        await until(pilot, lambda: said(screen) == f"done: {verb} studio/reviewer")
+        assert fake.asked == [(verb, "studio/reviewer")]
+
+    play(test)
+
+
+def test_question_is_answered_with_the_key_of_a_choice_and_for_that_question_only() -> None:
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(screen.screen, Choose))
+        await pilot.pause()
+        assert all(words in shown(screen) for words in ("run: npm test", "Run it?", "1  Yes", "2  No"))
+        await pilot.press("7", "2")
+        await until(pilot, lambda: ("answer", "studio/coder", "2", "m1") in fake.asked)
+
+    play(test)
+
+
+def test_agent_that_asks_nothing_is_not_answered() -> None:
+    fake = Fake()
+    fake.question_is = replace(ASKING, state="working", choices={})
+
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        await pilot.press("a")
+        await until(pilot, lambda: said(screen) == "studio/coder asks nothing: it is working")
+        assert not isinstance(screen.screen, Choose)
+
+    play(test, fake)
+
+
+def test_message_is_sent_as_it_was_written() -> None:
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        await pilot.press("m", *"rebase on main, q", "enter")
+        await until(pilot, lambda: fake.asked == [("send", "studio/coder", "rebase on main, q")])
+        await pilot.press("m", "enter")
+        await pilot.press("m", "x", "escape")
+        await pilot.pause()
+        assert len(fake.asked) == 1
+
+    play(test)
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (OperationError("attic: cannot be reached", "ssh attic"), "attic: cannot be reached; ssh attic"),
+        (ZeroDivisionError("boom\x1b[2J"), "ZeroDivisionError: boom"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_and_the_screen_goes_on(problem: Exception, words: str) -> None:
+    fake = Fake()
+    fake.problem = problem
+
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        await pilot.press("enter")
+        await until(pilot, lambda: words in said(screen))
+        assert "\x1b" not in shown(screen)
+        fake.problem = None
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(screen.screen, Page))
+
+    play(test, fake)
+
+
+def test_host_that_cannot_be_asked_is_named_with_the_reason() -> None:
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        fake.status = replace(fake.status, unknown={"attic": "Connection refused"})
+        await until(pilot, lambda: "attic: Connection refused" in shown(screen))
+
+    play(test)
+
+
+def test_keys_are_taken_while_a_host_does_not_answer() -> None:
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        fake.answers.clear()
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(fake.asked))
+        await pilot.press("down", "question_mark")
+        assert isinstance(screen.screen, Page)
+        await pilot.press("escape")
+        assert screen.query_one(Agents).reference == "studio/reviewer"
+        fake.answers.set()
+
+    play(test)
+
+
+def test_news_leave_the_cursor_where_it_is() -> None:
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        await pilot.press("down")
+        first = AgentStatus("studio", "architect", "desk", state="starting")
+        fake.status = replace(fake.status, agents=(first, replace(CODER, state="idle"), REVIEWER, WRITER))
+        await until(pilot, lambda: screen.query_one(Agents).row_count == 4)
+        assert screen.query_one(Agents).reference == "studio/reviewer"
+        assert "○ idle" in shown(screen)
+
+    play(test)
+
+
+def test_states_can_be_told_without_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        styles: list[Any] = [
+            segment.style for strip in screen.screen._compositor.render_strips() for segment in strip if segment.style
+        ]
+        colours = [one for style in styles for one in (style.color, style.bgcolor) if one and one.triplet]
+        assert all(max(one.triplet) - min(one.triplet) < 2 for one in colours), "shades of grey"
+        assert all(words in shown(screen) for words in ("● working", "◐ limited", "○ idle"))
+
+    play(test)
+
+
+def test_terminal_cannot_take_keys() -> None:
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        await pilot.click(Pane)
+        await pilot.press("tab", "tab")
+        assert not isinstance(screen.focused, Pane)
+
+    play(test)
