@@ -76,7 +76,7 @@ def ps(
 ) -> int:
     """Show what every agent is doing.
 
-    Examples:  watchbill ps --limit desk --json   ·   watchbill ps --team app --unhealthy   ·   watchbill ps --watch
+    Examples:  watchbill ps --team app --unhealthy   ·   watchbill ps --watch
 
     Exit codes: 0 every host answered, 1 some could not be asked; their agents are unknown.
     """
@@ -136,7 +136,7 @@ def show(
 
 
 def overview(options: Options) -> int:
-    """Show the fleet on one screen: who needs you, teams, spend, drift, what changes next.
+    """Show the fleet on one screen: who needs you, teams, spend, what drifted.
 
     Examples:  watchbill overview   ·   watchbill overview --json
 
