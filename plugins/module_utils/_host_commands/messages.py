@@ -12,7 +12,7 @@ from .._as_user import call_as
 from .._keeper.heartbeat import printable, read_heartbeat
 from .._layout import Layout
 from .._messages.inbox import OUTBOX, read_log, read_messages
-from .._messages.message import QUEUED, parse_message
+from .._messages.message import QUEUED, Message, parse_message
 from .._messages.relayed import has_relay, waits_for_relay
 from .._messages.view import view
 from . import CommandFailed, layout_here, print_json, print_table
@@ -82,7 +82,7 @@ def _agent(layout: Layout, given: str | None) -> Recipient:
 def _rows(layout: Layout, agent: Recipient) -> list[dict[str, t.Any]]:
     who = agent.account(layout)
     found = call_as(who, _look, who.home, who.uid, agent.agent)
-    messages = [parse_message({**one, "format_version": 1}) for one in found["messages"]]
+    messages = _parsed(found["messages"])
     hold = printable(found["held_by"])
     return [view(message, hold if message.state == QUEUED else None) for message in messages]
 
@@ -91,9 +91,20 @@ def _sent(layout: Layout, agent: Recipient) -> list[dict[str, t.Any]]:
     """Return the messages of an agent to agents on other hosts, as far as is known here."""
     who = agent.account(layout)
     found = call_as(who, read_messages, Layout.agent_state(who.home, agent.agent), OUTBOX)
-    messages = [parse_message({**one, "format_version": 1}) for one in found]
+    messages = _parsed(found)
     relayed = has_relay(layout.relay)
     return [view(message, waits_for_relay(message, relayed)) for message in messages]
+
+
+def _parsed(found: t.Any) -> list[Message]:
+    """Return the messages that a tenant's own process read.
+
+    :raises CommandFailed: they are none.
+    """
+    try:
+        return [parse_message({**one, "format_version": 1}) for one in found]
+    except (TypeError, ValueError) as error:
+        raise CommandFailed(f"the messages cannot be read: {error}") from error
 
 
 def _look(home: str, uid: int, agent: str) -> dict[str, t.Any]:

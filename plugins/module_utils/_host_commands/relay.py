@@ -18,7 +18,7 @@ from .._as_user import AsUserError, call_as
 from .._keeper.definition import DefinitionError, read_definition
 from .._layout import Layout
 from .._messages.address import Address, parse_address
-from .._messages.client import KeeperAway, KeeperRefused, ask
+from .._messages.client import KeeperAway, KeeperRefused, ask, message_of
 from .._messages.inbox import read_outbox
 from .._messages.message import POSTED, parse_message
 from .._overrides import seconds_of, timestamp
@@ -109,7 +109,7 @@ def _deliver(layout: Layout, entry: Entry) -> Entry:
             fields = ("id", "wait", "ttl_s", "text")
             given = {field: entry[field] for field in fields if entry.get(field) is not None}
             request = {"op": "send", "from": str(source), "to": str(target), **given}
-        return {**answer, "message": ask(who, target.name, request, AWAY_SECONDS)["message"]}
+        return {**answer, "message": message_of(ask(who, target.name, request, AWAY_SECONDS))}
     except KeeperRefused as error:
         return {**answer, "refused": {"code": error.code, "message": str(error)}}
     except (KeeperAway, KeyError, ValueError) as error:

@@ -13,7 +13,7 @@ import typing as t
 
 from .._keeper.heartbeat import printable
 from .._layout import Layout
-from .._messages.client import KeeperAway, KeeperRefused, ask, follow
+from .._messages.client import KeeperAway, KeeperRefused, ask, follow, message_of
 from .._messages.ids import id_of, new_id
 from .._messages.message import WAITS
 from . import LONGEST_WAIT, CommandFailed, layout_here, print_json
@@ -77,19 +77,19 @@ def _send(layout: Layout, to: Recipient, request: dict[str, t.Any], chosen: argp
     """Send, say how it stands, and how it goes on for as long as somebody wants to know."""
     who = to.account(layout)
     if not request["follow"]:
-        message = ask(who, to.agent, request)["message"]
+        message = message_of(ask(who, to.agent, request))
         say(message, chosen.json)
         return 0
     deadline = time.monotonic() + min(chosen.verify, LONGEST_WAIT)
-    message = None
+    message: dict[str, t.Any] | None = None
     while message is None or (message["state"] not in TAKEN and time.monotonic() < deadline):
         # A keeper that is started anew meanwhile knows the message: asking again is asking how it stands.
         left = max(0.1, deadline - time.monotonic())
         with contextlib.closing(follow(who, to.agent, request, left)) as answers:
             for answer in answers:
-                if message is None or answer["message"]["state"] != message["state"]:
-                    say(answer["message"], chosen.json)
-                message = answer["message"]
+                before, message = message, message_of(answer)
+                if before is None or message["state"] != before["state"]:
+                    say(message, chosen.json)
                 if message["state"] in TAKEN:
                     break
     return 0 if message["state"] in ("accepted", "answered") else 1
@@ -102,7 +102,7 @@ def _post(layout: Layout, to: Recipient, request: dict[str, t.Any], chosen: argp
         raise CommandFailed(f"{to} is on {to.host}: from your machine, watchbill send {to} reaches it")
     fields = ("id", "to", "text", "wait", "ttl_s")
     given = {field: request[field] for field in fields if request[field] is not None}
-    message = ask(to.account(layout), agent, {**given, "op": "post"})["message"]
+    message = message_of(ask(to.account(layout), agent, {**given, "op": "post"}))
     say(message, chosen.json)
     return 0
 
@@ -113,8 +113,8 @@ def say(message: dict[str, t.Any], as_json: bool) -> None:
         print_json(message)
     else:
         # What agents write may hold whatever a terminal obeys.
-        why = printable(message["reason"])
-        print(f"{message['id']}  {message['state']}{f': {why}' if why else ''}")
+        why = printable(message.get("reason"))
+        print(f"{printable(message['id'])}  {printable(message['state'])}{f': {why}' if why else ''}")
     sys.stdout.flush()
 
 

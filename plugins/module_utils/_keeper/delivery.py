@@ -201,7 +201,10 @@ class Delivery:
     def _facts(self, message: Message, runtime: Runtime, posture: Posture, now: float) -> Facts:
         known = self._known.setdefault(message.id, Known(now))
         hold, hold_now = posture.hold, posture.hold_now
-        if message.state == QUEUED:
+        if runtime.delivery is None:
+            # It was another runtime when the message came.
+            hold = hold_now = no_proof(runtime)
+        elif message.state == QUEUED:
             blocked = self._blocked_by(message, posture)
             hold, hold_now = hold or blocked[0], hold_now or blocked[1]
         elif message.state == INJECTED and not hold and self._others_in_a_turn(message, posture):
@@ -364,6 +367,11 @@ class Delivery:
         """Return what goes into heartbeat.json: how many messages wait, and what for."""
         waiting = sum(message.state == QUEUED for message in self.inbox.open.values())
         return {"queued": waiting, "held_by": self._held_by}
+
+
+def no_proof(runtime: Runtime) -> str:
+    """Return why a runtime gets no messages that cannot say that it took one."""
+    return f"runtime {runtime.name} has nothing that proves that it took a message"
 
 
 def how_it_ended(what: str, outcome: Outcome) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from .._messages.inbox import OUTBOX, Inbox
 from .._messages.message import Message
 from .._messages.view import view
 from .control import Control
-from .delivery import Delivery, Places
+from .delivery import Delivery, Places, no_proof
 from .heartbeat import Beat
 from .outgoing import Outgoing
 from .peer import Place
@@ -92,9 +92,7 @@ class Mail:
 
     def _refusal(self) -> str:
         runtime = self._supervision.runtime
-        if runtime.delivery is None:
-            return f"runtime {runtime.name} has nothing that proves that it took a message"
-        return ""
+        return no_proof(runtime) if runtime.delivery is None else ""
 
     def _changed(self, message: Message) -> None:
         told = {"message": view(message, self._hold_of(message))}

@@ -12,7 +12,7 @@ import typing as t
 
 from .._messages.address import parse_address
 from .._messages.ids import id_of
-from .._messages.inbox import OPEN_LIMIT, Inbox
+from .._messages.inbox import Inbox
 from .._messages.message import ACCEPTED, DEAD, EXPIRED, POSTED, QUEUED, STATES, Message
 from .._messages.relayed import has_relay, waits_for_relay
 from .._messages.view import view
@@ -59,8 +59,8 @@ class Outgoing:
         known = self._find(message.id)
         if known is not None and known.sha256 != message.sha256:
             raise Refused("other-message", f"{message.key or message.id} is the id of another message of yours")
-        if known is None and len(self.outbox.open) >= OPEN_LIMIT:
-            raise Refused("outbox-full", f"{OPEN_LIMIT} messages of yours wait for a relay already")
+        if known is None and self.outbox.is_full(message.size):
+            raise Refused("outbox-full", f"{len(self.outbox.open)} messages of yours wait for a relay already")
         taken = known or written(lambda: self.outbox.add(message, text))
         return {"message": self._view(taken), "new": known is None}
 

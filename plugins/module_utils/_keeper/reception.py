@@ -10,7 +10,6 @@ import typing as t
 from .._digest import sha256
 from .._messages.address import Address, parse_address
 from .._messages.ids import id_of, new_id
-from .._messages.inbox import OPEN_LIMIT
 from .._messages.message import DEAD, IDLE, QUEUED, WAITS, Message
 from .._messages.text import TextError, excerpt, sanitise
 from .._messages.view import view
@@ -118,8 +117,8 @@ class Reception:
             raise Refused("cannot-take-messages", self._refusal())
 
     def _add(self, message: Message, text: str) -> Message:
-        if len(self._open) >= OPEN_LIMIT:
-            raise Refused("inbox-full", f"{OPEN_LIMIT} messages wait for this agent already")
+        if self._delivery.inbox.is_full(message.size):
+            raise Refused("inbox-full", f"{len(self._open)} messages wait for this agent already")
         return written(lambda: self._delivery.inbox.add(message, text))
 
     def _find(self, message_id: str) -> Message | None:

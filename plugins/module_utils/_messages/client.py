@@ -80,6 +80,17 @@ def follow(
             raise KeeperAway(f"its keeper does not listen: {error.strerror or error}") from error
 
 
+def message_of(answer: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return the message in an answer. The keeper is the tenant's: it may say anything.
+
+    :raises KeeperAway: there is none.
+    """
+    message = answer.get("message")
+    if not isinstance(message, dict) or not all(isinstance(message.get(name), str) for name in ("id", "state")):
+        raise KeeperAway("its keeper says nothing about a message")
+    return message
+
+
 def _answer(line: bytes) -> dict[str, t.Any]:
     try:
         answer = parse_object(line)

@@ -21,6 +21,8 @@ from .text import SIZE_LIMIT
 FILE_LIMIT = 64 * 1024
 OPEN_LIMIT = 2000
 """How many messages may wait for one agent."""
+OPEN_BYTES = 64 * 1024 * 1024
+"""How much text they may have together."""
 HISTORY_LIMIT = 2000
 HISTORY_SLACK = 200
 LOG_LIMIT = 4 * 1024 * 1024
@@ -103,6 +105,11 @@ class Inbox:
             self._write(path, message)
             self.open[message.id] = message
         self._say(message, before)
+
+    def is_full(self, size: int) -> bool:
+        """Return whether there is no room for one message more, of so many bytes."""
+        waiting = sum(message.size for message in self.open.values())
+        return len(self.open) >= OPEN_LIMIT or waiting + size > OPEN_BYTES
 
     def find(self, message_id: str) -> Message | None:
         """Return a message, open or over; None where there is none, or nobody remembers it.
