@@ -77,8 +77,7 @@ def _send(layout: Layout, to: Recipient, request: dict[str, t.Any], chosen: argp
     """Send, say how it stands, and how it goes on for as long as somebody wants to know."""
     who = to.account(layout)
     if not request["follow"]:
-        message = message_of(ask(who, to.agent, request))
-        say(message, chosen.json)
+        say(message_of(ask(who, to.agent, request)), chosen.json)
         return 0
     deadline = time.monotonic() + min(chosen.verify, LONGEST_WAIT)
     message: dict[str, t.Any] | None = None
