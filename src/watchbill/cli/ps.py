@@ -92,6 +92,8 @@ def ps(
         target = options.target()
         wanted.check(target)
         return watch(target, wanted, as_json=options.as_json, wide=wide)
+    if states:
+        wanted.check_states()
     found = _look(options).only(wanted)
     if wanted != Filter() and not found.agents:
         # Nobody, or nobody can be: then somebody mistyped.

@@ -62,6 +62,12 @@ class Filter:
             if name is not None and name not in known:
                 hint = did_you_mean(name, sorted(known)) or f"{what}s: {', '.join(sorted(known))}"
                 raise OperationError(f'there is no {what} "{name}" in {target.path.name}', hint, f"unknown-{what}")
+        self.check_states()
+
+    def check_states(self) -> None:
+        """Raise OperationError for a state that there is not, whatever the fleet."""
+        from watchbill.fleet.objects import did_you_mean
+
         for state in sorted(self.states - set(STATES)):
             hint = did_you_mean(state, STATES) or f"states: {', '.join(STATES)}"
             raise OperationError(f'there is no state "{state}"', hint, "unknown-state")

@@ -46,7 +46,7 @@ def message(kind: int, replies_to: int, content: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def manager(directory: Path, answer: Callable[[socket.socket], None]) -> Iterator[str]:
+def manager(directory: Path, answer: Callable[[socket.socket], object]) -> Iterator[str]:
     """A manager that lets everybody in and then answers as it likes."""
     path = directory / "private"
     path.unlink(missing_ok=True)
