@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import typing as t
 
 from .._layout import Layout
+from .._plain_files import parse_object
 from .chore import Chore
 from .definition import Checkout, read_definition
 from .record import Record
@@ -102,6 +102,10 @@ class Worktree:
     def ended(self) -> None:
         """Take what a look found; one that failed leaves what is known."""
         outcome = self._chore.ended()
-        if outcome.status == 0:
-            found = json.loads(outcome.text)
+        if outcome.status != 0:
+            return
+        try:
+            found = parse_object(outcome.text.encode())
             self.said = {field: found[field] for field in ("path", "branch", "dirty", "unpushed")}
+        except (ValueError, KeyError):
+            return  # of another host half, which an upgrade put there

@@ -193,6 +193,11 @@ def note(agent: AgentStatus, status: Status) -> str:
     queued = (agent.messages or {}).get("queued")
     if queued:
         parts.append(counted(queued, "message") + " waiting")
+    worktree = agent.worktree or {}
+    if worktree.get("dirty"):
+        parts.append("changes not committed")
+    if worktree.get("unpushed"):
+        parts.append(f"{counted(worktree['unpushed'], 'commit')} not pushed")
     if agent.note:
         parts.append(agent.note if agent.host not in status.unknown else "host cannot be asked")
     return ", ".join(part for part in parts if part)

@@ -52,7 +52,9 @@ ANSWERS = {
     "messages": [MESSAGE],
     "unsend": MESSAGE,
     "send": MESSAGE,
-    "relay": [{"id": MESSAGE["id"], "source": "desk:studio/coder1", "message": MESSAGE, "target": "desk:studio/coder0"}],
+    "relay": [
+        {"id": MESSAGE["id"], "source": "desk:studio/coder1", "message": MESSAGE, "target": "desk:studio/coder0"}
+    ],
     "fetch": [{"tenant": "studio", "project": "shop", "path": "/home/studio/src/shop", "error": ""}],
     "logs": {"at": "2026-11-21T18:00:00Z", "source": "event", "event": "started", "text": "started"},
 }

@@ -10,6 +10,7 @@ from .conftest import GOOD, Problems, with_line
 
 ORCHESTRATOR = "  - {name: orchestrator, team: app, role: orchestrator, runtime: stub, host: desk}"
 GUEST = "{name: guest, team: guest, role: coder, runtime: stub}"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 DESK = "{address: 10.0.0.1, slots: 4, labels: {zone: home}}"
 
 # id: (old text, new text, code, what the caret points at, a part of the hint)
@@ -249,6 +250,62 @@ MISTAKES = {
         "no-repository",
         "worktree",
         "add the repository",
+    ),
+    # secrets
+    "unknown-secret": (
+        GUEST,
+        GUEST[:-1] + ", env: {TOKEN: {secret: githb}}}\nsecrets: {github: {environment: GITHUB}}",
+        "unknown-secret",
+        "githb",
+        'did you mean "github"?',
+    ),
+    "no-secrets": (GUEST, GUEST[:-1] + ", env: {A: {secret: x}}}", "unknown-secret", "x}", "write secrets: {x:"),
+    "secret-of-nothing": ("roster:", "secrets: {x: {}}\nroster:", "missing-key", "x:", "environment: VARIABLE"),
+    "secret-of-two": (
+        "roster:",
+        "secrets: {x: {environment: A, command: [b]}}\nroster:",
+        "two-sources",
+        "x:",
+        "keep one",
+    ),
+    "secret-with-value": ("roster:", "secrets: {x: {value: abc}}\nroster:", "unknown-key", "value", "environment"),
+    "number-beside-secrets": ("LEVEL: role", "LEVEL: role, B: {secret: 1}", "wrong-type", "1}", 'quote it: "1"'),
+    "version-0": ("roster:", "secrets: {x: {environment: A, version: 0}}\nroster:", "out-of-range", "0}", ""),
+    # projects
+    "credential-without-protection": (
+        "path: ~/src/shop}",
+        "path: ~/src/shop, repository: http://h/x, credential: {secret: x}}\nsecrets: {x: {environment: A}}",
+        "insecure-credential",
+        "credential",
+        "https://",
+    ),
+    "host-key-of-https": (
+        "path: ~/src/shop}",
+        f'path: ~/src/shop, repository: https://h/x, host_key: "{KEY}"}}',
+        "unused-key",
+        "host_key",
+        "remove it",
+    ),
+    "branch-of-a-folder": (
+        "path: ~/src/shop}",
+        "path: ~/src/shop, branch: main}",
+        "no-repository",
+        "branch",
+        "add repository",
+    ),
+    "clone-over-a-home": (
+        "path: ~/src/shop}",
+        'path: "~", repository: https://h/x}',
+        "bad-path",
+        '"~"',
+        "~/src/shop",
+    ),
+    "two-projects-at-one-path": (
+        "path: ~/src/shop}",
+        "path: ~/a, repository: https://h/x}\n  docs: {team: app, path: ~/a, repository: https://h/y}",
+        "duplicate-path",
+        "~/a, repository: https://h/y",
+        "its own",
     ),
     "place-beside-a-pin": (
         ORCHESTRATOR,

@@ -118,9 +118,7 @@ def test_nobody_there_is_no_silence(tmp_path: Path) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(content=st.binary(max_size=300), size=st.integers(0, 400))
-def test_no_body_does_more_than_be_refused(
-    content: bytes, size: int, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_no_body_does_more_than_be_refused(content: bytes, size: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     said = message(2, 1, struct.pack("<II", size, 0) + content)
     answering = manager(tmp_path_factory.getbasetemp(), lambda line: line.sendall(said))
     with answering as path, contextlib.suppress(ValueError):
