@@ -7,6 +7,7 @@ import random
 import shlex
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,8 @@ class Desk:
     def arrivals(self, runtime: str, message_id: str) -> list[Request]:
         """Return the requests that were begun by the prompt of a message, one for each time that it was submitted."""
         mark = f"watchbill:{message_id}"
+        with suppress(AssertionError):  # what never came is for the caller to say
+            self.api.wait_for(lambda one: one.runtime == runtime and mark in one.prompt, 30)
         found = [one for one in self.api.requests(runtime) if mark in one.prompt and not one.results]
         # What is asked again after an error or a restart is the same prompt in the same place.
         return list({(one.conversation, len(one.texts)): one for one in found}.values())
