@@ -63,7 +63,7 @@ def test_wide_shows_what_systemd_knows() -> None:
         ({"state": "limited"}, "nobody says until when"),
         ({"enabled": False}, "does not come back at boot"),
         ({"messages": {"queued": 2, "held_by": None}}, "2 messages waiting"),
-        ({"worktree": {"dirty": True, "unpushed": 3}}, "uncommitted work, 3 commits not pushed"),
+        ({"worktree": {"dirty": True, "unpushed": 3}}, "changes not committed, 3 commits not pushed"),
     ],
 )
 def test_what_deserves_a_word_has_one(fields: dict[str, Any], note: str) -> None:
