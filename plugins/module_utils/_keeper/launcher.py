@@ -61,7 +61,8 @@ def launch(layout: Layout, tenant: str, agent: str, unit: t.Mapping[str, str]) -
         conversation=read_conversation(state, runtime.name),
     )
     start = runtime.launch(world)
-    become(start.argv, who.home, {**environment, **start.environment, "WATCHBILL_PROMPT": prompt.path})
+    ours = {"WATCHBILL_PROMPT": prompt.path, "WATCHBILL_PROGRAM": layout.program}
+    become(start.argv, who.home, {**environment, **start.environment, **ours})
 
 
 def _say(status: int, why: str) -> int:

@@ -18,6 +18,9 @@ from .._plain_files import parse_object, read_object, replace_file
 from ._delivery import PASTE
 from ._runtime import ModelRuntime, Said, Start, World, merged, messages_in
 
+if t.TYPE_CHECKING:
+    from ._spoken import Spoken
+
 CONTEXT_TOKENS = 200_000
 """What a conversation may grow to unless the fleet file says something else, whatever the model could hold."""
 STATUS_LINE = """\
@@ -63,24 +66,28 @@ class Claude(ModelRuntime):
     answers_beats = True
     delivery = PASTE
     first_state = "starting"
+    records = True
     # Its status line is silent while a dialog is open; the terminal is drawn all the same.
     probe_after = 2.0
     log = "claude-log/errors.log"
 
     def settings(self, definition: Said) -> dict[str, bytes]:
         """Return settings.json, and the program of its status line."""
-        directory = definition["settings_directory"]
         interval = max(1, int(definition["heartbeat"]["interval"]))
         theirs = definition.get("settings") or {}
         hooks = {event: list(groups) for event, groups in (theirs.get("hooks") or {}).items()}
         for event in EVENTS:
-            hooks.setdefault(event, []).append({"hooks": [_hook(definition, event)]})
-        asking = {"matcher": ASKING_TOOLS, "hooks": [_hook(definition, "PreToolUse")]}
+            hooks.setdefault(event, []).append({"hooks": [_hook(event)]})
+        asking = {"matcher": ASKING_TOOLS, "hooks": [_hook("PreToolUse")]}
         hooks.setdefault("PreToolUse", []).append(asking)
         ours: Said = {
             "disableAllHooks": False,
             "hooks": hooks,
-            "statusLine": {"type": "command", "command": f"sh {directory}/status-line.sh", "refreshInterval": interval},
+            "statusLine": {
+                "type": "command",
+                "command": 'sh "$WATCHBILL_SETTINGS/status-line.sh"',
+                "refreshInterval": interval,
+            },
         }
         whole = merged(merged({"autoCompactEnabled": True, "autoCompactWindow": CONTEXT_TOKENS}, theirs), ours)
         text = json.dumps(whole, indent=2, sort_keys=True) + "\n"
@@ -102,7 +109,8 @@ class Claude(ModelRuntime):
         else:
             more += ["--session-id", _new_id()]
         defaults = {name: value for name, value in ENVIRONMENT.items() if name not in world.environment}
-        return Start([*world.argv, *more], {**defaults, **NO_UPDATES, **LOG_LEVEL})
+        ours = {**NO_UPDATES, **LOG_LEVEL, "WATCHBILL_SETTINGS": world.settings}
+        return Start([*world.argv, *more], {**defaults, **ours})
 
     def translate(self, word: str, said: Said) -> Said | None:
         """Return what a status line says."""
@@ -179,9 +187,23 @@ class Claude(ModelRuntime):
             return False
         return entry.get("type") == "user" and "toolUseResult" not in entry
 
+    def spoken(self, line: bytes) -> list[Spoken]:
+        """Return what a line of the transcript says, but not what agents below this one say."""
+        from ._spoken import parts_of
 
-def _hook(definition: Said, event: str) -> Said:
-    return {"type": "command", "command": f"{definition['program']} hook claude {event}", "timeout": 10}
+        try:
+            entry = parse_object(line)
+        except ValueError:
+            return []
+        message = entry.get("message")
+        if not isinstance(message, dict) or entry.get("isSidechain") or entry.get("isMeta"):
+            return []
+        return parts_of(entry.get("timestamp"), message.get("role"), message.get("content"))
+
+
+def _hook(event: str) -> Said:
+    # By the environment: without root the program lies in the home of the tenant, which is not the HOME of the agent.
+    return {"type": "command", "command": f'"$WATCHBILL_PROGRAM" hook claude {event}', "timeout": 10}
 
 
 def _limits(said: Said) -> list[Said]:

@@ -104,6 +104,7 @@ def test_agent_gets_its_environment_and_nothing_of_the_sessions(tmp_path: Path) 
         "WATCHBILL_BEAT": f"{tmp_path}/run/watchbill/coder0/beat",
         "WATCHBILL_HOST": "desk",
         "WATCHBILL_INTERVAL": "5",
+        "WATCHBILL_PROGRAM": f"{tmp_path}/.local/lib/watchbill/watchbill-host.pyz",
         "WATCHBILL_PROMPT": f"{tmp_path}/run/watchbill/coder0/prompt.md",
         "WATCHBILL_SESSION_ID": "abc",
         "WATCHBILL_TENANT": "studio",

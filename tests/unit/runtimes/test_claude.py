@@ -132,10 +132,14 @@ def test_settings_of_the_fleet_are_kept_but_cannot_silence_the_agent() -> None:
     }
     settings = json.loads(CLAUDE.settings(told(settings=theirs))["settings.json"])
     assert settings["disableAllHooks"] is False
-    assert settings["statusLine"] == {"type": "command", "command": "sh /etc/w/status-line.sh", "refreshInterval": 5}
+    assert settings["statusLine"] == {
+        "type": "command",
+        "command": 'sh "$WATCHBILL_SETTINGS/status-line.sh"',
+        "refreshInterval": 5,
+    }
     assert [group["hooks"][0]["command"] for group in settings["hooks"]["Stop"]] == [
         "mine",
-        "/usr/local/bin/watchbill-host hook claude Stop",
+        '"$WATCHBILL_PROGRAM" hook claude Stop',
     ]
     assert settings["permissions"] == theirs["permissions"]
     assert settings["autoCompactWindow"] == 100_000
