@@ -337,7 +337,7 @@ class _Reconciliation:
             # Also of those that leave: what was said about an agent does not move with it.
             overrides=overrides_of(self.layout, self.resources.values()),
             # Letting go of agents that move is no business of those that stay.
-            refused=[] if self.request.get("release") else protected(self.actions),
+            refused=[] if self.request.get("release") else [*protected(self.actions), *self.projects.refused()],
         )
         answer["summary"]["ignored"] = len(self.ignored)
         return answer

@@ -60,14 +60,14 @@ class _Look:
             own.update(state="missing", todo="clone")
             return
         if os.path.islink(self.path) or not os.path.isdir(f"{self.path}/.git"):
-            own.update(state="occupied", problem=f"{self.path} is there and is no clone: move it away, or change path")
+            own.update(state="occupied", problem=f"{self.path} is there and is no clone")
             return
         url = self.git.run("config", "--local", "--get", "remote.origin.url", directory=self.path, missing="").strip()
         if url != expand(self.project["repository"], self.git.who.home):
             mark = self.git.run("config", "--local", "--get", MARK, directory=self.path, missing="").strip()
             if mark != self.project["name"]:
                 of = shown(url) or "nothing"
-                own.update(state="occupied", problem=f"{self.path} is a clone of {of}: move it away, or change path")
+                own.update(state="occupied", problem=f"{self.path} is a clone of {of}")
                 return
             own["todo"] = "remote"
         own["dirty"], own["unpushed"] = condition(self.git, self.path)
@@ -89,7 +89,7 @@ class _Look:
         if is_free(own["path"]):
             return {**own, "state": "missing", "todo": "worktree"}
         if known is None:
-            problem = f"{own['path']} is there and is no worktree of {self.path}: move it away"
+            problem = f"{own['path']} is there and is no worktree of {self.path}"
             return {**own, "state": "occupied", "problem": problem}
         return self._with_condition({**own, "state": "present"})
 

@@ -13,6 +13,7 @@ import typing as t
 
 from .._as_user import AsUserError, call_as
 from .._layout import Layout
+from .._refusals import problem
 from ._bring import bring, fetch
 from ._look import Facts, expand, look
 
@@ -81,11 +82,23 @@ class Projects:
         told = list(self.warnings)
         for facts in self.facts:
             for own, whose in ((facts, f"project {facts['name']}"), *((w, _of(facts, w)) for w in facts["worktrees"])):
+                if own["state"] == "occupied":
+                    continue  # that is refused
                 if own["problem"]:
                     told.append(f"{whose}: {own['problem']}")
                 elif own["dirty"] or own["unpushed"]:
                     told.append(f"{whose}: {work(own['dirty'], own['unpushed'])}")
         return told
+
+    def refused(self) -> list[dict[str, str]]:
+        """Return what is left alone because something else is there."""
+        hint = "move it away, or write another path; nothing there was touched"
+        return [
+            problem("project-occupied", f"project {facts['name']}: {own['problem']}", hint)
+            for facts in self.facts
+            for own in (facts, *facts["worktrees"])
+            if own["state"] == "occupied"
+        ]
 
     def bring(self, actions: list[Action]) -> None:
         """Carry out *actions* of ours: all that belongs to a tenant in one child of it; each gets its result."""

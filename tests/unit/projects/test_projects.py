@@ -127,7 +127,7 @@ def test_what_occupies_the_path_is_told_and_left_alone(place: Place, tmp_path: P
     before = sorted(str(path) for path in tmp_path.rglob("*") if ".git/" not in str(path))
     facts = place.look("coder0")
     assert (facts["state"], facts["todo"], facts["worktrees"]) == ("occupied", "", [])
-    assert str(place.clone) in facts["problem"] and "move it away, or change path" in facts["problem"]
+    assert str(place.clone) in facts["problem"]
     assert "secret" not in facts["problem"]
     assert place.bring("coder0") == []
     assert sorted(str(path) for path in tmp_path.rglob("*") if ".git/" not in str(path)) == before
@@ -288,7 +288,7 @@ def test_place_of_a_worktree_that_is_taken_is_told_and_left_alone(place: Place) 
     place.worktree("coder0").mkdir(parents=True)
     (place.worktree("coder0") / "mine").write_text("mine")
     (own,) = place.look("coder0")["worktrees"]
-    assert (own["state"], own["todo"]) == ("occupied", "") and "move it away" in own["problem"]
+    assert (own["state"], own["todo"]) == ("occupied", "") and "is no worktree of" in own["problem"]
     assert place.bring("coder0") == []
 
 
