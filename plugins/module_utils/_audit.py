@@ -13,7 +13,7 @@ import typing as t
 from ._keeper.heartbeat import printable
 from ._layout import Layout
 from ._overrides import timestamp
-from ._plain_files import append_line
+from ._plain_files import append_line, parse_object, read_regular_file
 
 SIZE_LIMIT = 4 * 1024 * 1024
 
@@ -39,4 +39,24 @@ def audit(layout: Layout, verb: str, agent: str, who: str | None, **details: t.A
         **known,
     }
     line = json.dumps(entry, sort_keys=True).encode() + b"\n"
-    append_line(layout.audit, line, SIZE_LIMIT, layout.audit.replace(".jsonl", ".1.jsonl"))
+    append_line(layout.audit, line, SIZE_LIMIT, _older(layout))
+
+
+def read(layout: Layout, agent: str | None, count: int) -> list[dict[str, t.Any]]:
+    """Return the last *count* lines, oldest first, of all agents or of one (``tenant/agent``).
+
+    :raises OSError: they cannot be read: only root may.
+    """
+    lines: list[bytes] = []
+    for path in (_older(layout), layout.audit):
+        try:
+            lines += read_regular_file(path, 2 * SIZE_LIMIT).splitlines()
+        except FileNotFoundError:
+            continue
+    entries = [parse_object(line) for line in lines if line]
+    chosen = [entry for entry in entries if agent in (None, entry.get("agent"))]
+    return chosen[-count:] if count else []
+
+
+def _older(layout: Layout) -> str:
+    return layout.audit.replace(".jsonl", ".1.jsonl")

@@ -24,6 +24,8 @@ COMMANDS = (
     "override",
     "answer",
     "logs",
+    "tail",
+    "audit",
     "attach",
     "watch",
     "messages",

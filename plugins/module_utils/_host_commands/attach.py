@@ -9,6 +9,7 @@ import os
 import sys
 import typing as t
 
+from .._audit import audit
 from .._layout import Account, Layout
 from . import CommandFailed, known_agent, layout_here, reference
 
@@ -22,6 +23,7 @@ def add_to(commands: t.Any) -> None:
         "attach", help="sit down at an agent's terminal (leave: Ctrl-b d)"
     )
     command.add_argument("agent", type=reference, metavar="TENANT/AGENT")
+    command.add_argument("--who", default="", help="who sits down")
     command.set_defaults(function=_run)
 
 
@@ -34,6 +36,7 @@ def _run(chosen: argparse.Namespace) -> int:
         who = layout.account_of(chosen.agent.tenant)
     except KeyError as error:
         raise CommandFailed(f"there is no user {chosen.agent.tenant} on this host") from error
+    audit(layout, "attach", str(chosen.agent), chosen.who)
     become(who)
     socket = Layout.agent_runtime(who.uid, chosen.agent.agent) + "/tmux.sock"
     if not os.path.exists(socket):

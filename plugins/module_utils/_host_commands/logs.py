@@ -1,6 +1,6 @@
 # Copyright: Watchbill contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""``watchbill-host logs``: what happened to an agent: its keeper's events, and what systemd says about its units."""
+"""``watchbill-host logs``: what happened to an agent: its keeper's events, its journal, its transcript."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ import os
 import select
 import subprocess
 import sys
+import time
 import typing as t
 
-from .._as_user import call_as
+from .._as_user import AsUserError, call_as
+from .._audit import audit
+from .._deputy import Deputy
 from .._keeper.heartbeat import printable
 from .._keeper.record import MARK, SIZE_LIMIT
 from .._layout import Account, Layout
 from .._overrides import timestamp
-from .._plain_files import parse_object, read_regular_file
+from .._plain_files import parse_object, read_object, read_regular_file
+from .._talk import Talk
 from . import CommandFailed, known_agent, layout_here, print_json, reference
 
 LINES_LIMIT = 100_000
+TALK_SECONDS = 10.0
+TALK_LOOK_SECONDS = 1.0
 LONGEST_LINE = 1 << 20
 
 
@@ -29,27 +35,47 @@ def add_to(commands: t.Any) -> None:
     command.add_argument("agent", type=reference, metavar="TENANT/AGENT")
     command.add_argument("-n", "--lines", type=int, default=50, metavar="N")
     command.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
+    command.add_argument("--who", default="", help="who reads")
     command.add_argument("--json", action="store_true", help="one object a line: at, source, text; events also event")
     command.set_defaults(function=_run)
 
 
 def _run(chosen: argparse.Namespace) -> int:
     layout = layout_here()
-    known_agent(layout, chosen.agent)
+    definition = read_object(known_agent(layout, chosen.agent) + "/definition.json")
     try:
         who = layout.account_of(chosen.agent.tenant)
     except KeyError as error:
         raise CommandFailed(f"there is no user {chosen.agent.tenant} on this host") from error
     agent = chosen.agent.agent
+    audit(layout, "logs", str(chosen.agent), chosen.who)
     count = max(0, min(chosen.lines, LINES_LIMIT))
     journal, cursor = _journal(layout, who, agent, count)
-    entries = [*call_as(who, read_events, who.home, agent, count), *journal]
+    talk = Deputy(who, lambda: Talk(who, agent, str(definition.get("runtime"))).recorded)
+    entries = [*call_as(who, read_events, who.home, agent, count), *journal, *_said(talk)]
     entries.sort(key=lambda entry: str(entry["at"]))
     for entry in entries[-count:] if count else []:
         _print(entry, chosen.json)
-    if not chosen.follow:
-        return 0
-    return _follow(layout, who, agent, chosen.json, cursor)
+    try:
+        return _follow(layout, who, agent, chosen.json, cursor, talk) if chosen.follow else 0
+    finally:
+        talk.close()
+
+
+def _said(talk: Deputy) -> list[dict[str, t.Any]]:
+    """Return what was said since the last call; nothing where its record cannot be read: `tail` says why."""
+    try:
+        found = talk.ask(timeout=TALK_SECONDS)
+    except (AsUserError, OSError):
+        return []
+    return [
+        {
+            "at": entry["at"] or timestamp(time.time()),
+            "source": entry["who"],
+            "text": printable(entry["text"], 4000) or "",
+        }
+        for entry in found
+    ]
 
 
 def _print(entry: dict[str, t.Any], as_json: bool) -> None:
@@ -139,8 +165,8 @@ def _journal_entry(line: bytes) -> dict[str, t.Any] | None:
     return {"at": timestamp(seconds), "source": source, "text": printable(message, 4000) or ""}
 
 
-def _follow(layout: Layout, who: Account, agent: str, as_json: bool, cursor: str) -> int:
-    """Print each line of the journal behind *cursor*, the keeper's events too, until we are interrupted or not read.
+def _follow(layout: Layout, who: Account, agent: str, as_json: bool, cursor: str, talk: Deputy) -> int:
+    """Print each line of the journal behind *cursor*, the keeper's events too, and what is said, until nobody reads.
 
     From the cursor on, and not from now on: what happened while the last lines were printed would be lost.
     """
@@ -151,9 +177,9 @@ def _follow(layout: Layout, who: Account, agent: str, as_json: bool, cursor: str
             return 1
         try:
             for line in _lines_while_read(process.stdout.fileno(), sys.stdout.fileno()):
-                entry = _journal_entry(line)
-                if entry is not None:
-                    _print(entry, as_json)
+                entry = _journal_entry(line) if line is not None else None
+                for one in [entry] if entry is not None else _said(talk):
+                    _print(one, as_json)
         except (KeyboardInterrupt, BrokenPipeError):
             pass
         finally:
@@ -161,8 +187,8 @@ def _follow(layout: Layout, who: Account, agent: str, as_json: bool, cursor: str
     return 0
 
 
-def _lines_while_read(source: int, sink: int) -> t.Iterator[bytes]:
-    """Yield each line of *source* until it ends or nobody reads *sink* any more.
+def _lines_while_read(source: int, sink: int) -> t.Iterator[bytes | None]:
+    """Yield each line of *source*, and None in each second without one, until it ends or nobody reads *sink* any more.
 
     Whoever followed over SSH may be gone without a signal to us, and an agent that is silent would keep us for ever.
     """
@@ -171,7 +197,10 @@ def _lines_while_read(source: int, sink: int) -> t.Iterator[bytes]:
     poll.register(sink, 0)  # errors and hang-ups are always told
     rest = b""
     while True:
-        for descriptor, _what in poll.poll():
+        ready = poll.poll(TALK_LOOK_SECONDS * 1000)
+        if not ready:
+            yield None
+        for descriptor, _what in ready:
             if descriptor == sink:
                 return
             chunk = os.read(source, 65536)

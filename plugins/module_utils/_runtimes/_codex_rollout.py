@@ -11,6 +11,9 @@ from .._overrides import seconds_of
 from .._plain_files import number, parse_object
 from ._runtime import Said
 
+if t.TYPE_CHECKING:
+    from ._spoken import Spoken
+
 BROKEN_OFF = "a person broke off its turn"
 IN_A_TURN = ("working", "waiting-input", "limited")
 TURN = ("task_started", "task_complete", "turn_aborted")
@@ -129,3 +132,28 @@ def review_log(log: bytes, state: str) -> Said | None:
     except ValueError:
         return None
     return {**fields, "state": "limited", "resets_at": until, "retries": True}
+
+
+def spoken_in(line: bytes) -> list[Spoken]:
+    """Return what a line of a rollout says: the items that a turn is made of, without what codex adds to a prompt."""
+    from ._spoken import AGENT, TOOL, USER, spoken
+
+    try:
+        entry = parse_object(line) if b'"item_completed"' in line[:HEAD] else {}
+    except ValueError:
+        return []
+    payload = entry.get("payload")
+    item = payload.get("item") if isinstance(payload, dict) else None
+    if not isinstance(item, dict):
+        return []
+    at, kind = entry.get("timestamp"), item.get("type")
+    if kind == "CommandExecution":
+        command = item.get("command")
+        words = [word for word in command if isinstance(word, str)] if isinstance(command, list) else []
+        # The last word is the script of a shell.
+        return [spoken(at, TOOL, f"shell: {words[-1]}")] if words else []
+    who = {"UserMessage": USER, "AgentMessage": AGENT}.get(str(kind))
+    parts = item.get("content")
+    texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    text = "".join(text for text in texts if isinstance(text, str))
+    return [spoken(at, who, text)] if who and text.strip() else []

@@ -9,12 +9,24 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import typing as t
+
+from .._plain_files import parse_object
+
+if t.TYPE_CHECKING:
+    from ._spoken import Spoken
 
 BUSY_SECONDS = 5.0
 BEGAN_IN = "SELECT directory FROM session WHERE id = ?"
 STORED = """
 SELECT 1 FROM message WHERE substr(id, -?) = ? AND EXISTS (SELECT 1 FROM part WHERE message_id = message.id) LIMIT 1
+"""
+PARTS_LIMIT = 200
+PARTS = """
+SELECT part.id, message.id, message.data, part.data FROM part JOIN message ON message.id = part.message_id
+WHERE part.session_id = ? AND part.id > ? AND json_extract(part.data, '$.type') IN ('text', 'tool')
+ORDER BY part.id DESC LIMIT ?
 """
 
 
@@ -36,6 +48,49 @@ def has_message(path: str, message: str) -> bool:
     :raises OSError: the database cannot be read.
     """
     return bool(_rows(path, STORED, len(message), message))
+
+
+def said_in(path: str, session: str, since: str | None) -> tuple[list[Spoken], str | None]:
+    """Return what was said in a session behind the part with the id *since*, and the last one that was said to its end.
+
+    Ids of parts grow with the time. The last 200 of them count.
+
+    :raises OSError: the database cannot be read.
+    """
+    rows = _rows(path, PARTS, session, since or "", PARTS_LIMIT)
+    found: list[Spoken] = []
+    for part_id, message_id, message, content in reversed(rows):
+        spoken, is_over = _spoken_in(message, content)
+        # What was broken off in a message before the last one never ends.
+        if not is_over and message_id == rows[0][1]:
+            break
+        found += spoken
+        since = str(part_id)
+    return found, since
+
+
+def _spoken_in(message: t.Any, content: t.Any) -> tuple[list[Spoken], bool]:
+    """Return what a part says, and whether no more is added to it."""
+    from ._spoken import AGENT, TOOL, USER, call, spoken
+
+    try:
+        about, part = parse_object(message), parse_object(content)
+        times = part.get("time") or {}
+        state = part.get("state") or {}
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(about["time"]["created"] / 1000))
+        if part.get("type") == "text" and isinstance(part.get("text"), str):
+            who = USER if about.get("role") == "user" else AGENT
+            is_over = who == USER or times.get("end") is not None
+            return [spoken(at, who, part["text"])] if part["text"].strip() and not part.get(
+                "synthetic"
+            ) else [], is_over
+        if part.get("type") == "tool":
+            is_over = state.get("status") in ("completed", "error")
+            one = call(at, part.get("tool"), state.get("input"))
+            return [one._replace(who=TOOL)], is_over
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        return [], True  # another version writes something else: it is left out
+    return [], True
 
 
 def _rows(path: str, query: str, *values: t.Any) -> list[tuple[t.Any, ...]]:

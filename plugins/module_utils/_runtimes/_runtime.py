@@ -12,6 +12,7 @@ from ._dialog import Dialog, numbered_dialog
 
 if t.TYPE_CHECKING:
     from .._keeper.definition import Definition
+    from ._spoken import Spoken
 
 Said = dict[str, t.Any]
 """Plain data out of JSON, from a stranger: no field of it has to be there or of any type."""
@@ -72,6 +73,8 @@ class Runtime(Delivering):
 
     probe_by = "columns"
     """What its terminal has one less of for a moment: ``columns`` or ``rows``."""
+    records = False
+    """Whether it writes down what is said, so that :meth:`said` knows."""
     log = ""
     """A file below the agent's state directory in which the program complains; empty for none."""
 
@@ -148,6 +151,25 @@ class Runtime(Delivering):
     def review_log(self, log: bytes, state: str) -> Said | None:
         """Return the fields of a beat from the last 64 KiB of :attr:`log`, which grew; else as :meth:`review`."""
         return None
+
+    def said(self, home: str, conversation: Conversation, since: t.Any) -> tuple[list[Spoken], t.Any]:
+        """Return what was said in a conversation behind the place *since*, and the place up to which that is.
+
+        Runs as the tenant.
+
+        :param home: HOME of the agent.
+        :param since: None at first: then what was said lately.
+        :raises OSError: it cannot be read.
+        """
+        from ._spoken import read_transcript
+
+        if conversation.transcript is None:
+            return [], None
+        return read_transcript(conversation.transcript, since, self.spoken)
+
+    def spoken(self, line: bytes) -> list[Spoken]:
+        """Return what a line of a transcript says. Pure."""
+        return []
 
     def titled(self, title: str, state: str) -> Said | None:
         """Return the fields of a beat from the title of the agent's terminal; None where it says nothing new.

@@ -20,6 +20,9 @@ from ._codex_config import arguments, with_hooks
 from ._delivery import PASTE
 from ._runtime import ModelRuntime, Said, Start, World, merged, messages_in
 
+if t.TYPE_CHECKING:
+    from ._spoken import Spoken
+
 DEFAULTS: Said = {
     "approval_policy": "on-request",
     "sandbox_mode": "workspace-write",
@@ -59,6 +62,7 @@ class Codex(ModelRuntime):
     answers_beats = True
     delivery = PASTE
     first_state = "starting"
+    records = True
     probe_after = 1.0
     # Another width makes it break every line of a conversation anew: 70 ms in one of 100 KB, 10 ms otherwise.
     probe_by = "rows"
@@ -137,6 +141,10 @@ class Codex(ModelRuntime):
     def is_prompt(self, line: bytes) -> bool:
         """Return whether a line of the rollout is a prompt."""
         return b'"role":"user"' in line
+
+    def spoken(self, line: bytes) -> list[Spoken]:
+        """Return what a line of the rollout says."""
+        return rollout.spoken_in(line)
 
 
 # -- what events mean ------------------------------------------------------------------------------------------------

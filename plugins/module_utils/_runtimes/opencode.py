@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import typing as t
 
 from .._layout import Layout
 from .._plain_files import read_object
@@ -20,7 +21,10 @@ from ._delivery import HTTP, Post
 from ._dialog import Dialog
 from ._opencode_dialog import answer_to, dialog_of
 from ._programs import read_program
-from ._runtime import ModelRuntime, Said, Start, World, merged
+from ._runtime import Conversation, ModelRuntime, Said, Start, World, merged
+
+if t.TYPE_CHECKING:
+    from ._spoken import Spoken
 
 PLUGIN = "opencode_plugin.mjs"
 PROGRAMS = (PLUGIN, "opencode_situation.mjs", "keeper_line.mjs", "provider_limits.mjs")
@@ -42,6 +46,7 @@ class Opencode(ModelRuntime):
     # The plugin runs in the thread that draws the terminal, and asks the one that works before it beats: whichever
     # hangs, it is silent. A redraw would prove less.
     first_state = "starting"
+    records = True
 
     def settings(self, definition: Said) -> dict[str, bytes]:
         """Return opencode.json, and the plugin with the tui.json that loads it."""
@@ -89,6 +94,13 @@ class Opencode(ModelRuntime):
         :raises OSError: opencode's database cannot be read.
         """
         return _opencode_store.has_message(_store(post.home), post.message_id)
+
+    def said(self, home: str, conversation: Conversation, since: t.Any) -> tuple[list[Spoken], t.Any]:
+        """Return what was said, as opencode's database has it.
+
+        :raises OSError: it cannot be read.
+        """
+        return _opencode_store.said_in(_store(home), conversation.id, since)
 
     def asks(self, runtime_directory: str, screen: str) -> Dialog | None:
         """Return the first open request, as opencode itself has it.

@@ -19,6 +19,7 @@ from watchbill.cli import (
     lifecycle,
     look,
     messages,
+    observe,
     placement,
     ps,
     relay,
@@ -37,7 +38,7 @@ UNREAD = 141
 SECTIONS = {
     "Start": ("init",),
     "Look": ("validate", "render", "plan", "drift", "ps", "show", "overview", "logs", "schedule", "placement"),
-    "Observe": ("watch", "tui"),
+    "Observe": ("watch", "tail", "tui", "audit"),
     "Change": ("apply", "start", "stop", "drain", "restart", "pause", "resume", "on", "off", "attach", "update"),
     "Talk": ("send", "messages", "unsend", "answer", "relay"),
     "Edit": ("agent", "host", "team", "project"),
@@ -148,6 +149,7 @@ schedule.register(app)
 placement.register(app)
 update.register(app)
 watch.register(app)
+observe.register(app)
 tui.register(app)
 
 

@@ -106,6 +106,8 @@ def attach(options: Options, agent: AgentArgument) -> int:
     """Sit down at an agent's terminal. Keys typed there go to the agent; Ctrl-b d leaves it running.
 
     Examples:  watchbill attach coder0   ·   watchbill --lab attach studio/coder0
+
+    This is the one command that can type. It is written down, as `watchbill audit` shows; `watchbill watch` only looks.
     """
     import subprocess
 

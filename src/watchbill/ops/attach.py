@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from watchbill.ops.override import operator
 from watchbill.ops.remote import command_line
 from watchbill.ops.status import find_agent
 
@@ -29,4 +30,6 @@ def attach(target: Target, reference: str) -> Terminal:
     """Return how to reach the terminal of an agent. Raises OperationError when the fleet has no such agent."""
     agent = find_agent(target, reference)
     name = agent.reference
-    return Terminal(name, agent.host, command_line(target, agent.host, ["attach", name], terminal=True))
+    return Terminal(
+        name, agent.host, command_line(target, agent.host, ["attach", name, "--who", operator()], terminal=True)
+    )

@@ -1,4 +1,4 @@
-"""What happened to an agent, as its keeper wrote it down."""
+"""What happened to an agent: its keeper's events, the journal of its units, its transcript."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from watchbill.ops.override import operator
 from watchbill.ops.remote import check, command_line, run
 from watchbill.ops.status import find_agent
 from watchbill.ops.stream import lines_of
@@ -39,4 +40,5 @@ def following(target: Target, reference: str, *, lines: int = 50, as_json: bool 
 
 
 def _arguments(tenant: str, name: str, lines: int, as_json: bool) -> list[str]:
-    return ["logs", f"{tenant}/{name}", "-n", str(min(lines, MOST_LINES)), *(["--json"] if as_json else [])]
+    words = ["logs", f"{tenant}/{name}", "-n", str(min(lines, MOST_LINES)), "--who", operator()]
+    return [*words, *(["--json"] if as_json else [])]

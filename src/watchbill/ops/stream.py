@@ -16,12 +16,15 @@ LONGEST_LINE = 65_536
 
 
 @contextmanager
-def lines_of(host: str, command: Sequence[str], *, source: bytes = b"") -> Iterator[Iterator[str]]:
+def lines_of(
+    host: str, command: Sequence[str], *, source: bytes = b"", longest: int = LONGEST_LINE
+) -> Iterator[Iterator[str]]:
     """Yield an iterator over the lines that a command prints, for as long as they are wanted; it reads `source`.
 
-    Raises OperationError, at the end of the lines, when the command did not end well.
+    A line that is longer than `longest` comes in pieces. Raises OperationError, at the end of the lines, when the
+    command did not end well.
     """
-    stream = Stream(host, command, source=source)
+    stream = Stream(host, command, source=source, longest=longest)
     try:
         yield stream.lines()
     finally:
