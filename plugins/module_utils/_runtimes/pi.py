@@ -56,7 +56,7 @@ class Pi(ModelRuntime):
             directory = world.home + directory[1:]
         os.makedirs(directory, 0o700, exist_ok=True)
         for name in (SETTINGS, MODELS):
-            _offer(_kept_from_pi(world, name), f"{directory}/{name}")
+            _offer(world, name, f"{directory}/{name}")
         more = ["--extension", f"{world.settings}/{EXTENSION}", "--append-system-prompt", world.prompt]
         defaults = {name: value for name, value in ENVIRONMENT.items() if name not in world.environment}
         return Start([*world.argv, *more, *_going_on(world)], defaults)
@@ -75,34 +75,23 @@ def _text(value: t.Any) -> bytes:
     return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
 
 
-def _kept_from_pi(world: World, name: str) -> str:
-    """Return a file of settings that pi cannot change: root's own, and without root a copy that is made anew each time.
+def _offer(world: World, name: str, path: str) -> None:
+    """Let *path* be a link to root's file *name*; where there is none, let no such link be there.
 
-    What a person chooses in its menus pi writes into this file, through links as well.
-
-    :raises OSError: it cannot be copied.
-    """
-    source, copy = f"{world.settings}/{name}", f"{world.state}/pi-{name}"
-    if not os.path.exists(source) or os.stat(source).st_uid != os.getuid():
-        return source
-    replace_file(copy, read_regular_file(source), 0o600)
-    return copy
-
-
-def _offer(source: str, path: str) -> None:
-    """Let *path* be a link to root's file *source*; where there is none, let no such link be there.
-
-    What else is there was a person's, from before the fleet file had settings: it is kept beside it.
+    Without root it is a link to a copy, made anew each time: what a person chooses in its menus, pi writes into this
+    file. What else is there was a person's, from before the fleet file had settings: it is kept beside it.
 
     :raises OSError: it cannot be written.
     """
-    is_ours = os.path.islink(path) and os.path.basename(os.readlink(path)).endswith(os.path.basename(path))
+    source, copy = f"{world.settings}/{name}", f"{world.state}/pi-{name}"
+    is_ours = os.path.islink(path) and os.readlink(path) in (source, copy)
     if not os.path.exists(source):
         if is_ours:
             os.unlink(path)
         return
-    if is_ours and os.readlink(path) == source:
-        return
+    if os.stat(source).st_uid == os.getuid():
+        replace_file(copy, read_regular_file(source), 0o600)
+        source = copy
     if is_ours:
         os.unlink(path)
     elif os.path.lexists(path):

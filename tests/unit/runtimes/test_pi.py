@@ -86,6 +86,17 @@ def test_pi_reads_roots_settings_and_what_a_person_had_is_kept(world: World) -> 
         assert json.loads((directory / "settings.json.own").read_text()) == {"theme": "mine"}
 
 
+def test_what_pi_writes_into_its_settings_is_no_drift_and_gone_with_the_next_session(world: World) -> None:
+    install(world, theme="fleet")
+    PI.launch(world)
+    mine = Path(world.home, ".pi", "agent", "settings.json")
+    mine.write_text('{"theme": "mine"}')
+    assert json.loads(Path(world.settings, "settings.json").read_text())["theme"] == "fleet"
+    PI.launch(world)
+    assert json.loads(mine.read_text())["theme"] == "fleet"
+    assert not Path(f"{mine}.own").exists()
+
+
 def test_providers_that_left_the_fleet_are_gone_and_those_of_a_person_stay(world: World) -> None:
     models = Path(world.home, ".pi", "agent", "models.json")
     install(world, models=PROVIDERS)
