@@ -225,7 +225,8 @@ def condition(
     :param ended: whether an operator said that no session shall run.
     """
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
-    runtime = RUNTIMES.get(str(definition.get("runtime")))
+    # A session goes on as what it was started with, whatever its next one will be.
+    runtime = RUNTIMES.get(str(heartbeat.get("runtime") or definition.get("runtime")))
     answers = runtime is None or runtime.answers_beats
     within = _healthy_within(definition)
     age = _age(now, heartbeat.get("beat_boottime"))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import typing as t
@@ -97,7 +98,8 @@ class Worktree:
             os.execv(self._program, words)  # noqa: S606 -- argv only
 
         if os.path.lexists(path + "/.git"):
-            self._chore.begin(ask, LOOK_SECONDS)
+            with contextlib.suppress(OSError):  # the tenant has no room for a child now: the next look will tell
+                self._chore.begin(ask, LOOK_SECONDS)
 
     def ended(self) -> None:
         """Take what a look found; one that failed leaves what is known."""

@@ -7,6 +7,7 @@ Files of the tenant in the agent's state directory. A full disk loses them, neve
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -15,9 +16,12 @@ import typing as t
 
 from .._plain_files import number, read_object, replace_file
 from .._runtimes import Conversation
+from .heartbeat import path_or_none, printable
 
 FORMAT_VERSION = 1
 FILE_LIMIT = 64 * 1024
+ASIDE = "conversation.aside.json"
+"""The conversation that the agent had, while it is tried whether a new one ends its crashes."""
 
 
 def read_conversation(directory: str, runtime: str) -> Conversation | None:
@@ -37,6 +41,7 @@ class Memory:
         self._directory = directory
         self._wall = wall
         self._conversation: tuple[str, str | None, str] | None = None
+        self._has_aside = os.path.lexists(f"{directory}/{ASIDE}")
         spent = _read(directory + "/spent.json")
         self._day = str(spent.get("day"))
         self._today = number(spent.get("usd"))
@@ -51,6 +56,37 @@ class Memory:
         self._conversation = now
         said = {"id": conversation, "transcript": transcript, "runtime": runtime}
         self._write("conversation.json", said)
+
+    def set_aside(self) -> dict[str, t.Any] | None:
+        """Let the next session begin a new conversation; return ``conversation`` and ``transcript`` of the one so far.
+
+        None where there is none. Until :meth:`forget_aside`, :meth:`take_back` undoes it.
+        """
+        left = self._move("conversation.json", ASIDE)
+        self._has_aside = self._has_aside or left is not None
+        return left
+
+    def take_back(self) -> dict[str, t.Any] | None:
+        """Let the next session go on with the conversation that was set aside, and return it as :meth:`set_aside`."""
+        taken, self._has_aside = self._move(ASIDE, "conversation.json"), False
+        return taken
+
+    def forget_aside(self) -> None:
+        """Forget what was set aside: the new conversation is the agent's now."""
+        if self._has_aside:
+            self._has_aside = False
+            with contextlib.suppress(OSError):  # it is gone, or stays: then it is taken for the conversation once more
+                os.unlink(f"{self._directory}/{ASIDE}")
+
+    def _move(self, source: str, target: str) -> dict[str, t.Any] | None:
+        said = _read(f"{self._directory}/{source}")
+        try:
+            os.replace(f"{self._directory}/{source}", f"{self._directory}/{target}")
+        except OSError:
+            # There is none. What cannot be moved, on a disk that fails, stays as it is.
+            return None
+        self._conversation = None
+        return {"conversation": printable(said.get("id")), "transcript": path_or_none(said.get("transcript"))}
 
     def costs(self, conversation: str | None, total: float) -> None:
         """Take note of what a conversation has cost by now, in US dollars."""

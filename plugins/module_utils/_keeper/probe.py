@@ -8,6 +8,7 @@ themselves, or not while a dialog is open. Nothing here waits: the main loop is 
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from .session import Session, SessionError
@@ -42,6 +43,11 @@ class Probe:
         self._by = ""
         self.next_step: float | None = None
         """When :meth:`step` has something to do; None while nothing is asked."""
+
+    def restore(self, by: str) -> None:
+        """Give a terminal its size back that another keeper took one of its ``columns`` or ``rows`` from."""
+        with contextlib.suppress(SessionError):  # it does not answer: whoever asks it next gives it back
+            self._session.widen(by)
 
     def ask(self, by: str) -> None:
         """Begin to ask, with one of the ``columns`` or ``rows`` less. What came of it is told by :meth:`step`."""

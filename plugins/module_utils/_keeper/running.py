@@ -10,14 +10,15 @@ import typing as t
 
 from .._overrides import timestamp
 from .._plain_files import number
-from .._runtimes import Runtime
-from .heartbeat import IN_A_TURN, Beat, moment
+from .._runtimes import RUNTIMES, Runtime
+from .heartbeat import IN_A_TURN, STATES, Beat, moment
 from .session import Found
 
 OVERTAKEN_SECONDS = 1.0
 """A status line that was on its way when a dialog opened does not close it."""
 UNKNOWN_LIMIT_SECONDS = 900.0
 USED_UP_PERCENT = 99.5
+MOST_SENDERS = 16
 
 
 class Running:
@@ -33,6 +34,8 @@ class Running:
         self.stop_again = 0.0
         """Not to be ended on purpose before this: systemd did not manage it just now."""
         self.launch_digest = launch_digest
+        self.runtime: str | None = None
+        """The name of the runtime that it was started with; None where nobody knows: then the definition's."""
         self.started = started
         self.answer_due = answer_due
         self.beat: Beat | None = None
@@ -70,6 +73,10 @@ class Running:
         """Return whether the agent, off watch, had its time to come to rest."""
         return self.drain_until is not None and now >= self.drain_until
 
+    def well_seconds(self, now: float) -> float:
+        """Return for how long the agent has been well."""
+        return 0.0 if self.well_since is None or self.stuck else now - self.well_since
+
     def doing(self, runtime: Runtime) -> str:
         """Return what the agent itself does, whatever is wanted of it."""
         if self.stuck:
@@ -105,6 +112,9 @@ class Running:
             return False
         if beat.sequence is not None:
             self._sequences[beat.source] = beat.sequence
+            if len(self._sequences) > MOST_SENDERS:
+                # Whoever runs as the tenant may call itself what it likes.
+                del self._sequences[next(iter(self._sequences))]
         if newest:
             self.beat, self.beat_boottime, self.beat_at = beat, sent, timestamp(wall - (now - sent))
             self.answer_due = sent + healthy_within
@@ -112,20 +122,21 @@ class Running:
             self.conversation = beat.conversation or self.conversation
             self.transcript = beat.transcript or self.transcript
         if states:
-            self.stated, self.stated_boottime = self._with_reset(beat), sent
+            self.stated, self.stated_boottime = self._with_reset(beat, wall), sent
         elif beat.no_dialog:
             self._end_dialog(beat, sent)
         if self.well_since is None:
             self.well_since = now
         return True
 
-    def _with_reset(self, beat: Beat) -> Beat:
+    def _with_reset(self, beat: Beat, wall: float) -> Beat:
         """Return a beat that says ``limited`` with the time at which the limits that are used up begin anew."""
         if beat.state != "limited" or beat.resets_at is not None:
             return beat
         used_up = [limit for limit in self.facts.get("limits") or [] if (limit["used_percent"] or 0) >= USED_UP_PERCENT]
         times = [at for at in (moment(limit["resets_at"]) for limit in used_up) if at is not None]
-        return beat._replace(resets_at=max(times)) if times else beat
+        # One that has come already was said of an earlier window.
+        return beat._replace(resets_at=max(times)) if times and max(times) > wall else beat
 
     def tell(self, beat: Beat, now: float) -> None:
         """Take what was found out about the agent's state, which is no answer of its own."""
@@ -165,6 +176,8 @@ class Running:
     def restore(self, previous: dict[str, t.Any], now: float) -> None:
         """Know what an earlier keeper knew, from the last heartbeat that it wrote about this session."""
         self.launch_digest = text(previous, "launch_digest")
+        runtime = text(previous, "runtime")
+        self.runtime = runtime if runtime in RUNTIMES else None
         self.started = number(previous.get("started_boottime")) or self.started
         self.stuck = previous.get("state") == "stuck"
         self.drain_until = number(previous.get("drain_boottime"))
@@ -172,10 +185,6 @@ class Running:
         self.beat_at = text(previous, "beat_at")
         if self.beat_boottime is None:
             return
-        state = previous.get("state")
-        if state == "paused" and self.is_drained(now):
-            # Because it came to rest, or because its time was over: its next answer will tell.
-            state = "working"
         sequence = number(previous.get("sequence"))
         self.beat = Beat(
             source=text(previous, "beat_source") or text(previous, "source") or "agent",
@@ -186,17 +195,31 @@ class Running:
         if self.beat.sequence is not None:
             self._sequences[self.beat.source] = self.beat.sequence
         resets_at = moment(previous.get("resets_at"))
-        self.stated = self.beat._replace(
-            state=str(state) if state in IN_A_TURN else "idle",
-            source=text(previous, "source") or "agent",
-            evidence=text(previous, "evidence"),
-            resets_at=resets_at,
-            retries=previous.get("retries") is True,
-        )
+        stated = self._stated_before(previous, now)
+        if stated is not None:
+            self.stated = self.beat._replace(
+                state=stated,
+                source=text(previous, "source") or "agent",
+                evidence=text(previous, "evidence"),
+                resets_at=resets_at,
+                retries=previous.get("retries") is True,
+            )
         self.stated_boottime = number(previous.get("stated_boottime")) or self.beat_boottime
         self.facts = {fact: previous[fact] for fact in FACTS if previous.get(fact) is not None}
         self.conversation, self.transcript = text(previous, "conversation"), text(previous, "transcript")
         self.well_since = now
+
+    def _stated_before(self, previous: dict[str, t.Any], now: float) -> str | None:
+        """Return what the agent itself said that it does, None where it never did."""
+        if "stated" in previous:
+            stated = text(previous, "stated")
+            return stated if stated in STATES else None
+        # An older keeper wrote only what was shown of it.
+        state = text(previous, "state")
+        if state == "paused" and self.is_drained(now):
+            # Because it came to rest, or because its time was over: its next answer will tell.
+            return "working"
+        return state if state in IN_A_TURN else "idle"
 
     def said(self, runtime: Runtime) -> dict[str, t.Any]:
         """Return what goes into heartbeat.json about this session."""
@@ -207,6 +230,7 @@ class Running:
             **{fact: self.facts.get(fact) for fact in FACTS},
             "source": heard if runtime.answers_beats else runtime.silent_source,
             "evidence": stated.evidence if stated is not None else None,
+            "stated": self.stated.state if self.stated is not None else None,
             "stated_boottime": self.stated_boottime,
             "resets_at": None if resets_at is None else timestamp(resets_at),
             "retries": stated is not None and stated.retries,
@@ -216,6 +240,7 @@ class Running:
             "transcript": self.transcript,
             "session_id": self.found.session_id,
             "session_pid": self.found.pid,
+            "runtime": self.runtime,
             "launch_digest": self.launch_digest,
             "beat_at": self.beat_at,
             "beat_boottime": self.beat_boottime,
@@ -234,8 +259,8 @@ FACTS = ("context_percent", "context_tokens", "cost_usd", "limits", "model")
 NOTHING_RUNS: dict[str, t.Any] = dict.fromkeys(
     (
         *FACTS,
-        *("source", "evidence", "stated_boottime", "resets_at", "retries", "beat_source", "sequence"),
-        *("conversation", "transcript", "session_id", "session_pid", "launch_digest"),
+        *("source", "evidence", "stated", "stated_boottime", "resets_at", "retries", "beat_source", "sequence"),
+        *("conversation", "transcript", "session_id", "session_pid", "runtime", "launch_digest"),
         *("beat_at", "beat_boottime", "started_boottime", "drain_boottime"),
     )
 )

@@ -16,7 +16,6 @@ from .heartbeat import TEXT_LIMIT
 from .running import Running
 from .watch import OFF, PAUSED, STOPPED, Standing
 
-
 COMING = {
     OFF: "closing: drains until it is idle",
     PAUSED: "pausing when its turn is over",
@@ -36,8 +35,8 @@ class Situation(t.NamedTuple):
 
     @property
     def runtime(self) -> Runtime:
-        """The agent's runtime."""
-        return RUNTIMES[self.definition.runtime]
+        """The runtime of the session that runs."""
+        return RUNTIMES[self.running.runtime or self.definition.runtime]
 
     @property
     def state(self) -> str:

@@ -8,25 +8,24 @@ Nothing here waits or polls: the main loop says what it heard and asks what to d
 
 from __future__ import annotations
 
-import math
 import os
 import typing as t
 
 from .._overrides import Override, timestamp
 from .._plain_files import number
 from .._runtimes import RUNTIMES, Runtime
+from .closer_look import CloserLook
 from .definition import Definition
-from .heartbeat import Beat, parse_beat
+from .heartbeat import Beat
 from .memory import Memory
 from .patience import WELL_SECONDS, Patience
 from .posture import Posture, nobody, posture
-from .probe import Probe
 from .processes import wait_readable
 from .record import Record
+from .resumption import Resumption
 from .running import NOTHING_RUNS, Running, text
 from .session import Found, Session, SessionError
 from .situation import Situation
-from .transcript import Transcript
 from .watch import OFF, Watch
 
 ASK_AGAIN_SECONDS = 60.0
@@ -48,16 +47,14 @@ class Supervision:
         self.watch = watch
         self.record = record
         self.memory = memory
-        self.probe = Probe(session, boottime, wall)
-        self.transcript = Transcript()
-        self.log = Transcript(only_new=True)
+        self.resumption = Resumption(memory)
+        self.closer_look = CloserLook(session, record.directory, boottime, wall)
         self.boottime = boottime
         self.wall = wall
         self.definition: Definition | None = None
         self.running: Running | None = None
         self.patience = Patience()
         self.next_start = 0.0
-        self._probed_at = 0.0
         self.restarts = 0
         self.restart_done: str | None = None
         self.state_now = "starting"
@@ -67,8 +64,8 @@ class Supervision:
 
     @property
     def runtime(self) -> Runtime:
-        """The agent's runtime. Only with a definition."""
-        return RUNTIMES[self.known.runtime]
+        """The runtime of the session that runs, which may be another than the next one's. Only with a definition."""
+        return RUNTIMES[(self.running.runtime if self.running else None) or self.known.runtime]
 
     @property
     def known(self) -> Definition:
@@ -93,9 +90,12 @@ class Supervision:
         running = Running(found, None, now, now + self.known.healthy_within)
         if same:
             running.restore(previous, now)
+            if running.runtime is None and running.launch_digest == self.known.launch_digest:
+                running.runtime = self.known.runtime
             self.state_now = text(previous, "state") or "starting"
             self.since = text(previous, "since") or self.since
         self.running = running
+        self.closer_look.begin(self.runtime)
         self.watch.kept = True
         self._remember(previous)
         if not same:
@@ -138,38 +138,6 @@ class Supervision:
             running.well_since = now
             self.record.event("answering", session_id=running.found.session_id)
         return True
-
-    def _look_closer(self, running: Running, now: float) -> None:
-        """Find out what nobody tells: whether a silent program lives, and what a transcript says of a turn's end."""
-        answer = self.probe.step()
-        if answer is not None:
-            said = self.runtime.titled(answer.title, running.doing(self.runtime)) or {}
-            beat = parse_beat({"source": "probe", **said})
-            if beat is not None:
-                # As old as the question: what a hook said since is newer than the title.
-                self.hear(beat._replace(boottime=answer.asked_at))
-        elif self.probe.next_step is None and now >= self._probe_due(running):
-            self._probed_at = now
-            self.probe.ask(self.runtime.probe_by)
-        log = f"{self.record.directory}/{self.runtime.log}" if self.runtime.log else None
-        # The transcript comes last: it knows how what the log complains of has ended.
-        for file, path, review in (
-            (self.log, log, self.runtime.review_log),
-            (self.transcript, running.transcript, self.runtime.review),
-        ):
-            grown = file.grown(path, now, self.known.interval)
-            fields = None if grown is None else review(grown, running.doing(self.runtime))
-            beat = None if fields is None else parse_beat(fields)
-            if beat is not None:
-                # A file is no answer: it says what happened, not that anybody lives.
-                running.tell(beat, now)
-
-    def _probe_due(self, running: Running) -> float:
-        """Return when the agent has been silent for so long that its terminal is asked."""
-        if self.runtime.probe_after is None:
-            return math.inf
-        last = max(running.started if running.beat_boottime is None else running.beat_boottime, self._probed_at)
-        return last + self.runtime.probe_after * self.known.interval
 
     def overslept(self, seconds: float) -> None:
         """Take note that the whole machine stood still."""
@@ -221,21 +189,23 @@ class Supervision:
                 return
         self._stop_unit()
         status, ended_by = (pane.status, pane.signal) if pane else (None, None)
+        blamed = self.resumption.program_ended(status, ended_by, running.well_seconds(self.boottime()))
         self._ended("session-ended", status=status, signal=ended_by, last_line=last_line or None)
+        if blamed is not None:
+            self.record.event(**blamed, last_line=last_line or None)
 
     def _ended(self, event: str, **details: t.Any) -> None:
         running = self._forget_session()
         if running is None:
             return
-        well = 0.0 if running.well_since is None or running.stuck else self.boottime() - running.well_since
-        delay = self.patience.after_end(well)
+        delay = self.patience.after_end(running.well_seconds(self.boottime()))
         self.next_start = self.boottime() + delay
         self.restarts += 1
         self.record.event(event, session_id=running.found.session_id, **details, next_start_s=delay)
 
     def _forget_session(self) -> Running | None:
         running, self.running = self.running, None
-        self.probe.forget()
+        self.closer_look.forget()
         if running is not None:
             running.forget()
         return running
@@ -274,7 +244,7 @@ class Supervision:
             return
         running.drain(standing.grace if standing.kind == OFF else None, now)
         if self.runtime.answers_beats:
-            self._look_closer(running, now)
+            self.closer_look.look(running, self.runtime, self.known.interval, self.hear)
         if running.end_limit(now, self.wall()):
             self.record.event("limit-over", news=False, session_id=running.found.session_id)
         if not self.runtime.answers_beats and running.well_since is None:
@@ -290,6 +260,7 @@ class Supervision:
         well_since = None if running.stuck else running.well_since
         if well_since is not None and now - well_since >= WELL_SECONDS:
             self.patience.forget()
+            self.resumption.is_well()
 
     def _situation(self, running: Running) -> Situation:
         return Situation(self.known, running, self.watch.standing, self._restart_wanted(), self.boottime())
@@ -341,6 +312,7 @@ class Supervision:
             self.record.event("start-failed", why=str(error), next_start_s=delay)
             return
         self.running = Running(found, digest, began, self.boottime() + self.known.healthy_within)
+        self.running.runtime = self.known.runtime
         # A session that is new now fulfils every restart that was asked for before.
         self.restart_done = text(restart, "id") or self.restart_done
         self.record.event("session-started", news=False, session_id=found.session_id, pid=found.pid)
@@ -358,7 +330,7 @@ class Supervision:
         times += [at for at in (self.running.stop_again, self.running.drain_until or 0.0) if at > self.boottime()]
         if self.runtime.answers_beats and not self.running.stuck:
             times.append(self.running.answer_due)
-        times.append(self._probe_due(self.running) if self.probe.next_step is None else self.probe.next_step)
+        times.append(self.closer_look.due(self.running, self.runtime, self.known.interval))
         if self.patience.quick_ends and self.running.well_since is not None and not self.running.stuck:
             times.append(self.running.well_since + WELL_SECONDS)
         return times

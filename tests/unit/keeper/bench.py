@@ -56,6 +56,7 @@ class FakeSession:
         self.stays = ""
         self.frozen = False
         self.pane_now = Pane(os.getpid(), None, None)
+        self.widened: list[str] = []
 
     def start(self) -> Found:
         self.told.append("start")
@@ -78,6 +79,9 @@ class FakeSession:
 
     def ended_pane(self, found: Found) -> Pane:
         return self.pane()
+
+    def widen(self, by: str) -> None:
+        self.widened.append(by)
 
     def screen(self) -> str:
         return "loading\nno auth\n\n\n\nPane is dead (status 1)"
@@ -160,7 +164,7 @@ class Bench:
         self.mind.notice()
         self.mind.decide()
 
-    def beat(self, state: str = "idle", **changes: Any) -> bool:
+    def beat(self, state: str | None = "idle", **changes: Any) -> bool:
         """Let the agent answer."""
         self.sequence += 1
         life = self.mind.running.found.session_id if self.mind.running else "none"
@@ -177,9 +181,9 @@ class Bench:
                 self.beat(self.mind.heartbeat()["state"])
             self.tick()
 
-    def end_program(self, status: int = 1) -> None:
+    def end_program(self, status: int | None = 1, signal: str | None = None) -> None:
         """Let the agent's own program end."""
-        self.session.pane_now = Pane(os.getpid(), status, None)
+        self.session.pane_now = Pane(os.getpid(), status, signal)
         self.mind.program_ended()
         self.tick()
 

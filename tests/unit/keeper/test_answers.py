@@ -139,6 +139,34 @@ def test_next_keeper_knows_the_limit_the_cost_and_the_conversation(bench: Bench)
     assert bench.state == "idle"
 
 
+def test_window_that_began_anew_already_ends_no_limit(bench: Bench) -> None:
+    bench.use()
+    hear(bench, source="status-line", limits=[{"name": "five_hour", "used_percent": 100, "resets_at": EPOCH + 500}])
+    hear(bench, state="limited", source="hook")
+    assert (bench.state, bench.mind.heartbeat()["resets_at"]) == ("limited", None)
+
+
+def test_senders_that_call_themselves_ever_new_names_cost_no_memory(bench: Bench) -> None:
+    bench.use()
+    for number in range(100):
+        hear(bench, source=f"hook {number}", sequence=1)
+    assert bench.mind.running is not None
+    assert len(bench.mind.running._sequences) <= 16
+
+
+def test_next_keeper_calls_nobody_idle_who_never_said_so(bench: Bench) -> None:
+    bench.use(runtime="claude")
+    hear(bench, source="status-line", cost_usd=0.5)
+    bench.succeed(bench.mind.heartbeat(), runtime="claude")
+    assert bench.state == "starting"
+
+
+def test_next_keeper_leaves_no_terminal_narrow(bench: Bench) -> None:
+    bench.use(runtime="codex")
+    bench.succeed(bench.mind.heartbeat(), runtime="codex")
+    assert bench.session.widened == ["rows"]
+
+
 def test_conversation_is_kept_for_the_next_session_of_the_same_runtime(bench: Bench) -> None:
     bench.use()
     hear(bench, source="status-line", conversation="c1", transcript="/home/x/t.jsonl")
@@ -147,6 +175,14 @@ def test_conversation_is_kept_for_the_next_session_of_the_same_runtime(bench: Be
     assert read_conversation(directory, "claude") is None
     Path(directory, "conversation.json").write_text("[" * 99)
     assert read_conversation(directory, "stub") is None
+
+
+def test_conversation_of_a_session_that_outlives_a_change_of_runtime_is_not_the_next_ones(bench: Bench) -> None:
+    bench.use(runtime="claude")
+    hear(bench, state="working", source="hook", conversation="c1", transcript="/home/x/t.jsonl")
+    bench.use(runtime="codex", launch_digest="two")
+    hear(bench, source="hook", conversation="c2", transcript="/home/x/t.jsonl")
+    assert read_conversation(bench.record.directory, "codex") is None
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.session import Pane
 
 from tests.unit.keeper.bench import Bench
@@ -346,6 +347,26 @@ def test_changed_command_waits_for_a_person(bench: Bench) -> None:
     assert (bench.mind.heartbeat()["pending_restart"], bench.session.told) == (True, ["start"])
 
 
+def test_session_goes_on_as_what_it_was_started_with_when_the_runtime_changes(bench: Bench) -> None:
+    bench.use(runtime="command")
+    bench.after(100)
+    bench.use(runtime="stub", launch_digest="two")
+    bench.after(100)
+    bench.succeed(bench.mind.heartbeat(), runtime="stub", launch_digest="two")
+    bench.after(100)
+    assert (bench.state, bench.healthy, bench.session.told) == ("working", None, ["start"])
+
+
+def test_working_agent_is_heard_until_its_turn_is_over_although_its_next_runtime_says_nothing(bench: Bench) -> None:
+    bench.use()
+    bench.beat("working")
+    bench.use(runtime="command", launch_digest="two")
+    bench.after(100, answering=True)
+    assert (bench.state, bench.healthy, bench.session.told) == ("working", True, ["start"])
+    bench.beat("idle")
+    assert bench.session.told == ["start", "stop", "start"]
+
+
 def test_what_does_not_touch_the_launch_restarts_nothing(bench: Bench) -> None:
     bench.use()
     bench.beat("idle")
@@ -389,6 +410,25 @@ def test_next_keeper_takes_the_session_over_with_health_and_state(bench: Bench) 
     assert {name: after[name] for name in same} == {name: before[name] for name in same}
     assert after["last_event"]["event"] == "session-ended"
     assert bench.session.told == told
+
+
+@pytest.mark.parametrize("state", ["idle", "working", "waiting-input", "limited"])
+def test_agent_that_was_stuck_does_again_what_it_did_when_it_answers_the_next_keeper(bench: Bench, state: str) -> None:
+    bench.use(policy={"restart": "manual", "stuck": "report"})
+    bench.beat(state)
+    bench.after(31)
+    assert bench.state == "stuck"
+    bench.succeed(bench.mind.heartbeat(), policy={"restart": "manual", "stuck": "report"})
+    bench.beat(None)
+    assert bench.state == state
+
+
+def test_heartbeat_of_an_older_keeper_is_understood(bench: Bench) -> None:
+    bench.use()
+    bench.beat("working")
+    before = {name: said for name, said in bench.mind.heartbeat().items() if name not in ("stated", "runtime")}
+    bench.succeed(before)
+    assert (bench.state, bench.healthy, bench.session.told) == ("working", True, ["start"])
 
 
 def test_next_keeper_does_not_repeat_a_restart(bench: Bench) -> None:

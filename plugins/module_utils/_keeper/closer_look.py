@@ -1,0 +1,77 @@
+# Copyright: Watchbill contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What an agent does not tell by itself: whether a silent one lives, and what its files say of how its turn goes on."""
+
+from __future__ import annotations
+
+import math
+import typing as t
+
+from .._runtimes import Runtime
+from .heartbeat import Beat, parse_beat
+from .probe import Probe
+from .running import Running
+from .session import Session
+from .transcript import Transcript
+
+Clock = t.Callable[[], float]
+
+
+class CloserLook:
+    """Looks at the terminal, the log and the transcript of one agent. Times are seconds of CLOCK_BOOTTIME."""
+
+    def __init__(self, session: Session, directory: str, boottime: Clock, wall: Clock) -> None:
+        """Know where to look; *directory* is the agent's state directory, in which its log lies."""
+        self._directory = directory
+        self._boottime = boottime
+        self._probe = Probe(session, boottime, wall)
+        self._transcript = Transcript()
+        self._log = Transcript(only_new=True)
+        self._probed_at = 0.0
+
+    def begin(self, runtime: Runtime) -> None:
+        """Leave no terminal narrow that a former keeper asked when it was killed."""
+        if runtime.probe_after is not None:
+            self._probe.restore(runtime.probe_by)
+
+    def forget(self) -> None:
+        """Ask no more: the session ended."""
+        self._probe.forget()
+
+    def due(self, running: Running, runtime: Runtime, interval: float) -> float:
+        """Return when the terminal is asked next, or what came of it is looked for; never for most runtimes."""
+        if self._probe.next_step is not None:
+            return self._probe.next_step
+        if runtime.probe_after is None:
+            return math.inf
+        last = max(running.started if running.beat_boottime is None else running.beat_boottime, self._probed_at)
+        return last + runtime.probe_after * interval
+
+    def look(self, running: Running, runtime: Runtime, interval: float, hear: t.Callable[[Beat], object]) -> None:
+        """Look at what is due.
+
+        :param hear: takes the answer of a terminal.
+        """
+        now = self._boottime()
+        answer = self._probe.step()
+        if answer is not None:
+            said = runtime.titled(answer.title, running.doing(runtime)) or {}
+            beat = parse_beat({"source": "probe", **said})
+            if beat is not None:
+                # As old as the question: what a hook said since is newer than the title.
+                hear(beat._replace(boottime=answer.asked_at))
+        elif self._probe.next_step is None and now >= self.due(running, runtime, interval):
+            self._probed_at = now
+            self._probe.ask(runtime.probe_by)
+        log = f"{self._directory}/{runtime.log}" if runtime.log else None
+        # The transcript comes last: it knows how what the log complains of has ended.
+        for file, path, review in (
+            (self._log, log, runtime.review_log),
+            (self._transcript, running.transcript, runtime.review),
+        ):
+            grown = file.grown(path, now, interval)
+            fields = None if grown is None else review(grown, running.doing(runtime))
+            beat = None if fields is None else parse_beat(fields)
+            if beat is not None:
+                # A file is no answer: it says what happened, not that anybody lives.
+                running.tell(beat, now)
