@@ -1,0 +1,194 @@
+"""People who look at agents: nothing they do reaches one, unless they attach, and all of it is written down."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.lab.command_line import WATCHBILL, answer, eventually, watchbill
+from tests.lab.conftest import Lab
+from tests.lab.keeper_host import RUNTIME, KeeperHost
+from tests.lab.terminals import Terminal, terminals
+
+# Writes down each key it gets, and each size its terminal ever has; `f` makes it print four megabytes.
+RECORDER = """
+import os, signal, sys, tty
+home = os.environ["HOME"]
+def note(name, text):
+    with open(home + "/" + name, "a") as stream:
+        stream.write(text)
+def size(*_):
+    note("sizes", "%d %d\\n" % tuple(os.get_terminal_size()))
+signal.signal(signal.SIGWINCH, size)
+tty.setcbreak(0)
+note("keys", "")
+size()
+print("recorder is ready \\x1b[31mred\\x1b[0m \\x1b]52;c;b3duZWQ=\\x07 \\x1b]0;recording\\x07", flush=True)
+while keys := os.read(0, 1024):
+    note("keys", keys.decode())
+    if keys == b"f":
+        for number in range(40000):
+            print("flood", number, "x" * 90)
+        note("floods", "one\\n")
+"""
+FLEET = f"""
+version: 1
+fleet: {{name: observe}}
+tenants:
+  studio: {{uid: 20001, floor: none}}
+hosts: {{desk: {{address: 10.77.0.1, slots: 9}}}}
+teams:
+  app: {{tenant: studio}}
+roster:
+  - {{name: coder, count: 2, team: app, role: coder, runtime: stub}}
+  - {{name: recorder, team: app, role: operations, runtime: command, command: [python3, -c, {json.dumps(RECORDER)}]}}
+policy:
+  heartbeat: {{interval: 1s, healthy_within: 10s}}
+"""
+HOME = "/home/studio/agents/recorder"
+VIEWERS = "pgrep -af 'watchbill-host (watch|tail|logs)|tmux.* -C attach'"
+
+
+@pytest.fixture(scope="module")
+def desk(lab: Callable[[str | Path], Lab]) -> KeeperHost:
+    """A machine with agents that are up."""
+    machines = lab(FLEET)
+    done = watchbill(machines.path, "apply", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    desk = KeeperHost(machines)
+    for agent in ("coder0", "coder1"):
+        desk.until(agent, 30, state="idle")
+    eventually(lambda: "recorder is ready" in desk.screen("recorder"), 30, "the recorder")
+    return desk
+
+
+def command(desk: KeeperHost, *words: str) -> list[str]:
+    return [*WATCHBILL, "--lab", *words, "-f", str(desk.lab.path)]
+
+
+def recorded(desk: KeeperHost, name: str) -> str:
+    return desk.do(f"cat {HOME}/{name} 2>/dev/null", check=False)
+
+
+def viewers(desk: KeeperHost) -> str:
+    return desk.do(VIEWERS, check=False)
+
+
+def test_three_viewers_come_and_go_and_the_agent_never_notices(desk: KeeperHost) -> None:
+    watch_one = (command(desk, "watch", "recorder"), (24, 80))
+    watch_all = (command(desk, "watch", "--team", "app"), (60, 240))
+    screen = (command(desk, "tui"), (12, 42))
+    with terminals(watch_one, watch_all, screen) as people:
+        for person, seen in zip(people, ("recorder is ready", "recorder is ready", "studio/recorder"), strict=True):
+            person.shows(seen)
+        assert "200x50" in people[0].text
+        for person in people:
+            person.type("hello from a viewer\x1b[A\x02d\r")
+            person.resize(33, 99)
+        people[2].type("\x1b/words\r")
+        desk.as_tenant(f"printf '\\033[Hthe agent goes on' > $(tmux -N -S {RUNTIME}/recorder/tmux.sock "
+                       "display-message -p -t %0 '#{pane_tty}')")  # fmt: skip
+        for person in people[:2]:
+            person.shows("the agent goes on")
+        people[0].type("q")
+        assert people[0].ended() == 0
+        people[1].process.send_signal(signal.SIGHUP)
+        people[2].kill()
+    eventually(lambda: not viewers(desk), 20, "nothing of the viewers left on the host")
+    assert recorded(desk, "sizes") == "200 50\n"
+    assert recorded(desk, "keys") == ""
+    assert "hello" not in desk.screen("recorder") + desk.screen("coder0") + desk.screen("coder1")
+
+
+def test_escapes_of_an_agent_stay_in_its_own_terminal(desk: KeeperHost) -> None:
+    with Terminal(command(desk, "watch", "recorder")) as person:
+        person.shows("recorder is ready")
+        person.type("q")
+        person.ended()
+    assert b"\x1b]52" not in person.raw
+    assert b"\x1b]0;" not in person.raw
+    assert b"\x1b[31mred" in person.raw
+
+
+def test_viewer_that_is_stopped_holds_up_nobody(desk: KeeperHost) -> None:
+    with Terminal(command(desk, "watch", "recorder")) as person:
+        person.shows("recorder is ready")
+        desk.do("pkill -STOP -f 'watchbill-host watch'")
+        try:
+            desk.as_tenant(f"tmux -N -S {RUNTIME}/recorder/tmux.sock send-keys -t %0 f")
+            eventually(lambda: recorded(desk, "floods") != "", 30, "four megabytes printed while nobody reads")
+        finally:
+            desk.do("pkill -CONT -f 'watchbill-host watch'")
+        person.shows("flood 39999")
+    desk.do(f"truncate --size 0 {HOME}/keys")
+
+
+def test_message_is_delivered_while_somebody_watches(desk: KeeperHost) -> None:
+    with Terminal(command(desk, "watch", "coder0")) as person:
+        person.shows("stub agent")
+        sent = answer(desk.lab.path, "send", "coder0", "Rebase on main.", "--verify")
+        assert sent["state"] in ("accepted", "answered")
+        person.shows(sent["id"])
+
+
+def test_attach_types_keeps_the_size_and_is_written_down_with_everybody_who_looked(desk: KeeperHost) -> None:
+    with Terminal(command(desk, "attach", "recorder"), (30, 90)) as person:
+        person.shows("keys you type go to the agent")
+        person.shows("x" * 60)
+        person.type("typed by a person")
+        eventually(lambda: recorded(desk, "keys") == "typed by a person", 10, "what was typed")
+        person.type("\x02d")
+        assert person.ended() == 0
+    assert recorded(desk, "sizes") == "200 50\n"
+    assert watchbill(desk.lab.path, "tail", "recorder").returncode == 0
+    assert watchbill(desk.lab.path, "logs", "recorder").returncode == 0
+    trail = answer(desk.lab.path, "audit", "--agent", "recorder")
+    verbs = [entry["verb"] for entry in trail["entries"]]
+    assert verbs[-3:] == ["attach", "tail", "logs"]
+    assert verbs.count("watch") >= 4
+    assert all(entry["who"] and entry["account"] == "root" and entry["from"] for entry in trail["entries"])
+    written = desk.do("stat --format '%U %a' /var/lib/watchbill/audit.jsonl").split()
+    assert written == ["root", "600"], "no agent can change it"
+
+
+def test_agent_without_a_record_is_followed_at_its_terminal(desk: KeeperHost) -> None:
+    with Terminal(command(desk, "tail", "coder1", "--follow")) as person:
+        person.shows("coder1 keeps no record; this is its terminal")
+        desk.type("coder1", "env HOME")
+        person.shows("HOME=/home/studio/agents/coder1")
+    eventually(lambda: not viewers(desk), 20, "nothing left on the host")
+
+
+def test_watch_goes_on_with_the_next_session(desk: KeeperHost) -> None:
+    with Terminal(command(desk, "watch", "coder1")) as person:
+        person.shows("stub agent studio/coder1")
+        assert watchbill(desk.lab.path, "restart", "coder1", "--now", "--yes").returncode == 0
+        person.shows("it has no terminal now")
+        person.raw.clear()
+        person.shows("stub agent studio/coder1")
+
+
+def test_screen_shows_the_fleet_and_does_what_is_confirmed(desk: KeeperHost) -> None:
+    with Terminal(command(desk, "tui")) as person:
+        person.shows("studio/coder0")
+        person.shows("stub agent studio/coder0")
+        person.type("p")
+        person.shows("pause studio/coder0?")
+        person.type("n")
+        person.type("p")
+        person.type("y")
+        desk.until("coder0", 20, state="paused")
+        person.shows("paused")
+        person.type("u")
+        person.shows("resume studio/coder0?")
+        person.type("y")
+        desk.until("coder0", 20, state="idle")
+        person.type("mhello agent\r")
+        eventually(lambda: "hello agent" in desk.do("cat /home/studio/agents/coder0/stub-transcript.jsonl"), 20, "sent")
+        person.type("q")
+        assert person.ended() == 0
+    assert b"Traceback" not in person.raw
