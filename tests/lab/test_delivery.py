@@ -301,7 +301,7 @@ def test_play_sends_a_message_once_however_often_it_runs(desk: Desk) -> None:
     }
 
     def play(*more: str, **changes: object) -> dict[str, Any]:
-        words = [Path(sys.executable).with_name("ansible"), "desk", "-i", desk.lab.path, *more]
+        words = [str(Path(sys.executable).with_name("ansible")), "desk", "-i", str(desk.lab.path), *more]
         words += ["-m", "watchbill.fleet.agent_message", "-a", json.dumps(arguments | changes)]
         environment = {"WATCHBILL_LAB": "1", "ANSIBLE_STDOUT_CALLBACK": "minimal", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1"}
         done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | environment)

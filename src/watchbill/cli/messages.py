@@ -35,9 +35,7 @@ def send(
     wait: Annotated[
         str, typer.Option("--wait", metavar="idle|now", help="Until the agent is idle, or put it into its turn")
     ] = "idle",
-    from_file: Annotated[
-        Path | None, typer.Option("--from-file", metavar="FILE", exists=True, dir_okay=False, help="The text")
-    ] = None,
+    from_file: Annotated[Path | None, typer.Option("--from-file", metavar="FILE", help="The text")] = None,
     ttl: Annotated[
         str | None, typer.Option("--ttl", metavar="TIME", help="Give it up then: 30m, 2h, 18:00; default: 30 days")
     ] = None,
@@ -49,7 +47,9 @@ def send(
 ) -> int:
     """Send a message to an agent. It waits in the agent's inbox, through restarts and reboots, until the agent is free.
 
-    Examples:  watchbill send coder0 "Rerun the suite." --verify   ·   git diff | watchbill send studio/coder0
+    Examples:  watchbill send coder0 "Rerun the suite." --verify   ·   watchbill send coder0 --from-file task.md
+
+    Without text it is read from standard input.
 
     The agent sees one line more, which says from whom it is. Accepted is what the agent's own program says it took:
     nothing that was merely typed. Exit code 1: not accepted (with --verify: not within --timeout).
@@ -126,8 +126,11 @@ def _text(given: str, path: Path | None) -> str:
         return given
     if path is None and sys.stdin.isatty():
         raise OperationError("there is no text", 'watchbill send AGENT "TEXT", or --from-file FILE', "no-text")
-    with path.open("rb") if path is not None else sys.stdin.buffer as stream:
-        content = stream.read(MOST_BYTES + 1)
+    try:
+        with path.open("rb") if path is not None else sys.stdin.buffer as stream:
+            content = stream.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise OperationError(f"{error.filename}: {error.strerror}", code="cannot-read") from None
     if len(content) > MOST_BYTES:
         raise OperationError("the message is longer than 200 KiB", "name a file in it instead", "too-large")
     try:

@@ -29,7 +29,7 @@ def relay(
 ) -> int:
     """Take messages of agents to agents on other hosts, and bring back how they stand. One pass.
 
-    Examples:  watchbill relay   ·   watchbill relay --follow   ·   watchbill relay --install-timer
+    Examples:  watchbill relay --follow   ·   watchbill relay --install-timer
 
     Agents hold no key to other hosts: until a relay comes by, their messages stay queued, with the reason `no relay`.
     """

@@ -21,6 +21,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._messages.message 
     parse_message,
 )
 from ansible_collections.watchbill.fleet.plugins.module_utils._messages.spool import Spool
+from ansible_collections.watchbill.fleet.plugins.module_utils._plain_files import replace_file
 
 from tests.unit.messages.world import ID, message
 
@@ -80,7 +81,7 @@ def test_full_disk_refuses_a_message_and_leaves_nothing_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: int
 ) -> None:
     inbox = reopened(tmp_path)
-    real, calls = module.replace_file, []
+    real, calls = replace_file, []
 
     def full(*arguments: object, **more: object) -> None:
         calls.append(arguments)

@@ -34,10 +34,10 @@ class Desk:
         self.outgoing = Outgoing(self.outbox, lambda: PLACE, str(self.relay), Record(str(directory), {}))
         self.outgoing.begin()
 
-    def send(self, peer: Peer = ROOT, **request: Any) -> dict[str, Any]:
+    def send(self, peer: Peer = ROOT, /, **request: Any) -> dict[str, Any]:
         return dict(self.reception.send({"text": "hi", **request}, peer))
 
-    def refused(self, peer: Peer = ROOT, **request: Any) -> str:
+    def refused(self, peer: Peer = ROOT, /, **request: Any) -> str:
         with pytest.raises((Refused, ValueError)) as error:
             self.send(peer, **request)
         return getattr(error.value, "code", "bad-request")
@@ -49,8 +49,8 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def test_message_is_taken_once_and_told_in_full(desk: Desk) -> None:
-    first = desk.send(id="release 42", **{"from": "laptop:operator/ana"})
-    again = desk.send(id="release 42", **{"from": "ci:operator/robot"})
+    first = desk.send(ROOT, id="release 42", **{"from": "laptop:operator/ana"})
+    again = desk.send(ROOT, id="release 42", **{"from": "ci:operator/robot"})
     assert (first["new"], again["new"]) == (True, False)
     assert first["message"] == again["message"]
     shown = first["message"]

@@ -244,7 +244,7 @@ class World:
         """The tmux server ends, and with it all that runs in it."""
         self.session, self.half_taken, self.turn_over, self.frozen = None, False, False, False
         for things in (self.buffers, self.prompt_line, self.unread, self.late):
-            things.clear()  # type: ignore[attr-defined]
+            things.clear()
 
     def start_session(self) -> None:
         """Another session begins, with the same conversation."""
