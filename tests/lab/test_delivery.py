@@ -305,8 +305,8 @@ def test_play_sends_a_message_once_however_often_it_runs(desk: Desk) -> None:
         words += ["-m", "watchbill.fleet.agent_message", "-a", json.dumps(arguments | changes)]
         environment = {"WATCHBILL_LAB": "1", "ANSIBLE_STDOUT_CALLBACK": "minimal", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1"}
         done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | environment)
-        assert "{" in done.stdout, done.stdout + done.stderr
-        said: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
+        assert " => {" in done.stdout, done.stdout + done.stderr
+        said: dict[str, Any] = json.loads(done.stdout.partition(" => ")[2])
         return said
 
     assert play("--check")["changed"] is True

@@ -180,6 +180,22 @@ def test_nothing_is_lost_or_twice_while_keeper_and_server_are_killed(
 
 
 @each_runtime
+def test_message_for_now_arrives_once_in_a_turn_or_right_after_it(desk: Desk, runtime: str) -> None:
+    desk.host.until(runtime, 60, healthy=True, state="idle")
+    busy = desk.fleet.send(runtime, EXPECTED[runtime].busy.format(seconds=15), verify=60)
+    desk.host.until(runtime, 30, state="working")
+    sent = desk.fleet.send(runtime, "And this.\nNow.", wait="now")
+    after = desk.fleet.send(runtime, "And then that.")
+    assert after.state == "held"
+    rows = desk.until_over(runtime, {busy.id, sent.id, after.id}, 120)
+    assert {row["state"] for row in rows.values()} <= set(TAKEN), rows
+    mark = f"watchbill:{sent.id}\nAnd this.\nNow."
+    desk.api.wait_for(lambda one: f"watchbill:{after.id}" in one.prompt, 60)
+    texts = desk.arrivals(runtime, after.id)[-1].texts
+    assert sum(text.count(mark) for text in texts) == 1, [text[-200:] for text in texts[-4:]]
+
+
+@each_runtime
 def test_nothing_is_typed_into_a_permission_dialog(desk: Desk, runtime: str) -> None:
     """A key there would be somebody's permission."""
     dialog = EXPECTED[runtime].dialog
