@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,8 @@ from tests.lab.keeper_host import RUNTIME, KeeperHost
 from tests.lab.terminals import Terminal, terminals
 
 # Writes down each key it gets, and each size its terminal ever has; `f` makes it print four megabytes.
-RECORDER = """
+RECORDER = """\
+#!/usr/bin/python3
 import os, signal, sys, tty
 home = os.environ["HOME"]
 def note(name, text):
@@ -45,7 +45,7 @@ teams:
   app: {{tenant: studio}}
 roster:
   - {{name: coder, count: 2, team: app, role: coder, runtime: stub}}
-  - {{name: recorder, team: app, role: operations, runtime: command, command: [python3, -c, {json.dumps(RECORDER)}]}}
+  - {{name: recorder, team: app, role: operations, runtime: command, command: [/usr/local/bin/recorder]}}
 policy:
   heartbeat: {{interval: 1s, healthy_within: 10s}}
 """
@@ -57,6 +57,9 @@ VIEWERS = "pgrep -af 'watchbill-host (watch|tail|logs)|tmux.* -C attach'"
 def desk(lab: Callable[[str | Path], Lab]) -> KeeperHost:
     """A machine with agents that are up."""
     machines = lab(FLEET)
+    machines.ssh(
+        "desk", f"cat > /usr/local/bin/recorder <<'END'\n{RECORDER}END\nchmod 755 /usr/local/bin/recorder", check=True
+    )
     done = watchbill(machines.path, "apply", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     desk = KeeperHost(machines)

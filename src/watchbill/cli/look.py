@@ -116,7 +116,9 @@ def logs(
     lines: Annotated[int, typer.Option("-n", "--lines", metavar="N", min=0, help="How many of the last lines")] = 50,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with new lines until interrupted")] = False,
 ) -> None:
-    """Show what happened to an agent: its keeper's events, the journal of its units, what was said.
+    """Show what happened to an agent.
+
+    Its keeper's events, the journal of its units, and what was said, in one order.
 
     Examples:  watchbill logs coder0   ·   watchbill logs studio/coder0 -n 200 --follow
     """

@@ -32,11 +32,11 @@ def tail(
     number: Number = 20,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with what is new until interrupted")] = False,
 ) -> None:
-    """Show what an agent says, and what is said to it, out of its runtime's own record.
+    """Show what an agent says, and what is said to it.
 
     Examples:  watchbill tail coder0   ·   watchbill tail studio/coder0 -n 100 --follow
 
-    An agent whose runtime keeps no record (stub, command) shows the lines of its terminal instead.
+    It is read out of its runtime's own record. Where that keeps none (stub, command), lines of its terminal are shown.
     """
     from watchbill.ops.tail import tail as read
 

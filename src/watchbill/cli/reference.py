@@ -38,7 +38,7 @@ command prints then, the schema says that stands with it.
 
 SCHEMAS = {
     **{name: name for name in ("init", "validate", "render", "plan", "ps", "show", "overview", "logs", "schedule")},
-    **{name: name for name in ("answer", "apply", "attach", "placement")},
+    **{name: name for name in ("answer", "apply", "attach", "placement", "watch", "tail", "audit")},
     **{name: "override" for name in ("start", "stop", "drain", "restart", "pause", "resume", "on", "off")},
     **{f"agent {verb}": "edit" for verb in ("add", "remove", "scale", "move")},
     **{f"host {verb}": "edit" for verb in ("add", "cordon", "uncordon", "drain")},

@@ -18,11 +18,11 @@ def register(app: typer.Typer) -> None:
 
 
 def tui(options: Options) -> None:
-    """See the whole fleet on one screen: a live table, a live terminal, details, and actions that ask first.
+    """See the whole fleet on one screen, and act on it.
 
     Examples:  watchbill tui   ·   watchbill tui --limit desk
 
-    ? shows the keys, q leaves. NO_COLOR=1 works.
+    A live table, the terminal of the selected agent, details, and actions that ask first. ? shows the keys, q leaves.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise OperationError("tui needs a terminal", f"{options.again('ps')} --json", "needs-terminal")

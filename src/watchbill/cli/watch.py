@@ -32,11 +32,11 @@ def register(app: typer.Typer) -> None:
 
 @selecting
 def watch(options: Options, selection: Selection) -> int:
-    """Watch the terminals of agents, live. Nothing can be typed or resized through this; any number may watch.
+    """Watch the terminals of agents, live.
 
     Examples:  watchbill watch coder0   ·   watchbill watch --team app
 
-    q or Ctrl-C leaves. With --json every new screen is one line.
+    Nothing can be typed or resized through this; any number may watch. q or Ctrl-C leaves. With --json every new screen is one line.
     """
     from watchbill.ops.watch import Watch
 

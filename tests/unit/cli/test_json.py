@@ -57,6 +57,18 @@ ANSWERS = {
     ],
     "fetch": [{"tenant": "studio", "project": "shop", "path": "/home/studio/src/shop", "error": ""}],
     "logs": {"at": "2026-11-21T18:00:00Z", "source": "event", "event": "started", "text": "started"},
+    "tail": {"at": "2026-11-21T18:00:00Z", "who": "agent", "text": "done", "source": "transcript"},
+    "audit": [
+        {
+            "at": "2026-11-21T18:00:00Z",
+            "verb": "answer",
+            "agent": "studio/coder0",
+            "who": "ana@laptop",
+            "account": "ops",
+            "from": None,
+            "answer": "Yes",
+        }
+    ],
 }
 COMMANDS = {
     "validate": ["validate"],
@@ -65,6 +77,8 @@ COMMANDS = {
     "show": ["show", "coder0"],
     "overview": ["overview"],
     "logs": ["logs", "coder0"],
+    "tail": ["tail", "coder0"],
+    "audit": ["audit"],
     "schedule": ["schedule", "--week"],
     "placement": ["placement"],
     "attach": ["attach", "coder0"],
