@@ -93,7 +93,10 @@ def running(layout: Layout) -> dict[tuple[str, str], set[str]]:
                 session = SESSION.search(stream.read())
         except OSError:
             continue  # a thread of the kernel, somebody else's, or gone
-        runtime, version = program[len(layout.runtimes) + 1 :].split("/")[:2]
+        parts = program[len(layout.runtimes) + 1 :].split("/")
+        if len(parts) < 3:
+            continue  # what a tenant mounted there, in a name space of its own
+        runtime, version = parts[:2]
         sessions = found.setdefault((runtime, version), set())
         if session:
             sessions.add("/".join(session.groups()))

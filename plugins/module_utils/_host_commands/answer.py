@@ -7,13 +7,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import select
-import subprocess
 import time
 import typing as t
 
 from .._as_user import call_as
 from .._audit import audit
 from .._keeper.heartbeat import printable
+from .._keeper.processes import CommandError, run
 from .._keeper.record import Record
 from .._keeper.session import PANE
 from .._layout import Layout
@@ -28,6 +28,7 @@ DONE_SECONDS = 10.0
 LOOK_SECONDS = 0.1
 ASKS = "waiting-input"
 SCREEN_LINES = 20
+MOST_COLUMNS = 500
 
 
 def add_to(commands: t.Any) -> None:
@@ -73,10 +74,12 @@ def _show(asked: dict[str, t.Any], agent: str, as_json: bool) -> None:
     if as_json:
         print_json({"agent": agent, **asked})
         return
-    print(f"{agent}: {asked['state']}{': ' + asked['evidence'] if asked['evidence'] else ''}")
-    print(asked["question"] or asked["screen"])
-    for choice in asked["choices"]:
-        print(f"  {choice['key']}  {choice['label']}")
+    lines = [f"{agent}: {asked['state']}{': ' + asked['evidence'] if asked['evidence'] else ''}"]
+    lines += (asked["question"] or asked["screen"]).splitlines()
+    lines += [f"  {choice['key']}  {choice['label']}" for choice in asked["choices"]]
+    for line in lines:
+        # A terminal's words are a stranger's: they move no cursor of ours.
+        print("".join(character for character in line if character.isprintable())[:MOST_COLUMNS])
 
 
 def _choice(asked: dict[str, t.Any], wanted: str, seen: str | None, agent: str) -> dict[str, str]:
@@ -152,11 +155,7 @@ def press(
 def _tmux(uid: int, agent: str, *words: str) -> str:
     socket = Layout.agent_runtime(uid, agent) + "/tmux.sock"
     try:
-        done = subprocess.run(
-            ["tmux", "-N", "-S", socket, *words], capture_output=True, timeout=TMUX_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise CommandFailed("its terminal does not answer") from error
-    if done.returncode != 0:
-        raise CommandFailed(f"its terminal: {done.stderr.decode('utf-8', 'replace').strip()}")
-    return done.stdout.decode("utf-8", "replace")
+        # Whatever answers on the tenant's socket, it says no more than fits here.
+        return run(["tmux", "-N", "-S", socket, *words], TMUX_SECONDS)
+    except CommandError as error:
+        raise CommandFailed(f"its terminal: {error}") from error

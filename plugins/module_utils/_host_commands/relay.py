@@ -29,6 +29,8 @@ MOST_BYTES = 4 * 1024 * 1024
 """Text that one pass takes along from one host; the next one takes more."""
 INPUT_LIMIT = 64 * 1024 * 1024
 AWAY_SECONDS = 3.0
+TENANT_SECONDS = 30.0
+"""How long the keepers of one tenant may keep a pass waiting: then the others' messages come first."""
 
 Entry = dict[str, t.Any]
 
@@ -49,8 +51,29 @@ def _run(chosen: argparse.Namespace) -> int:
         print_json(_collect(layout))
     else:
         step = _deliver if chosen.step == "deliver" else _receipt
-        print_json([step(layout, entry) for entry in _input()])
+        end = "target" if step is _deliver else "source"
+        print_json(_fairly(lambda entry: step(layout, entry), end, _input()))
     return 0
+
+
+def _fairly(step: t.Callable[[Entry], Entry], end: str, entries: list[Entry]) -> list[Entry]:
+    """Return what *step* makes of each entry, without more waiting for a tenant whose keepers do not answer.
+
+    :param end: which address of an entry says whose keeper is asked.
+    """
+    waited: dict[str, float] = {}
+    answers = []
+    for entry in entries:
+        tenant = str(entry.get(end)).rpartition(":")[2].partition("/")[0]
+        if waited.get(tenant, 0.0) >= TENANT_SECONDS:
+            problem = f"keepers of {tenant} do not answer: left to the next pass"
+            answers.append({"id": entry.get("id"), "source": entry.get("source"), "problem": problem})
+            continue
+        began = time.monotonic()
+        answers.append(step(entry))
+        if "problem" in answers[-1]:
+            waited[tenant] = waited.get(tenant, 0.0) + time.monotonic() - began
+    return answers
 
 
 def _collect(layout: Layout) -> list[Entry]:
@@ -60,7 +83,10 @@ def _collect(layout: Layout) -> list[Entry]:
     found: list[Entry] = []
     left = MOST_BYTES
     for tenant in sorted(_names(layout.agents)):
+        until = time.monotonic() + TENANT_SECONDS
         for agent in sorted(_names(f"{layout.agents}/{tenant}")):
+            if time.monotonic() >= until:
+                break
             entries = _outbox(layout, tenant, agent, left)
             left -= sum(len(entry["text"] or "") for entry in entries)
             found += entries

@@ -2,11 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """``watchbill-host hook RUNTIME EVENT``: a program that a runtime itself runs, to tell the keeper what happens.
 
-Whatever goes wrong here must not disturb the agent: it never blocks, prints nothing, and always ends well.
+Whatever goes wrong here must not disturb the agent: it never blocks, prints nothing on standard output, and always
+ends well.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -53,7 +55,7 @@ def tell(fields: dict[str, t.Any], environment: t.Mapping[str, str], sent: float
     while len(line) > LINE_LIMIT and (beat.pop("answer", None) or beat.pop("evidence", None)):
         line = b"beat " + json.dumps(beat).encode() + b"\n"
     fifo = environment.get("WATCHBILL_BEAT", "")
-    if beat.get("state") is not None:
+    if fifo and beat.get("state") is not None:
         keep_last(fifo, line)
     write_beat(fifo, line)
 
@@ -73,8 +75,10 @@ def keep_last(fifo: str, line: bytes) -> None:
             os.close(handle)
         os.rename(temporary, path)
     except OSError:
-        # Without its directory the agent has no keeper either.
-        return
+        # Without its directory the agent has no keeper either; where the directory is full, the keeper is told all the
+        # same, if it listens.
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
 
 
 def write_beat(fifo: str, line: bytes) -> None:
@@ -94,16 +98,17 @@ def write_beat(fifo: str, line: bytes) -> None:
 
 
 def _append(path: str, lines: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        handle = os.open(path, flags, 0o600)
+        try:
+            os.write(handle, lines)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
     except OSError as error:
+        # The disk is full, say. The keeper is told all the same, if it listens.
         print(f"watchbill: {path}: {error.strerror}", file=sys.stderr)
-        return
-    try:
-        os.write(handle, lines)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _read(descriptor: int) -> bytes:

@@ -107,18 +107,23 @@ def _connect(who: Account, agent: str, away: float) -> socket.socket:
     while True:
         try:
             return _connect_once(who, agent)
-        except (FileNotFoundError, ConnectionRefusedError) as error:
+        except (FileNotFoundError, ConnectionRefusedError, BlockingIOError) as error:
             # There is no event for a socket that somebody else is about to make.
             if time.monotonic() >= deadline:
-                raise KeeperAway("its keeper does not run: watchbill-host status says why") from error
+                what = "takes nobody now" if isinstance(error, BlockingIOError) else "does not run"
+                raise KeeperAway(f"its keeper {what}: watchbill-host status says why") from error
             time.sleep(LOOK_SECONDS)
         except OSError as error:
             raise KeeperAway(f"its keeper cannot be reached: {error.strerror or error}") from error
 
 
 def _connect_once(who: Account, agent: str) -> socket.socket:
-    """Connect. As root only to a socket of the tenant, in directories that are none of anybody's links."""
+    """Connect. As root only to a socket of the tenant, in directories that are none of anybody's links.
+
+    :raises BlockingIOError: too many others wait there. Who listens and takes nobody must not hold us up.
+    """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.setblocking(False)
     handles: list[int] = []
     try:
         path = Layout.agent_runtime(who.uid, agent) + "/control.sock"

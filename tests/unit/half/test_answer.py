@@ -166,3 +166,9 @@ def test_what_cannot_be_written_down_is_not_done(host: Host, monkeypatch: pytest
     with pytest.raises(OSError, match="No space"):
         host.run(choose="1")
     assert "got" not in host.tmux("capture-pane", "-p")
+
+
+def test_question_is_shown_without_what_would_move_a_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = {"state": "waiting-input", "evidence": "", "question": "May\x1b[2J I\x9b?\nRun it", "screen": ""}
+    answer._show({**asked, "choices": [{"key": "1", "label": "Yes\r\x07"}]}, "mine/coder", as_json=False)
+    assert capsys.readouterr().out == "mine/coder: waiting-input\nMay[2J I?\nRun it\n  1  Yes\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper import keeper as keeper_module
-from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Beat
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Beat, Ear
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.hook import tell
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.keeper import Keeper
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
@@ -72,6 +72,21 @@ def test_what_a_hook_said_while_no_keeper_listened_is_heard_by_the_next_one(
     [last] = heard
     assert (last.state, last.turn_ended, last.boottime, last.session_id) == ("idle", True, 12.5, "s1")
     assert sorted(os.listdir(os.path.dirname(keeper.ear.path))) == ["beat", "beat.last"]
+
+
+def test_hook_outside_of_a_session_leaves_nothing_in_the_directory_it_runs_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tell({"state": "idle", "source": "hook"}, {}, 12.5)
+    assert os.listdir(tmp_path) == []
+
+
+def test_hook_on_a_full_disk_tells_the_keeper_all_the_same(tmp_path: Path) -> None:
+    ear = Ear(str(tmp_path / "beat"))
+    environment = {"WATCHBILL_BEAT": ear.path, "WATCHBILL_ACCEPTED": "/dev/full"}
+    tell({"state": "working", "source": "hook", "accepted": ["0" * 26]}, environment, 12.5)
+    assert len(ear.lines()) == 1
 
 
 class NoSignals:
