@@ -173,7 +173,8 @@ def run_as(
         process.wait(max(0.1, started + timeout - time.monotonic()))
     except (AsUserError, subprocess.TimeoutExpired) as error:
         if group:
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it ended at this moment
+                os.killpg(process.pid, signal.SIGKILL)
         process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):  # nothing more can be done about it
             process.wait(ENDING_SECONDS)

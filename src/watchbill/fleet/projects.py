@@ -27,7 +27,7 @@ def check(document: Document, spec: FleetSpec) -> None:
 
 
 def _needless(document: Document, project: ProjectSpec, path: Path) -> None:
-    for key in ("branch", "host_key", "credential"):
+    for key in ("host_key", "credential"):
         if getattr(project, key) is not None:
             message = f'project "{path[1]}" has no repository, so {key} means nothing'
             document.add(

@@ -286,11 +286,11 @@ MISTAKES = {
         "host_key",
         "remove it",
     ),
-    "branch-of-a-folder": (
+    "host-key-of-a-folder": (
         "path: ~/src/shop}",
-        "path: ~/src/shop, branch: main}",
+        f'path: ~/src/shop, host_key: "{KEY}"}}',
         "no-repository",
-        "branch",
+        "host_key",
         "add repository",
     ),
     "clone-over-a-home": (
