@@ -35,19 +35,19 @@ while keys := os.read(0, 1024):
             print("flood", number, "x" * 90)
         note("floods", "one\\n")
 """
-FLEET = f"""
+FLEET = """
 version: 1
-fleet: {{name: observe}}
+fleet: {name: observe}
 tenants:
-  studio: {{uid: 20001, floor: none}}
-hosts: {{desk: {{address: 10.77.0.1, slots: 9}}}}
+  studio: {uid: 20001, floor: none}
+hosts: {desk: {address: 10.77.0.1, slots: 9}}
 teams:
-  app: {{tenant: studio}}
+  app: {tenant: studio}
 roster:
-  - {{name: coder, count: 2, team: app, role: coder, runtime: stub}}
-  - {{name: recorder, team: app, role: operations, runtime: command, command: [/usr/local/bin/recorder]}}
+  - {name: coder, count: 2, team: app, role: coder, runtime: stub}
+  - {name: recorder, team: app, role: operations, runtime: command, command: [/usr/local/bin/recorder]}
 policy:
-  heartbeat: {{interval: 1s, healthy_within: 10s}}
+  heartbeat: {interval: 1s, healthy_within: 10s}
 """
 HOME = "/home/studio/agents/recorder"
 VIEWERS = "pgrep -af 'watchbill-host (watch|tail|logs)|tmux.* -C attach'"
@@ -86,7 +86,7 @@ def test_three_viewers_come_and_go_and_the_agent_never_notices(desk: KeeperHost)
     watch_all = (command(desk, "watch", "--team", "app"), (60, 240))
     screen = (command(desk, "tui"), (12, 42))
     with terminals(watch_one, watch_all, screen) as people:
-        for person, seen in zip(people, ("recorder is ready", "recorder is ready", "studio/recorder"), strict=True):
+        for person, seen in zip(people, ("recorder is ready", "recorder is ready", "studio/coder0"), strict=True):
             person.shows(seen)
         assert "200x50" in people[0].text
         for person in people:

@@ -36,7 +36,8 @@ def watch(options: Options, selection: Selection) -> int:
 
     Examples:  watchbill watch coder0   ·   watchbill watch --team app
 
-    Nothing can be typed or resized through this; any number may watch. q or Ctrl-C leaves. With --json every new screen is one line.
+    Nothing can be typed or resized through this; any number may watch. q or Ctrl-C leaves. With --json every new
+    screen is one line.
     """
     from watchbill.ops.watch import Watch
 

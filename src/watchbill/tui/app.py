@@ -84,7 +84,7 @@ class Screen(App[None]):
 
     ENABLE_COMMAND_PALETTE = False
     CSS = """
-    Agents { height: 1fr; }
+    Agents { height: 1fr; scrollbar-size-horizontal: 0; }
     Pane { height: 1fr; border-top: solid $accent; }
     #state { height: 1; }
     #said { height: 1; }
