@@ -24,6 +24,7 @@ class CloserLook:
         """Know where to look; *directory* is the agent's state directory, in which its log lies."""
         self._directory = directory
         self._boottime = boottime
+        self._wall = wall
         self._probe = Probe(session, boottime, wall)
         self._transcript = Transcript()
         self._log = Transcript(only_new=True)
@@ -73,5 +74,5 @@ class CloserLook:
             fields = None if grown is None else review(grown, running.doing(runtime))
             beat = None if fields is None else parse_beat(fields)
             if beat is not None:
-                # A file is no answer: it says what happened, not that anybody lives.
-                running.tell(beat, now)
+                # A file is no answer: it says what happened until it was written, not that anybody lives.
+                running.tell(beat, now - max(0.0, self._wall() - file.written_at))

@@ -76,7 +76,7 @@ class Errands:
     def _deliver(self, due: Due) -> str:
         try:
             return self._mail.reception.put(self._sender(due), due.key, due.job.prompt).id
-        except Refused as error:
+        except (Refused, ValueError) as error:  # what is written down of such a message may be anything by now
             raise OSError(str(error)) from error
 
     def _sender(self, due: Due) -> Address:
@@ -85,7 +85,7 @@ class Errands:
     def _withdraw(self, message_id: str) -> None:
         try:
             self._mail.reception.withdraw(message_id, "the next prompt of its job is due")
-        except Refused as error:
+        except (Refused, ValueError) as error:  # what is written down of such a message may be anything by now
             raise OSError(str(error)) from error
 
     # -- notices ------------------------------------------------------------------------------------------------------

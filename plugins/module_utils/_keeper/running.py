@@ -138,11 +138,14 @@ class Running:
         # One that has come already was said of an earlier window.
         return beat._replace(resets_at=max(times)) if times and max(times) > wall else beat
 
-    def tell(self, beat: Beat, now: float) -> None:
-        """Take what was found out about the agent's state, which is no answer of its own."""
+    def tell(self, beat: Beat, known: float) -> None:
+        """Take what was found out about the agent's state, which is no answer of its own.
+
+        :param known: up to when it holds: what was said of a state since then is newer.
+        """
         self.facts.update(beat.facts)
-        if beat.state is not None:
-            self.stated, self.stated_boottime = beat, now
+        if beat.state is not None and known >= self.stated_boottime:
+            self.stated, self.stated_boottime = beat, known
 
     def _end_dialog(self, beat: Beat, sent: float) -> None:
         """Take a question to a person for answered, by the word of who could not speak while it was open."""

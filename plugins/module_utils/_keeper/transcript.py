@@ -18,6 +18,8 @@ class Transcript:
         self._seen: tuple[str, int, int] | None = None
         self._only_new = only_new
         self._next_look = 0.0
+        self.written_at = 0.0
+        """When the file was written to last that :meth:`grown` returned, in seconds since the epoch."""
 
     def grown(self, path: str | None, now: float, every: float) -> bytes | None:
         """Return the last 64 KiB of the file at *path*, from the beginning of a line on, where it changed since.
@@ -44,6 +46,7 @@ class Transcript:
                 return None
             start = max(0, found.st_size - TAIL)
             content = os.pread(handle, TAIL, start)
+            self.written_at = found.st_mtime_ns / 1e9
         except OSError:
             return None
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,20 @@ def test_next_keeper_leaves_no_terminal_narrow(bench: Bench) -> None:
     bench.use(runtime="codex")
     bench.succeed(bench.mind.heartbeat(), runtime="codex")
     assert bench.session.widened == ["rows"]
+
+
+@pytest.mark.parametrize(("written", "state"), [(+4.0, "idle"), (-1.0, "working")])
+def test_end_of_a_turn_in_a_transcript_is_that_of_the_turn_before_where_a_prompt_came_since(
+    bench: Bench, tmp_path: Path, written: float, state: str
+) -> None:
+    bench.use(runtime="claude")
+    transcript = tmp_path / "t.jsonl"
+    broken_off = {"role": "user", "content": [{"type": "text", "text": "[Request interrupted by user]"}]}
+    transcript.write_text(json.dumps({"type": "user", "message": broken_off}) + "\n")
+    os.utime(transcript, (bench.wall() + written, bench.wall() + written))
+    hear(bench, state="working", source="hook", transcript=str(transcript))
+    bench.after(5)
+    assert bench.state == state
 
 
 def test_conversation_is_kept_for_the_next_session_of_the_same_runtime(bench: Bench) -> None:
