@@ -18,6 +18,9 @@ from ._delivery import PASTE
 from ._programs import read_program
 from ._runtime import ModelRuntime, Said, Start, World, merged
 
+if t.TYPE_CHECKING:
+    from ._spoken import Spoken
+
 EXTENSION = "pi_extension.mjs"
 PROGRAMS = (EXTENSION, "keeper_line.mjs", "provider_limits.mjs")
 SETTINGS, MODELS = "settings.json", "models.json"
@@ -36,6 +39,7 @@ class Pi(ModelRuntime):
     answers_beats = True
     delivery = PASTE
     first_state = "starting"
+    records = True
     # Its extension is silent while a person writes in an editor that pi started; that draws the terminal.
     probe_after = 2.0
 
@@ -69,6 +73,19 @@ class Pi(ModelRuntime):
             return False
         message = entry.get("message")
         return entry.get("type") == "message" and isinstance(message, dict) and message.get("role") == "user"
+
+    def spoken(self, line: bytes) -> list[Spoken]:
+        """Return what a line of the transcript says."""
+        from ._spoken import parts_of
+
+        try:
+            entry = parse_object(line)
+        except ValueError:
+            return []
+        message = entry.get("message")
+        if not isinstance(message, dict):
+            return []
+        return parts_of(entry.get("timestamp"), message.get("role"), message.get("content"))
 
 
 def _text(value: t.Any) -> bytes:
