@@ -6,6 +6,7 @@ import json
 import random
 import shlex
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ REAL = [name for name, expected in EXPECTED.items() if expected.asks_a_model]
 SHORT, LONG = 40, 1000
 SECONDS_EACH = 12.0
 TAKEN = ("accepted", "answered")
+CHANGES: dict[str, Callable[[str], str]] = {
+    "claude": lambda text: unicodedata.normalize("NFC", text.replace("\t", "    ")),
+}
+"""What a runtime itself makes of any text that is pasted into its prompt line."""
 OVER = (*TAKEN, "expired", "dead")
 
 
@@ -170,12 +175,13 @@ def test_nothing_is_lost_or_twice_while_keeper_and_server_are_killed(
     last = desk.fleet.send(runtime, "And now the last one.", verify=120)
     assert last.state in TAKEN
     texts = desk.arrivals(runtime, last.id)[-1].texts
-    wrong = {
-        message_id: (rows[message_id]["state"], rows[message_id]["reason"], count)
-        for message_id in sent
-        if (count := sum(f"watchbill:{message_id}\n" in text for text in texts)) != 1
-        or rows[message_id]["state"] not in TAKEN
-    }
+    wrong = {}
+    for message_id in sent:
+        state, count = rows[message_id]["state"], sum(f"watchbill:{message_id}\n" in text for text in texts)
+        # A turn that was over may be missing in a conversation that was killed before it was written down.
+        forgotten = count == 0 and state == "answered" and desk.arrivals(runtime, message_id)
+        if state not in TAKEN or not (count == 1 or forgotten):
+            wrong[message_id] = (state, rows[message_id]["reason"], count)
     assert not wrong
 
 
