@@ -1,4 +1,4 @@
-"""What operators say to groups of agents, what agents ask, whom it is told to, and what agents are told by the clock."""
+"""What operators say to groups of agents, what agents ask, who is told of it, and what the clock tells agents."""
 
 from __future__ import annotations
 

@@ -221,7 +221,8 @@ PLAIN = frozenset(
     roster[].policy.restart roster[].policy.stuck
     roster[].policy.heartbeat.interval roster[].policy.heartbeat.healthy_within
     policy.restart policy.stuck policy.heartbeat.interval policy.heartbeat.healthy_within
-    policy.prune policy.max_delete policy.max_unavailable policy.canary[] policy.worktree_ttl policy.ignore[].hosts[] policy.ignore[].until
+    policy.prune policy.max_delete policy.max_unavailable policy.canary[]
+    policy.worktree_ttl policy.ignore[].hosts[] policy.ignore[].until
     """.split()  # noqa: SIM905 - one word a line would hide the list
 )
 """Fields that take names, quantities and one of a few words: none of TEXTS, neither whole nor as a part."""

@@ -43,7 +43,8 @@ EDGES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "webhook": (
         ("https://h", "http://127.0.0.1:4873/", "https://hooks.example.org/a/b-c%20~._"),
-        ("", "h", "ftp://h", "https://", "https://u:p@h/", "https://h/a b", "https://h/\n", "https://h/?a=1", "https://h/" + "a" * 500),
+        ("", "h", "ftp://h", "https://", "https://u:p@h/", "https://h/a b", "https://h/\n", "https://h/?a=1",
+         "https://h/" + "a" * 500),
     ),
     "settingName": (("a", "$schema", "A.b-c_d", "a" * 128), ("", "1", "-a", "a b", "a" * 129, "a\n", "é", "a/b")),
     "setting": (("", "a b", "é", "a" * 4096), ("a\nb", "\0", "\x85", "a" * 4097)),
