@@ -25,6 +25,8 @@ IN_A_TURN = ("working", "waiting-input", "limited")
 MOST_LIMITS = 8
 MOST_ACCEPTED = 16
 FRACTION = re.compile(r"\.\d+Z\Z")
+CONVERSATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}\Z")
+"""A runtime's own id of a conversation. It becomes a word of a command line, so it cannot be an option."""
 MESSAGE_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}\Z")
 
 Translate = t.Callable[[str, "dict[str, t.Any]"], "dict[str, t.Any] | None"]
@@ -98,7 +100,7 @@ def parse_beat(said: t.Mapping[str, t.Any]) -> Beat | None:
         resets_at=moment(said.get("resets_at")),
         retries=said.get("retries") is True,
         no_dialog=said.get("no_dialog") is True,
-        conversation=printable(said.get("conversation"), 200),
+        conversation=conversation_or_none(said.get("conversation")),
         transcript=path_or_none(said.get("transcript")),
         turn_ended=said.get("turn_ended") is True,
         answer=printable(said.get("answer")),
@@ -161,6 +163,11 @@ def moment(value: t.Any) -> float | None:
     if seconds is not None and seconds >= 1e11:
         seconds /= 1000
     return seconds if seconds is not None and 0 < seconds < 1e11 else None
+
+
+def conversation_or_none(value: t.Any) -> str | None:
+    """Return what can be the id of a conversation, None for anything else."""
+    return value if isinstance(value, str) and CONVERSATION.match(value) else None
 
 
 def path_or_none(value: t.Any) -> str | None:

@@ -16,7 +16,7 @@ import typing as t
 
 from .._plain_files import number, read_object, replace_file
 from .._runtimes import Conversation
-from .heartbeat import path_or_none, printable
+from .heartbeat import conversation_or_none, path_or_none
 
 FORMAT_VERSION = 1
 FILE_LIMIT = 64 * 1024
@@ -27,10 +27,10 @@ ASIDE = "conversation.aside.json"
 def read_conversation(directory: str, runtime: str) -> Conversation | None:
     """Return what an agent of this *runtime* talked of last, None where nobody knows."""
     said = _read(directory + "/conversation.json")
-    conversation, transcript = said.get("id"), said.get("transcript")
-    if said.get("runtime") != runtime or not isinstance(conversation, str) or not conversation:
+    conversation = conversation_or_none(said.get("id"))
+    if said.get("runtime") != runtime or conversation is None:
         return None
-    return Conversation(conversation, transcript if isinstance(transcript, str) else None)
+    return Conversation(conversation, path_or_none(said.get("transcript")))
 
 
 class Memory:
@@ -86,7 +86,8 @@ class Memory:
             # There is none. What cannot be moved, on a disk that fails, stays as it is.
             return None
         self._conversation = None
-        return {"conversation": printable(said.get("id")), "transcript": path_or_none(said.get("transcript"))}
+        conversation, transcript = conversation_or_none(said.get("id")), path_or_none(said.get("transcript"))
+        return {"conversation": conversation, "transcript": transcript}
 
     def costs(self, conversation: str | None, total: float) -> None:
         """Take note of what a conversation has cost by now, in US dollars."""

@@ -188,6 +188,10 @@ def test_conversation_is_kept_for_the_next_session_of_the_same_runtime(bench: Be
     directory = bench.record.directory
     assert read_conversation(directory, "stub") == ("c1", "/home/x/t.jsonl")
     assert read_conversation(directory, "claude") is None
+    for conversation in ("--yolo", "a b", "", 7):
+        said = {"runtime": "stub", "id": conversation, "transcript": "/home/x/t.jsonl"}
+        Path(directory, "conversation.json").write_text(json.dumps(said))
+        assert read_conversation(directory, "stub") is None
     Path(directory, "conversation.json").write_text("[" * 99)
     assert read_conversation(directory, "stub") is None
 
