@@ -55,7 +55,11 @@ class Terminal:
     @property
     def text(self) -> str:
         """Everything that was ever shown, without the escapes."""
-        return _ESCAPES.sub(b"", bytes(self.raw)).decode(errors="replace")
+        return self.text_since(0)
+
+    def text_since(self, start: int) -> str:
+        """Return what was shown since `raw` was as long as `start`."""
+        return _ESCAPES.sub(b"", bytes(self.raw[start:])).decode(errors="replace")
 
     def resize(self, rows: int, columns: int) -> None:
         """Make the terminal another size, as dragging a corner of its window does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def test_three_viewers_come_and_go_and_the_agent_never_notices(desk: KeeperHost)
             person.type("hello from a viewer\x1b[A\x02d\r")
             person.resize(33, 99)
         people[2].type("\x1b/words\r")
-        desk.as_tenant(f"printf '\\033[Hthe agent goes on' > $(tmux -N -S {RUNTIME}/recorder/tmux.sock "
+        desk.as_tenant(f"printf '\\033[9;1Hthe agent goes on' > $(tmux -N -S {RUNTIME}/recorder/tmux.sock "
                        "display-message -p -t %0 '#{pane_tty}')")  # fmt: skip
         for person in people[:2]:
             person.shows("the agent goes on")
@@ -171,27 +172,38 @@ def test_watch_goes_on_with_the_next_session(desk: KeeperHost) -> None:
         person.shows("stub agent studio/coder1")
         assert watchbill(desk.lab.path, "restart", "coder1", "--now", "--yes").returncode == 0
         person.shows("it has no terminal now")
-        person.raw.clear()
-        person.shows("stub agent studio/coder1")
+        eventually(lambda: "stub agent" in person.text.rpartition("no terminal now")[2], 30, "the next session")
 
 
 def test_screen_shows_the_fleet_and_does_what_is_confirmed(desk: KeeperHost) -> None:
     with Terminal(command(desk, "tui")) as person:
         person.shows("studio/coder0")
         person.shows("stub agent studio/coder0")
-        person.type("p")
-        person.shows("pause studio/coder0?")
+        asked(person, "p", "pause studio/coder0?")
         person.type("n")
-        person.type("p")
+        asked(person, "r", "restart studio/coder0?")
+        person.type("\x1b")
+        asked(person, "p", "pause studio/coder0?")
         person.type("y")
         desk.until("coder0", 20, state="paused")
-        person.shows("paused")
-        person.type("u")
-        person.shows("resume studio/coder0?")
+        asked(person, "u", "resume studio/coder0?")
         person.type("y")
         desk.until("coder0", 20, state="idle")
-        person.type("mhello agent\r")
+        asked(person, "m", "message to studio/coder0")
+        person.type("hello agent\r")
         eventually(lambda: "hello agent" in desk.do("cat /home/studio/agents/coder0/stub-transcript.jsonl"), 20, "sent")
         person.type("q")
         assert person.ended() == 0
     assert b"Traceback" not in person.raw
+
+
+def asked(person: Terminal, key: str, words: str) -> None:
+    """Press a key until it is answered with a question: one that comes before the last dialog has gone is lost."""
+    before = len(person.raw)
+
+    def holds() -> bool:
+        person.type(key)
+        time.sleep(0.5)
+        return words in person.text_since(before)
+
+    eventually(holds, 20, words)
