@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+# Not tests by name, but they assert: what they compared is shown.
+pytest.register_assert_rewrite("tests.runtimes.live", "tests.runtimes.steps")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--long`."""
