@@ -139,7 +139,7 @@ def writer() -> str:
 
 
 def _seconds(ttl: str) -> float:
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     return (parse_until(ttl, now) - now).total_seconds()
 
 
