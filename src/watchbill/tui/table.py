@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 # What somebody looks for first stands first: 80 columns show no more than these.
 _FIRST = ("AGENT", "HOST", "STATE", "BEAT", "CTX")
+_NOTE = "NOTE"
 _BY_TITLE = {column.title: column for column in COLUMNS if not column.wide}
-_ORDER = [*_FIRST, "", *(title for title in _BY_TITLE if title not in _FIRST)]
+_ORDER = [*_FIRST, _NOTE, *(title for title in _BY_TITLE if title not in _FIRST)]
 
 
 class Agents(DataTable[Text]):
@@ -67,7 +68,7 @@ class Agents(DataTable[Text]):
 
 
 def _row(agent: AgentStatus, status: Status, now: datetime.datetime) -> list[Text]:
-    return [_BY_TITLE[title].show(agent, now) if title else cell(note(agent, status)) for title in _ORDER]
+    return [cell(note(agent, status)) if title == _NOTE else _BY_TITLE[title].show(agent, now) for title in _ORDER]
 
 
 def _fits(row: list[Text], wanted: list[str]) -> bool:
