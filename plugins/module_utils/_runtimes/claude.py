@@ -177,7 +177,12 @@ class Claude(ModelRuntime):
         entries = list(LOG_ENTRY.finditer(log))
         if not entries or entries[-1]["status"] != TOO_MANY_REQUESTS:
             return None
-        return {"state": "limited", "source": "log", "evidence": entries[-1]["api"].decode(), "retries": True}
+        return {
+            "state": "limited",
+            "source": "log",
+            "evidence": str(entries[-1]["api"], "utf-8", "replace"),
+            "retries": True,
+        }
 
     def is_prompt(self, line: bytes) -> bool:
         """Return whether a line of the transcript is a prompt: what a tool said comes as the user's, too."""
