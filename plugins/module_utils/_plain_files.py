@@ -11,6 +11,8 @@ import stat
 import typing as t
 
 FILE_LIMIT = 1024 * 1024
+WRITE = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""How a file is opened to be written: a FIFO in its place makes nobody wait, and is an error."""
 
 
 def read_regular_file(path: str, limit: int = FILE_LIMIT) -> bytes:
@@ -82,7 +84,7 @@ def replace_file(path: str, content: bytes, mode: int = 0o600, group: int | None
     :raises OSError: the directory is missing or full.
     """
     temporary = f"{path}.new"
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    handle = os.open(temporary, WRITE | os.O_TRUNC, mode)
     try:
         if group is not None:
             os.fchown(handle, -1, group)
@@ -102,7 +104,7 @@ def append_line(path: str, line: bytes, limit: int, older: str) -> None:
     :raises OSError: the directory is full, or something else is there.
     """
     os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    handle = os.open(path, WRITE | os.O_APPEND, 0o600)
     try:
         os.write(handle, line)
         full = os.fstat(handle).st_size > limit

@@ -20,6 +20,7 @@ from . import LONGEST_WAIT, CommandFailed, layout_here, print_json
 from .recipient import Recipient, recipient
 
 INPUT_LIMIT = 1024 * 1024
+LOOK_SECONDS = 0.1
 TAKEN = ("accepted", "answered", "expired", "dead")
 
 
@@ -91,6 +92,10 @@ def _send(layout: Layout, to: Recipient, request: dict[str, t.Any], chosen: argp
                     say(message, chosen.json)
                 if message["state"] in TAKEN:
                     break
+        if message is None and time.monotonic() >= deadline:
+            raise KeeperAway("its keeper takes what is said to it, and says nothing")
+        if message is None:
+            time.sleep(LOOK_SECONDS)
     return 0 if message["state"] in ("accepted", "answered") else 1
 
 

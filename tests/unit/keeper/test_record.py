@@ -61,6 +61,15 @@ def test_events_are_not_written_through_a_link(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_fifos_in_place_of_its_files_hold_up_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = Record(str(tmp_path), IDENTITY)
+    os.mkfifo(tmp_path / "events.jsonl")
+    os.mkfifo(tmp_path / "last-screen.txt.new")
+    record.event("stuck")
+    assert record.screen("no auth") == "no auth"
+    assert capsys.readouterr().err.count("cannot be written") == 2
+
+
 def test_last_screen_is_kept_without_its_emptiness_and_its_last_line_is_told(tmp_path: Path) -> None:
     last = Record(str(tmp_path), IDENTITY).screen("one\n\n\n\n  error: no auth  \n\n\nPane is dead (status 1, today)")
     assert last == "error: no auth"

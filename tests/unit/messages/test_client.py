@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.module_utils._host_commands import relay
+from ansible_collections.watchbill.fleet.plugins.module_utils._host_commands import relay, send
+from ansible_collections.watchbill.fleet.plugins.module_utils._host_commands.recipient import Recipient
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Account, Layout
 from ansible_collections.watchbill.fleet.plugins.module_utils._messages.client import KeeperAway, ask
 
@@ -25,6 +27,18 @@ def test_keeper_that_listens_and_takes_nobody_is_away(tmp_path: Path, monkeypatc
             waiting[-1].connect(str(tmp_path / "control.sock"))
     with pytest.raises(KeeperAway, match="takes nobody now"):
         ask(Account("me", os.getuid(), os.getgid(), str(tmp_path)), "coder", {"op": "message"}, away=0.2)
+
+
+def test_send_waits_no_longer_than_it_was_told_for_a_keeper_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(send, "follow", lambda *arguments: (said for said in ()))
+    monkeypatch.setattr(Recipient, "account", lambda self, layout: None)
+    with pytest.raises(KeeperAway, match="says nothing"):
+        send._send(
+            Layout.system(),
+            Recipient("desk", "studio", "coder", is_here=True),
+            {"follow": True},
+            argparse.Namespace(verify=0.2, json=True),
+        )
 
 
 def test_pass_of_a_relay_waits_for_no_tenant_whose_keepers_do_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
