@@ -38,16 +38,26 @@ class Resumption:
             return None
         if not (status and status not in NEVER_BEGAN) and (signal is None or signal in FROM_OUTSIDE):
             return None
-        tried = self._memory.take_back()
-        if tried is not None:
-            self._ends = 0
-            return {"what": "conversation-taken-back", "why": "a new one fails alike", **tried}
+        taken = self._take_back("a new one fails alike")
+        if taken is not None:
+            return taken
         self._ends += 1
         if self._ends < MOST_ENDS:
             return None
         self._ends = 0
         left = self._memory.set_aside()
         return left and {"what": "conversation-left", "why": f"{MOST_ENDS} sessions with it failed at once", **left}
+
+    def begin_afresh(self) -> dict[str, t.Any] | None:
+        """Take note, while no session runs, that a person changed something; return what to tell, as above."""
+        return self._take_back("somebody changed how its agent is started, or said so")
+
+    def _take_back(self, why: str) -> dict[str, t.Any] | None:
+        taken = self._memory.take_back()
+        if taken is None:
+            return None
+        self._ends = 0
+        return {"what": "conversation-taken-back", "why": why, **taken}
 
     def is_well(self) -> None:
         """Take note that a session was well for long enough: its conversation stays."""

@@ -82,6 +82,9 @@ class Supervision:
         if before is not None and (before.launch_digest != definition.launch_digest or news):
             self.patience.forget()
             self.next_start = 0.0
+            blamed = self.resumption.begin_afresh() if self.running is None else None
+            if blamed is not None:
+                self.record.event(**blamed)
 
     def adopt(self, found: Found, previous: dict[str, t.Any]) -> None:
         """Follow a session that an earlier keeper started, with what that one wrote into its last heartbeat."""

@@ -61,6 +61,16 @@ def test_old_conversation_is_gone_on_with_when_a_new_one_fails_alike(talking: Be
     assert talking.events().count("conversation-taken-back") == 1
 
 
+def test_old_conversation_has_another_chance_when_somebody_repaired_what_the_agent_is_started_with(
+    talking: Bench,
+) -> None:
+    crash(talking, 2)
+    talking.end_program()
+    assert kept(talking) is None
+    talking.use(launch_digest="two")
+    assert kept(talking) == "old"
+
+
 @pytest.mark.parametrize(
     ("status", "signal"),
     [(0, None), (127, None), (126, None), (None, "SIGKILL"), (None, "SIGTERM"), (None, None)],
