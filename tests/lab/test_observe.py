@@ -182,7 +182,7 @@ def test_screen_shows_the_fleet_and_does_what_is_confirmed(desk: KeeperHost) -> 
         asked(person, "p", "pause studio/coder0?")
         person.type("n")
         asked(person, "r", "restart studio/coder0?")
-        person.type("\x1b")
+        person.type("n")
         asked(person, "p", "pause studio/coder0?")
         person.type("y")
         desk.until("coder0", 20, state="paused")
