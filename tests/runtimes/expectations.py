@@ -53,7 +53,7 @@ EXPECTED = {
         pause="limit {seconds}",
         knows_reset=True,
     ),
-    "claude": Expected(version="2.1.197", model=MODEL["claude"]),
+    "claude": Expected(version="2.1.197", model=MODEL["claude"], tab="    "),
     "codex": Expected(
         version="0.169.0",
         model=MODEL["codex"],

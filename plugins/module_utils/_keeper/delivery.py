@@ -170,11 +170,22 @@ class Delivery:
                 self._take(message_id, evidence)
         else:
             self._spool.empty()
-        for message in list(self.inbox.open.values()):
+        for message in self._candidates():
             if not self._follow(message, runtime, posture, now):
                 self._again = now + UNWRITTEN_SECONDS
                 break
         self._held_by = self._hold_of_first(runtime, posture)
+
+    def _candidates(self) -> t.Iterator[Message]:
+        """Yield the messages that something may come next for: of those that wait alike, only the first, in order."""
+        now, waiting = timestamp(self._wall()), set()
+        for message in list(self.inbox.open.values()):
+            expired = message.expires_at is not None and message.expires_at <= now
+            if message.state != QUEUED or message.wait not in waiting or expired:
+                yield message
+            # One that came back keeps its place.
+            if self.inbox.open.get(message.id, message).state == QUEUED:
+                waiting.add(message.wait)
 
     def _follow(self, message: Message, runtime: Runtime, posture: Posture, now: float) -> bool:
         """Take one message as far as it goes now; return whether that could be written down."""
@@ -240,14 +251,7 @@ class Delivery:
                 return ("another message is on its way",) * 2
             if other.is_unsubmitted and other.session_id == posture.session_id:
                 return (f"unsubmitted: {other.id} may stand in its prompt line; watchbill restart clears it",) * 2
-            if self._comes_before(other, message):
-                return ("another message is on its way",) * 2
         return ("working" if self._others_in_a_turn(message, posture) else ""), ""
-
-    def _comes_before(self, other: Message, message: Message) -> bool:
-        """Return whether another one keeps its place although it is tried again later: who waits alike, in order."""
-        retried = self._retry_at.get(other.id, 0.0) > self._boottime()
-        return other.state == QUEUED and other.wait == message.wait and other.number < message.number and retried
 
     def _others_in_a_turn(self, message: Message, posture: Posture) -> bool:
         """Return whether the agent took another message in this session, and nobody knows yet that its turn is over."""
@@ -356,12 +360,10 @@ class Delivery:
 
     def deadlines(self) -> list[float]:
         """Return when :meth:`tend` has something to do even when nothing is heard."""
-        expiries = [
-            self._boottime() + seconds_of(message.expires_at) - self._wall()
-            for message in self.inbox.open.values()
-            if message.expires_at is not None and message.state == QUEUED
-        ]
-        return [at for at in (self.chore.due, self._again, *expiries) if at is not None]
+        waiting = (one.expires_at for one in self.inbox.open.values() if one.expires_at and one.state == QUEUED)
+        first = min(waiting, default=None)
+        expiry = None if first is None else self._boottime() + seconds_of(first) - self._wall()
+        return [at for at in (self.chore.due, self._again, expiry) if at is not None]
 
     def said(self) -> dict[str, t.Any]:
         """Return what goes into heartbeat.json: how many messages wait, and what for."""
