@@ -53,9 +53,15 @@ def read(layout: Layout, agent: str | None, count: int) -> list[dict[str, t.Any]
             lines += read_regular_file(path, 2 * SIZE_LIMIT).splitlines()
         except FileNotFoundError:
             continue
-    entries = [parse_object(line) for line in lines if line]
-    chosen = [entry for entry in entries if agent in (None, entry.get("agent"))]
-    return chosen[-count:] if count else []
+    entries = [entry for entry in map(_entry, lines) if entry is not None and agent in (None, entry.get("agent"))]
+    return entries[-count:] if count else []
+
+
+def _entry(line: bytes) -> dict[str, t.Any] | None:
+    try:
+        return parse_object(line)
+    except ValueError:
+        return None  # the host went down while it was written
 
 
 def _older(layout: Layout) -> str:

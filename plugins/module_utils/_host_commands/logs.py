@@ -36,6 +36,7 @@ def add_to(commands: t.Any) -> None:
     command.add_argument("-n", "--lines", type=int, default=50, metavar="N")
     command.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
     command.add_argument("--who", default="", help="who reads")
+    command.add_argument("--no-transcript", action="store_true", help="without what was said")
     command.add_argument("--json", action="store_true", help="one object a line: at, source, text; events also event")
     command.set_defaults(function=_run)
 
@@ -52,7 +53,11 @@ def _run(chosen: argparse.Namespace) -> int:
     count = max(0, min(chosen.lines, LINES_LIMIT))
     journal, cursor = _journal(layout, who, agent, count)
     talk = Deputy(who, lambda: Talk(who, agent, str(definition.get("runtime"))).recorded)
-    entries = [*call_as(who, read_events, who.home, agent, count), *journal, *_said(talk)]
+    entries = [
+        *call_as(who, read_events, who.home, agent, count),
+        *journal,
+        *([] if chosen.no_transcript else _said(talk)),
+    ]
     entries.sort(key=lambda entry: str(entry["at"]))
     for entry in entries[-count:] if count else []:
         _print(entry, chosen.json)

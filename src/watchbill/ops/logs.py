@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 MOST_LINES = 100_000
 
 
-def logs(target: Target, reference: str, *, lines: int = 50, as_json: bool = False) -> list[str]:
-    """Return the last `lines` lines of an agent's log, oldest first.
+def logs(
+    target: Target, reference: str, *, lines: int = 50, as_json: bool = False, transcript: bool = True
+) -> list[str]:
+    """Return the last `lines` lines of an agent's log, oldest first; without `transcript` none of what was said.
 
     Raises OperationError when its host cannot be asked.
     """
     agent = find_agent(target, reference)
-    reply = run(agent.host, command_line(target, agent.host, _arguments(agent.tenant, agent.name, lines, as_json)))
+    words = [*_arguments(agent.tenant, agent.name, lines, as_json), *([] if transcript else ["--no-transcript"])]
+    reply = run(agent.host, command_line(target, agent.host, words))
     check(agent.host, reply)
     return reply.output.decode(errors="replace").splitlines()
 

@@ -51,7 +51,7 @@ def _or_none(question: Callable[[], Found]) -> Found | None:
 def _events(target: Target, agent: Agent) -> tuple[Mapping[str, Any], ...]:
     """Return the last things that happened to an agent, as far as they are what they should be."""
     found = []
-    for line in logs(target, agent.reference, lines=_EVENTS, as_json=True):
+    for line in logs(target, agent.reference, lines=_EVENTS, as_json=True, transcript=False):
         try:
             said = json.loads(line)
         except (ValueError, RecursionError):

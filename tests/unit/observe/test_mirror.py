@@ -50,7 +50,8 @@ def until(mirror: Mirror, holds: Callable[[Frame], bool], seconds: float = 10) -
     deadline = time.monotonic() + seconds
     while (now := time.monotonic()) < deadline:
         shown = mirror.due(now)
-        sources = [mirror] if mirror.fileno() is not None else []
+        descriptor = mirror.fileno()
+        sources = [] if descriptor is None else [descriptor]
         if shown is None and select.select(sources, [], [], mirror.wait(now))[0]:
             shown = mirror.heard(time.monotonic())
         if shown is not None and holds(shown):
