@@ -72,7 +72,10 @@ def keep(poller: Poller) -> None:
     """Let the lines of a poller outlive this process, where its entry point says so by `leave_behind`."""
     while _waiting:
         _waiting.pop().close()
-    _waiting.append(poller)
+    if os.environ.get(_SWITCH) == "0":
+        poller.close()
+    else:
+        _waiting.append(poller)
 
 
 def leave_behind() -> None:
@@ -80,7 +83,7 @@ def leave_behind() -> None:
 
     Everything that was printed has to be flushed before.
     """
-    if not _waiting or os.environ.get(_SWITCH) == "0":
+    if not _waiting:
         return
     poller = _waiting.pop()
     listener = _listen(_socket_path(poller.target.path, poller.target.lab))

@@ -41,6 +41,7 @@ def here(fleet_file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(fleet_file.parent)
     for name in ("WATCHBILL_FILE", "WATCHBILL_LAB", "WATCHBILL_DEBUG"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WATCHBILL_STANDBY", "0")
     return fleet_file.parent
 
 
