@@ -99,6 +99,11 @@ def print_json(value: t.Any) -> None:
     print(json.dumps(value, sort_keys=True))
 
 
+def plain(text: str) -> str:
+    """Return a stranger's text without what a terminal obeys; line ends and tabs stay."""
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")
+
+
 def print_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     """Print rows below the names of their columns, each column as wide as its longest text."""
     lines = [columns, *rows]

@@ -21,7 +21,7 @@ from .._plain_files import read_object
 from .._runtimes import RUNTIMES
 from .._runtimes._dialog import Choice, Dialog
 from .._tenant import look_at_heartbeats
-from . import CommandFailed, known_agent, layout_here, print_json, reference
+from . import CommandFailed, known_agent, layout_here, plain, print_json, reference
 
 TMUX_SECONDS = 5.0
 DONE_SECONDS = 10.0
@@ -78,8 +78,7 @@ def _show(asked: dict[str, t.Any], agent: str, as_json: bool) -> None:
     lines += (asked["question"] or asked["screen"]).splitlines()
     lines += [f"  {choice['key']}  {choice['label']}" for choice in asked["choices"]]
     for line in lines:
-        # A terminal's words are a stranger's: they move no cursor of ours.
-        print("".join(character for character in line if character.isprintable())[:MOST_COLUMNS])
+        print(plain(line)[:MOST_COLUMNS])
 
 
 def _choice(asked: dict[str, t.Any], wanted: str, seen: str | None, agent: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import typing as t
 from .._audit import audit
 from .._plain_files import read_object
 from .._talk import Talk
-from . import CommandFailed, known_agent, layout_here, print_json, reference
+from . import CommandFailed, known_agent, layout_here, plain, print_json, reference
 from .attach import become
 
 LOOK_SECONDS = 0.5
@@ -63,4 +63,4 @@ def _print(entry: dict[str, t.Any], source: str, as_json: bool) -> None:
     if as_json:
         print_json({**entry, "source": source})
     else:
-        print(f"{entry['at'] or '-'} {entry['who']:<6} {entry['text']}")
+        print(plain(f"{entry['at'] or '-'} {entry['who']:<6} {entry['text']}"))

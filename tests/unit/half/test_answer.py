@@ -13,7 +13,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils import _audit
-from ansible_collections.watchbill.fleet.plugins.module_utils._host_commands import CommandFailed, Reference, answer
+from ansible_collections.watchbill.fleet.plugins.module_utils._host_commands import (
+    CommandFailed,
+    Reference,
+    answer,
+    tail,
+)
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Account, Layout
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES, Runtime
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes._dialog import Choice, Dialog
@@ -172,3 +177,9 @@ def test_question_is_shown_without_what_would_move_a_cursor(capsys: pytest.Captu
     asked = {"state": "waiting-input", "evidence": "", "question": "May\x1b[2J I\x9b?\nRun it", "screen": ""}
     answer._show({**asked, "choices": [{"key": "1", "label": "Yes\r\x07"}]}, "mine/coder", as_json=False)
     assert capsys.readouterr().out == "mine/coder: waiting-input\nMay[2J I?\nRun it\n  1  Yes\n"
+
+
+def test_what_agents_say_is_shown_without_what_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = {"at": "2026-11-21T10:00:00Z\x1b[2J", "who": "agent", "text": "one\n\ttwo\x1b]0;title\x07"}
+    tail._print(entry, "transcript", as_json=False)
+    assert capsys.readouterr().out == "2026-11-21T10:00:00Z[2J agent  one\n\ttwo]0;title\n"
