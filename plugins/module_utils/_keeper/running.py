@@ -182,6 +182,8 @@ class Running:
         runtime = text(previous, "runtime")
         self.runtime = runtime if runtime in RUNTIMES else None
         self.started = number(previous.get("started_boottime")) or self.started
+        # What was said before we came counts, from the beginning of the session on.
+        self.stated_boottime = self.started
         self.stuck = previous.get("state") == "stuck"
         self.drain_until = number(previous.get("drain_boottime"))
         self.beat_boottime = number(previous.get("beat_boottime"))

@@ -97,6 +97,9 @@ class Supervision:
                 running.runtime = self.known.runtime
             self.state_now = text(previous, "state") or "starting"
             self.since = text(previous, "since") or self.since
+        else:
+            # Nobody wrote down when it began: whatever this session said of its state, it said since then.
+            running.stated_boottime = 0.0
         self.running = running
         self.closer_look.begin(self.runtime)
         self.watch.kept = True

@@ -202,6 +202,18 @@ def test_terminal_that_does_not_answer_a_new_keeper_is_no_end(bench: Bench) -> N
     assert bench.mind.running.program is not None, "its end will be noticed"
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["same-session", "unknown-session"])
+def test_state_said_between_two_keepers_counts_for_the_second(bench: Bench, known: bool) -> None:
+    """A hook says it once: an agent whose keeper ended in its first seconds would be starting for ever."""
+    bench.use()
+    previous = bench.mind.heartbeat()
+    said_at = bench.now + 1
+    bench.now += 2
+    bench.succeed(previous if known else {})
+    assert bench.beat("working", boottime=said_at, sequence=None)
+    assert bench.state == "working"
+
+
 # -- an operator's word --------------------------------------------------------------------------------------
 
 
