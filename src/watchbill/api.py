@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from watchbill.fleet import Agent, Host
     from watchbill.ops.apply import Applied
+    from watchbill.ops.audit import Trail
     from watchbill.ops.messages import Sent
     from watchbill.ops.override import Outcomes
     from watchbill.ops.placement import Places
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from watchbill.ops.show import AgentDetails
     from watchbill.ops.snapshot import Snapshot
     from watchbill.ops.status import Status
+    from watchbill.ops.tail import Said
     from watchbill.ops.target import Target
+    from watchbill.ops.watch import Watch
     from watchbill.runner import OnEvent
 
 
@@ -143,6 +146,26 @@ class Fleet:
         from watchbill.ops.logs import logs
 
         return logs(self._target, agent, lines=lines)
+
+    def tail(self, agent: str, *, number: int = 20) -> list[Said]:
+        """Return the last `number` things that an agent said, or that were said to it, oldest first."""
+        from watchbill.ops.tail import tail
+
+        with tail(self._target, agent, number=number) as found:
+            return list(found)
+
+    def watch(self, *agents: str) -> Watch:
+        """Return what terminals of agents show, to be used in a `with` block: its `next(seconds)` is the next frame."""
+        from watchbill.ops.selection import Selection
+        from watchbill.ops.watch import Watch
+
+        return Watch(self._target, Selection(agents).agents(self._target))
+
+    def audit(self, agent: str | None = None, *, number: int = 50) -> Trail:
+        """Return the last `number` times that somebody looked at agents, attached, or answered for them."""
+        from watchbill.ops.audit import audit
+
+        return audit(self._target, agent, number=number)
 
     def schedule(
         self,

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from watchbill.api import Fleet
 from watchbill.errors import OperationError
 from watchbill.ops import watch as watch_module
 from watchbill.ops.attach import attach
@@ -153,3 +154,16 @@ def test_whoever_looks_or_types_is_named_to_the_host(target: Target, hosts: Path
     assert "--who " in attach(target, "coder0").command[-1]
     with pytest.raises(OperationError):
         attach(target, "nobody")
+
+
+def test_programs_look_as_people_do(target: Target, hosts: Path) -> None:
+    said = {"at": None, "who": "agent", "text": "hello", "source": "transcript"}
+    frame = {"agent": "studio/coder0", **FRAME}
+    script(
+        hosts, DESK, f"case \"$1\" in *tail*) {says(said)};; *watch*) {says(frame)} exec sleep 60;; *) echo '[]';; esac"
+    )
+    fleet = Fleet(target)
+    assert [one.text for one in fleet.tail("coder0")] == ["hello"]
+    with fleet.watch("coder0") as watching:
+        assert until(watching, lambda frame: True).title == "t"
+    assert fleet.audit("coder0").entries == ()
