@@ -81,7 +81,10 @@ class Mirror:
 
     def heard(self, now: float) -> Frame | None:
         """Take what the client says; return the screen where it is whole, and another one than before."""
-        chunk = os.read(self.fileno() or 0, 65536)
+        descriptor = self.fileno()
+        if descriptor is None:
+            return None
+        chunk = os.read(descriptor, 65536)
         self._taken += chunk
         if not chunk or len(self._taken) > ANSWER_LIMIT:
             return self._lost(now)
