@@ -70,7 +70,7 @@ class Desk(KeeperHost):
         def over() -> bool:
             rows = json.loads(self.do(f"watchbill-host messages studio/{agent} --number 5000 --json"))
             seen.append({row["id"]: row for row in rows})
-            return all(row["state"] in OVER for row in rows)
+            return all(row["over"] for row in rows)
 
         eventually(over, seconds, f"all messages to {agent} over")
         return seen[-1]

@@ -33,7 +33,6 @@ SECONDS_EACH = 12.0
 TAKEN = ("accepted", "answered")
 CHANGES: dict[str, Callable[[str], str]] = {"claude": lambda text: unicodedata.normalize("NFC", text)}
 """What a runtime itself makes of any text that is pasted into its prompt line, beside its tabs."""
-OVER = (*TAKEN, "expired", "dead")
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Desk:
         def over() -> bool:
             rows = json.loads(self.host.do(f"watchbill-host messages studio/{runtime} --number 5000 --json"))
             seen.append({row["id"]: row for row in rows if row["id"] in ids})
-            return len(seen[-1]) == len(ids) and all(row["state"] in OVER for row in seen[-1].values())
+            return len(seen[-1]) == len(ids) and all(row["over"] for row in seen[-1].values())
 
         eventually(over, seconds, f"all messages to {runtime} over")
         return seen[-1]
