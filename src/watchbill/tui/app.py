@@ -210,7 +210,8 @@ class Screen(App[None]):
         self._settling = self.set_timer(SETTLE_SECONDS, self._look_at_selected)
 
     def _look_at_selected(self) -> None:
-        reference = self.query_one(Agents).reference
+        # At the end the table may be gone before the timer is.
+        reference = next((table.reference for table in self.query(Agents)), None)
         if reference is None or reference == self._watched:
             return
         self._watch_over.set()
