@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from watchbill.cli.options import Options, command
-from watchbill.cli.output import cell, console, print_json
+from watchbill.cli.output import cell, console, print_error, print_json
+from watchbill.errors import WatchbillError
 
 if TYPE_CHECKING:
     from watchbill.ops.relay import Relayed
+    from watchbill.ops.target import Target
 
 
 def register(app: typer.Typer) -> None:
@@ -56,6 +58,19 @@ def relay(
         if not follow:
             return relayed.exit_code
         time.sleep(every)
+        target = _as_now(options, target)
+
+
+def _as_now(options: Options, before: Target) -> Target:
+    """Return the target as its file has it now; the one of `before` while there is a mistake in it, which is told."""
+    from watchbill.fleet import load_fleet_cached
+    from watchbill.ops.target import target_of
+
+    try:
+        return target_of(load_fleet_cached(options.path), limit=options.limit, lab=options.in_lab)
+    except WatchbillError as error:
+        print_error(error, as_json=options.as_json)
+        return before
 
 
 def _print(relayed: Relayed, *, quiet: bool) -> None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.watchbill.fleet.plugins.module_utils._messages.address import Address, parse_address
 
-from watchbill.errors import OperationError
 from watchbill.ops.remote import HostError, ask, on_every_host
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def relay(target: Target) -> Relayed:
     hosts = target.hosts
     unreachable: dict[str, str] = {}
     collected = _ask_all(target, "collect", dict.fromkeys(hosts, None), unreachable)
-    letters = [letter for host in hosts for letter in collected.get(host, ()) if _is_from(letter, host)]
+    letters = [letter for host in hosts for letter in collected.get(host, ()) if _is_from(letter, host, target)]
     there: dict[str, list[Entry]] = {}
     refused: list[dict[str, Any]] = []
     for letter in letters:
@@ -56,7 +55,8 @@ def relay(target: Target) -> Relayed:
         elif place.host in hosts:
             there.setdefault(place.host, []).append({**letter, "target": str(place)})
     delivered = _ask_all(target, "deliver", there, unreachable)
-    told = refused + [receipt for entries in delivered.values() for receipt in map(_receipt, entries) if receipt]
+    answers = (entry for host, entries in delivered.items() for entry in _about(there[host], entries))
+    told = refused + [receipt for receipt in map(_receipt, answers) if receipt]
     back: dict[str, list[Entry]] = {}
     for receipt in told:
         back.setdefault(parse_address(str(receipt["source"])).host, []).append(receipt)
@@ -82,12 +82,20 @@ def _ask_all(
     return {host: answer for host, answer in answers.items() if not isinstance(answer, HostError)}
 
 
-def _is_from(letter: Entry, host: str) -> bool:
-    """Whether a host hands over a message of its own: it does not speak for agents of others."""
+def _is_from(letter: Entry, host: str, target: Target) -> bool:
+    """Whether a host hands over a message of its own: it speaks for no other one, nor for tenants it has no part in."""
     try:
-        return parse_address(str(letter.get("source"))).host == host
+        source = parse_address(str(letter.get("source")))
     except ValueError:
         return False
+    tenants = {agent.tenant for agent in target.fleet.agents_on(host)}
+    return isinstance(letter.get("id"), str) and source.host == host and source.tenant in tenants
+
+
+def _about(brought: Sequence[Entry], answers: Sequence[Entry]) -> list[Entry]:
+    """Return those answers of a host that are about what was brought to it: of others' messages it knows nothing."""
+    known = {(letter["id"], letter["source"]) for letter in brought}
+    return [answer for answer in answers if (str(answer.get("id")), str(answer.get("source"))) in known]
 
 
 def _place(target: Target, letter: Entry) -> Address | None:
@@ -118,6 +126,4 @@ _PASSING = ("inbox-full", "cannot-write", "cannot-read", "unknown-sender")
 
 
 def _ends(entry: Entry) -> dict[str, Any]:
-    if not isinstance(entry.get("id"), str) or not isinstance(entry.get("source"), str):
-        raise OperationError("a host says something about a message that has no id", code="host-failed")
     return {"id": entry["id"], "source": entry["source"]}

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from watchbill.cli.app import run
 from watchbill.errors import OperationError
 from watchbill.ops.messages import Sent, messages, send, unsend, writer
-from watchbill.ops.relay import relay
+from watchbill.ops.relay import Relayed, relay
 from watchbill.ops.relay_timer import units
 from watchbill.ops.target import Target, load_target
 
@@ -156,6 +157,62 @@ def test_host_does_not_speak_for_agents_of_another_one(target: Target, host: Cal
         directory = host(address, steps(collect=forged if address == DESK else [], deliver=[], receipts=[]))
     assert relay(target).messages == ()
     assert not (directory / "deliver.json").exists()
+
+
+def test_host_does_not_speak_for_a_tenant_that_has_no_agent_there(
+    target: Target, host: Callable[[str, str], Path]
+) -> None:
+    for address in (DESK, ATTIC, "192.0.2.13"):
+        found = [letter("lap:studio/mole", "desk:studio/coder1")] if address == "192.0.2.13" else []
+        directory = host(address, steps(collect=found, deliver=[], receipts=[]))
+    assert relay(target).messages == ()
+    assert not (directory / "deliver.json").exists()
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"id": "01JD2V6X3T9K4WQ8Z0M5R7Y1CC", "source": "desk:studio/coder0"},
+        {"id": ID, "source": "lap:friends/guest"},
+        {"id": ID, "source": "nonsense"},
+        {"id": ["x"], "source": {}},
+        {},
+    ],
+)
+def test_host_says_nothing_about_messages_that_were_not_brought_to_it(
+    target: Target, host: Callable[[str, str], Path], forged: dict[str, Any]
+) -> None:
+    found = letter("desk:studio/coder0", "attic:studio/writer")
+    true = {"id": ID, "source": "desk:studio/coder0", "message": message(state="held", over=False)}
+    directory = host(DESK, steps(collect=[found, {**found, "id": None}], receipts=[]))
+    host(ATTIC, steps(collect=[], deliver=[{**true, **forged} if forged else {}, true]))
+    host("192.0.2.13", steps(collect=[], receipts=[]))
+    told = relay(target).messages
+    assert {(row["id"], row["source"]) for row in told} == {(ID, "desk:studio/coder0")}
+    assert {row["id"] for row in json.loads((directory / "receipts.json").read_text())} == {ID}
+
+
+def test_relay_that_goes_on_knows_the_fleet_as_its_file_has_it_by_then(
+    fleet_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, seen = fleet_file.read_text(), []
+    edits = iter((good.replace("team: app", "team: ap"), good.replace("count: 2", "count: 3")))
+
+    def make_pass(target: Target) -> Relayed:
+        seen.append(target.fleet.get("studio/coder2") is not None)
+        return Relayed((), {})
+
+    def edit(seconds: float) -> None:
+        text = next(edits, None)
+        if text is None:
+            raise KeyboardInterrupt
+        fleet_file.write_text(text)
+
+    monkeypatch.setattr("watchbill.ops.relay.relay", make_pass)
+    monkeypatch.setattr("watchbill.cli.relay.time.sleep", edit)
+    run(["relay", "--follow", "-f", str(fleet_file)])
+    assert seen == [False, False, True]
+    assert "error[" in capsys.readouterr().err, "a mistake in the file is told, and ends nothing"
 
 
 def test_message_to_nobody_is_dead_and_one_that_is_refused_for_now_waits(
