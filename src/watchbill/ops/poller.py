@@ -51,8 +51,8 @@ class Poller:
     def look(self, patience: float = PATIENCE_SECONDS, hosts: Sequence[str] | None = None) -> Status:
         """Ask every host, or only some of them, and return what their agents do.
 
-        A host that has not answered after `patience` seconds is unknown for this time; what it says later counts for
-        the next look.
+        A host that has not answered after `patience` seconds is unknown for this time; what it says within
+        PATIENCE_SECONDS counts for the next look, later it is asked anew.
         """
         deadline = time.monotonic() + patience
         asked = self.target.hosts if hosts is None else tuple(hosts)
@@ -112,8 +112,8 @@ class Poller:
             line.leave(selector)
 
     def _too_late(self, host: str, patience: float) -> HostError:
-        line = self._lines[host]
-        if line.waits() >= PATIENCE_SECONDS:
+        # Who waits that long asks when it likes: an answer that is late would be old by then.
+        if patience >= PATIENCE_SECONDS or self._lines[host].waits() >= PATIENCE_SECONDS:
             self._lines.pop(host).close()
             # Its master may hold on to a network that is gone: the next question finds out, on a way of its own.
             drop_connection(self.target, host)
@@ -198,6 +198,8 @@ class _Line:
             )
         except FileNotFoundError as error:
             raise missing(self.host, error) from None
+        except OSError as error:
+            raise HostError(self.host, f"cannot be asked from here: {error.strerror}") from None
         self._answered = False
         self._output.clear()
         self._errors.clear()

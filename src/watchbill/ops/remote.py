@@ -90,12 +90,12 @@ def _own_program() -> str:
 
 
 def drop_connection(target: Target, host: str) -> None:
-    """Let ssh's master for a host end, with all that goes over it: the next command connects anew."""
+    """Let ssh's master for a host take nobody any more: the next command connects anew, what goes over it goes on."""
     from watchbill.connect import ssh_arguments
 
     connection = connection_to(target, host)
     if not connection.local:
-        command = ["ssh", "-O", "exit", *ssh_arguments(connection)]
+        command = ["ssh", "-O", "stop", *ssh_arguments(connection)]
         # It ends with an error where there is no master, and hangs where that does not answer: both are the end of it.
         with contextlib.suppress(subprocess.TimeoutExpired, OSError):
             subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=2, check=False)
@@ -121,7 +121,7 @@ def ask(
         check(host, reply)
     try:
         return json.loads(reply.output)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise HostError(
             host, "its answer is no JSON", hint=f"watchbill apply --limit {host} brings its host half up to date"
         ) from None

@@ -47,7 +47,7 @@ def ask(path: Path, limit: Sequence[str], lab: bool, meanwhile: Callable[[], Non
     try:
         answer = _asked(path, lab, {"limit": list(limit)}, meanwhile)
         return _read(json.loads(answer)) if answer else None
-    except (OSError, ValueError, WatchbillError):
+    except (OSError, ValueError, LookupError, TypeError, WatchbillError):
         return None
 
 
@@ -128,12 +128,17 @@ def _listen(path: str) -> socket.socket | None:
 
 
 def _detach() -> None:
-    """Belong to no terminal, and hold nobody's pipe open."""
+    """Belong to no terminal, and hold nobody's pipe open, nor a lock that our caller's shell has."""
     os.setsid()
     os.chdir("/")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
-        os.dup2(nowhere, standard)
+        os.dup2(nowhere, standard, inheritable=False)
+    for name in os.listdir("/proc/self/fd"):
+        # What Python opened itself, it lets nobody inherit.
+        with contextlib.suppress(OSError):  # the one that listed this directory
+            if int(name) > 2 and os.get_inheritable(int(name)):
+                os.close(int(name))
 
 
 def _serve(listener: socket.socket, poller: Poller) -> None:

@@ -251,5 +251,5 @@ def _read(host: str, answer: Any) -> tuple[Platform, dict[str, dict[str, int]]]:
         for row in answer["installed"]:
             found.setdefault(str(row["runtime"]), {})[str(row["version"])] = int(row["agents"])
         return Platform(*(str(answer["platform"][key]) for key in ("os", "cpu", "libc"))), found
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise HostError(host, f"its answer makes no sense: {error!r}") from None

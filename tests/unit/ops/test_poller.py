@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,33 @@ def test_slow_host_is_unknown_for_this_look_and_counts_for_the_next(
     assert restarts(first, "coder0") == 1
     gate.touch()
     assert poller.look().unknown == {}
+
+
+def test_answer_that_nobody_waits_for_any_more_is_never_told_as_of_now(
+    poller: Poller, everybody: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 1.0)
+    gate, log = tmp_path / "gate", everybody / "ssh.log"
+    wait = f"while ! test -e {gate}; do sleep 0.02; done"
+    answers_with(everybody, "192.0.2.12", f"read -r line; {wait}; {says('writer', '1')}; read -r line")
+    (everybody.parent / "bin" / "ssh").write_text(
+        (everybody.parent / "bin" / "ssh").read_text().replace("#!/bin/bash\n", f'#!/bin/bash\necho "$1 $2" >>{log}\n')
+    )
+    assert set(poller.look(patience=1.0).unknown) == {"attic"}
+    gate.touch()
+    answers_with(everybody, "192.0.2.12", f"read -r line; {says('writer', '2')}; read -r line")
+    assert restarts(poller.look(), "writer") == 2
+    assert "-O stop" in log.read_text().splitlines(), "others' sessions over the same connection go on"
+
+
+def test_host_for_which_nothing_can_be_started_is_unknown_with_the_reason(
+    poller: Poller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def popen(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(module.subprocess, "Popen", popen)
+    assert "Too many open files" in poller.look().unknown["attic"]
 
 
 def test_host_that_trickles_is_too_late(poller: Poller, everybody: Path) -> None:

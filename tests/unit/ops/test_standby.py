@@ -90,6 +90,20 @@ def test_who_reaches_hosts_in_another_way_has_another_one(fleet: Path, hosts: Pa
         del os.environ["SSH_AUTH_SOCK"]
 
 
+def test_lock_that_the_caller_has_is_not_held_by_who_stays_behind(fleet: Path, tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    script = 'exec 9>"$1"; flock 9; "$2" -m watchbill ps -f "$3" --json >/dev/null; exec 9>&-; flock -n "$1" true'
+    words = ["bash", "-c", script, "bash", str(lock), sys.executable, str(fleet)]
+    assert subprocess.run(words, timeout=60, check=False).returncode == 0
+    assert asked(ps(fleet)) == 2, "somebody stayed"
+
+
+def test_answer_of_another_release_is_none(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for said in (b'{"agents": [{"tenant": "studio", "planet": 1}]}', b"{}", b"[]"):
+        monkeypatch.setattr(standby, "_asked", lambda *_, said=said: said)
+        assert standby.ask(fleet, (), lab=False) is None
+
+
 def test_one_that_was_killed_is_missed_by_nobody(fleet: Path, hosts: Path) -> None:
     ps(fleet)
     standby.end(fleet, lab=False)
