@@ -34,7 +34,10 @@ class Deputy:
         """
         if os.geteuid() == self.who.uid:
             self._here = self._here or self._prepare()
-            return self._here(*arguments)
+            try:
+                return self._here(*arguments)
+            except OSError as problem:
+                raise AsUserError(f"as {self.who.name}: {problem}") from problem
         # A child of an earlier question that has died meanwhile says nothing about this one.
         for last in (self._child is None, True):
             try:

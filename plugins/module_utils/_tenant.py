@@ -86,10 +86,13 @@ def strays_in(directories: t.Iterable[str]) -> list[dict[str, str]]:
 
 def _members(path: str) -> list[dict[str, str]]:
     """Return a stray itself, and before it all that is in it where it is a directory of drop-ins or links."""
-    status = os.lstat(path)
-    if stat.S_ISLNK(status.st_mode):
-        what = "mask" if os.readlink(path) == "/dev/null" else "link"
-        return [{"name": path, "what": what}]
+    try:
+        status = os.lstat(path)
+        target = os.readlink(path) if stat.S_ISLNK(status.st_mode) else None
+    except OSError:
+        return []  # it went while we looked: without root, an apply makes our own units in the same directory
+    if target is not None:
+        return [{"name": path, "what": "mask" if target == "/dev/null" else "link"}]
     if not stat.S_ISDIR(status.st_mode):
         return [{"name": path, "what": "unit"}]
     what = "drop-in" if path.endswith(".d") else "link"

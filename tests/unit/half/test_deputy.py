@@ -71,3 +71,9 @@ def test_work_of_our_own_user_needs_no_child() -> None:
     own = Deputy(WHO._replace(uid=os.geteuid()), prepare)
     assert own.ask("who", timeout=5)[:2] == [os.getpid(), 1]
     assert own.ask("who", timeout=5)[1] == 2
+
+
+def test_work_of_ones_own_that_fails_is_told_in_the_same_way_as_that_of_a_child() -> None:
+    own = Account("self", os.geteuid(), os.getegid(), "/nonexistent")
+    with pytest.raises(AsUserError, match=r"as self: .*No such file"):
+        Deputy(own, lambda: os.lstat).ask("/nonexistent", timeout=5)

@@ -37,6 +37,11 @@ def test_masks_drop_ins_units_and_links_are_found_and_foreign_names_are_not(unit
     }
 
 
+def test_what_goes_while_somebody_looks_is_none(units: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "listdir", lambda directory: ["watchbill-agent@coder0.service.new"])
+    assert strays_in([str(units)]) == []
+
+
 def test_every_stray_can_be_taken_away_in_the_order_found_and_the_rest_stays(units: Path) -> None:
     for stray in strays_in([str(units)]):
         take_away(stray["name"])
