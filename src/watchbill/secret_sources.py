@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -52,7 +53,7 @@ def _from_environment(secret: Secret, environment: Mapping[str, str] | None) -> 
     variable = secret.environment or ""
     value = (os.environ if environment is None else environment).get(variable)
     if value is None:
-        raise _unavailable(secret, f"{variable} is not set here", f"export {variable}=…, then apply again")
+        raise _unavailable(secret, f"{variable} is not set here")
     return os.fsencode(value)
 
 
@@ -72,9 +73,12 @@ def _from_command(secret: Secret) -> bytes:
     return done.stdout
 
 
-def _unavailable(secret: Secret, why: str, hint: str = "") -> OperationError:
-    words = " ".join(secret.command or ())
-    return OperationError(f'secret "{secret.name}" cannot be had: {why}', hint or f"try it here: {words}", CODE)
+def _unavailable(secret: Secret, why: str) -> OperationError:
+    if secret.command is not None:
+        hint = f"try it here: {shlex.join(secret.command)}"
+    else:
+        hint = f"export {secret.environment}=…, then apply again"
+    return OperationError(f'secret "{secret.name}" cannot be had: {why}', hint, CODE)
 
 
 def fetch(fleet: Fleet, name: str) -> bytes:

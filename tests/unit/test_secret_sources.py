@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -53,7 +54,7 @@ def test_value_that_cannot_be_had_is_told_by_name_and_never_shown(secret: Secret
     error = caught.value
     assert error.code == "secret-unavailable"
     assert 'secret "github"' in error.message and why in error.message
-    assert error.hint
+    assert (f"export {secret.environment}=" if secret.environment else shlex.join(secret.command or ())) in error.hint
     # The words of a command are in the fleet file, and say what to try; what it printed is not.
     assert CANARY not in error.message
     assert secret.command or CANARY not in error.hint

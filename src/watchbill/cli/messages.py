@@ -43,7 +43,9 @@ def send(
         str | None, typer.Option("--id", metavar="ID", help="Any words: the same ones twice are one message")
     ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Wait until it is accepted, or never will be")] = False,
-    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="How long --verify waits")] = 60.0,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=1.0, max=600.0, help="How long --verify waits")
+    ] = 60.0,
 ) -> int:
     """Send a message to an agent. It waits in the agent's inbox, through restarts and reboots, until the agent is free.
 
@@ -65,7 +67,7 @@ def send(
         wait=wait,
         ttl=ttl,
         message_id=id_,
-        verify=min(timeout, 600.0) if verify else None,
+        verify=timeout if verify else None,
         on_change=show,
     )
     if options.as_json:

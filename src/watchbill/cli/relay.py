@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +24,9 @@ def register(app: typer.Typer) -> None:
 
 def relay(
     options: Options,
-    follow: Annotated[bool, typer.Option("--follow", help="Pass after pass, until it is interrupted")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Pass after pass until interrupted; with --json a line a pass")
+    ] = False,
     every: Annotated[float, typer.Option("--every", metavar="SECONDS", min=1.0, help="With --follow")] = 15.0,
     install_timer: Annotated[
         bool, typer.Option("--install-timer", help="Let systemd run it every minute here, as you, and stop")
@@ -51,7 +54,9 @@ def relay(
 
     while True:
         relayed = make_pass(target)
-        if options.as_json:
+        if options.as_json and follow:
+            print(json.dumps(relayed.to_json()), flush=True)
+        elif options.as_json:
             print_json(relayed.to_json())
         else:
             _print(relayed, quiet=follow)

@@ -146,7 +146,7 @@ def _seconds(ttl: str) -> float:
 def _sent(agent: Agent, line: str, before: Sent | None, seconds: float, verified: bool) -> Sent:
     try:
         message = _checked(agent, json.loads(line))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise HostError(agent.host, "its answer is no JSON") from None
     states = before.states if before is not None else ()
     if not states or states[-1] != message["state"]:

@@ -210,9 +210,11 @@ def test_relay_that_goes_on_knows_the_fleet_as_its_file_has_it_by_then(
 
     monkeypatch.setattr("watchbill.ops.relay.relay", make_pass)
     monkeypatch.setattr("watchbill.cli.relay.time.sleep", edit)
-    run(["relay", "--follow", "-f", str(fleet_file)])
+    run(["relay", "--follow", "--json", "-f", str(fleet_file)])
     assert seen == [False, False, True]
-    assert "error[" in capsys.readouterr().err, "a mistake in the file is told, and ends nothing"
+    printed = capsys.readouterr()
+    assert [json.loads(line) for line in printed.out.splitlines()] == [{"messages": [], "unreachable": {}}] * 3
+    assert '"errors"' in printed.err, "a mistake in the file is told, and ends nothing"
 
 
 def test_message_to_nobody_is_dead_and_one_that_is_refused_for_now_waits(
