@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.conftest import Installation
+from tests.packaging.conftest import PROJECT, Installation
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,11 @@ def test_archive_carries_the_control_half(names: set[str]) -> None:
         "src/watchbill/fleet/__init__.py",
         "src/watchbill/compile/__init__.py",
     } <= names
+
+
+def test_archive_carries_programs_in_other_languages(names: set[str]) -> None:
+    programs = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "plugins").rglob("*.mjs")}
+    assert programs and programs <= names
 
 
 def test_archive_carries_no_workshop(names: set[str]) -> None:

@@ -62,6 +62,11 @@ def test_wheel_holds_product_only(wheel: Path) -> None:
     assert not leftovers
 
 
+def test_programs_in_other_languages_travel_in_the_wheel(wheel: Path) -> None:
+    programs = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "plugins").rglob("*.mjs")}
+    assert programs and {f"{COLLECTION}{program}" for program in programs} <= names_in(wheel)
+
+
 def test_wheel_says_that_it_is_typed(wheel: Path) -> None:
     assert "watchbill/py.typed" in names_in(wheel)
 
