@@ -11,7 +11,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.watchbill.fleet.plugins.module_utils._planner import would_change
+from ansible_collections.watchbill.fleet.plugins.module_utils._planner import secret_key, would_change
 from ansible_collections.watchbill.fleet.plugins.plugin_utils._control import import_control
 
 import_control("watchbill")
@@ -59,7 +59,7 @@ class ActionModule(ActionBase):
                 break
             # An answer names what did not come along with its own question.
             bodies.update(self._bodies(compiled, answer))
-            secrets.update(self._secrets(fleet, answer))
+            secrets.update(self._secrets(fleet, compiled, answer))
             arguments = {"bodies": bodies, "secrets": secrets, "moves": moves, "hold": self._hold(answer)}
             answer = self._call(compiled, arguments)
         if not answer.get("failed") and answer["differs"] and not answer.get("applied"):
@@ -130,9 +130,14 @@ class ActionModule(ActionBase):
         bodies = compiled.bodies
         return {name: base64.b64encode(bodies[name]).decode() for name in answer["needs"] if name in bodies}
 
-    def _secrets(self, fleet: Fleet, answer: dict[str, t.Any]) -> dict[str, str]:
+    def _secrets(self, fleet: Fleet, compiled: CompiledHost, answer: dict[str, t.Any]) -> dict[str, str]:
         """Return the values of the secrets that the host lacks, for one call, which travels by standard input."""
         needed = answer["needs_secrets"]
+        # What a host lacks, the host itself tells, and it may lie.
+        given = {secret_key(resource) for resource in compiled.manifest["resources"] if "secret" in resource}
+        if more := sorted(set(needed) - given):
+            words = ", ".join(more)
+            raise AnsibleActionFail(f"{compiled.host} asks for secrets that it has no part in: {words}; none was sent")
         if needed and not self._connection.is_pipelining_enabled(wrap_async=False):
             raise AnsibleActionFail(
                 "secrets are sent with pipelining only, else they would lie in temporary files: "

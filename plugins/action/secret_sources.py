@@ -34,9 +34,12 @@ class ActionModule(ActionBase):
             fleet = load_fleet_cached(self._task.args.get("fleet_file") or (task_vars or {})["watchbill_fleet_file"])
         except FleetError as error:
             raise AnsibleActionFail(str(error)) from error
-        for key in needed:
+        for name in (key.partition("/")[2] for key in needed):
+            if name not in fleet.secrets:
+                problems.append(f'the host asks for secret "{name}", which the fleet file does not have')
+                continue
             try:
-                fetch(fleet, key.split("/", 1)[1])
+                fetch(fleet, name)
             except OperationError as error:
                 problems.append(f"{error.message}; {error.hint}")
         if problems:

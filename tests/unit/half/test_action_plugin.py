@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.watchbill.fleet.plugins.action import runtime
+from ansible_collections.watchbill.fleet.plugins.action import runtime, secret_sources
 from ansible_collections.watchbill.fleet.plugins.action.reconcile import ActionModule
 
 from watchbill.compile import CompiledHost
@@ -137,3 +137,35 @@ def test_host_that_asks_for_another_runtime_than_the_file_pins_gets_none(
     else:
         made.run(task_vars=variables)
     assert sent == ([] if refused else ["package"])
+
+
+@pytest.mark.parametrize("wanted", ["others/theirs", "studio/theirs", "others/ours"])
+def test_host_that_asks_for_secrets_of_others_gets_none(monkeypatch: pytest.MonkeyPatch, wanted: str) -> None:
+    """A host that somebody broke into must not be handed what only other hosts have."""
+    monkeypatch.setattr("ansible_collections.watchbill.fleet.plugins.action.reconcile.fetch", lambda *_: b"value")
+    made = plugin()
+    made._connection = SimpleNamespace(is_pipelining_enabled=lambda wrap_async: True)
+    ours = {"kind": "file", "name": "/s", "tenant": "studio", "secret": "ours", "version": 1}
+    compiled = CompiledHost({**MANIFEST, "resources": [UPDATE, ours]}, {})
+    given = made._secrets(SimpleNamespace(), compiled, {"needs_secrets": ["studio/ours"]})
+    assert given == {"studio/ours": "dmFsdWU="}
+    with pytest.raises(AnsibleActionFail, match=f"no part in: {wanted}; none was sent"):
+        made._secrets(SimpleNamespace(), compiled, {"needs_secrets": ["studio/ours", wanted]})
+
+
+def test_secret_that_only_the_host_knows_of_is_told_and_not_looked_for(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_text(
+        "version: 1\nfleet: {name: x}\ntenants: {studio: {uid: 20001, floor: none}}\n"
+        "teams: {app: {tenant: studio}}\nhosts: {desk: {address: 192.0.2.1, slots: 2}}\n"
+        "roster: [{name: a, team: app, role: coder, runtime: stub}]\n"
+    )
+    made = secret_sources.ActionModule.__new__(secret_sources.ActionModule)
+    arguments = {"observation": {"needs_secrets": ["studio/x"]}, "fleet_file": str(path)}
+    made._task = SimpleNamespace(args=arguments, check_mode=False)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(AnsibleActionFail, match=r'secret "x", which the fleet file'),
+    ):
+        patch.setattr(ActionBase, "run", lambda *_: {})
+        made.run(task_vars={})
