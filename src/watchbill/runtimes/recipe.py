@@ -48,7 +48,8 @@ def recipe(runtime: str, version: str, platform: Platform) -> Recipe:
         words.version(version)
     except words.Refused as refused:
         raise OperationError(refused.message, refused.hint, refused.code) from None
-    if platform.os != "linux" or platform.cpu not in ("x64", "arm64"):
+    # A host says what it is: what is none of these must not be kept as an archive for others.
+    if platform.os != "linux" or platform.cpu not in ("x64", "arm64") or platform.libc not in ("glibc", "musl"):
         raise _unknown(runtime, platform)
     return {"claude": _claude, "codex": _codex, "opencode": _opencode, "pi": _pi}[runtime](version, platform)
 
@@ -91,4 +92,4 @@ def _pi(version: str, platform: Platform) -> Recipe:
 
 def _unknown(runtime: str, platform: Platform) -> OperationError:
     hint = f"leave the version of {runtime} out and put it there yourself, or place its agents on other hosts"
-    return OperationError(f"Watchbill cannot install {runtime} on {platform}", hint, "unknown-platform")
+    return OperationError(f"Watchbill cannot install {runtime} on {platform} ({platform.libc})", hint, "unknown-platform")

@@ -96,6 +96,7 @@ def test_every_runtime_is_made_for_common_machines_without_scripts(runtime: str,
         ("claude", Platform("darwin", "arm64", "glibc")),
         ("codex", Platform("linux", "riscv64", "glibc")),
         ("pi", Platform("linux", "x64", "musl")),
+        ("claude", Platform("linux", "x64", "none")),
     ],
 )
 def test_machines_that_nobody_makes_it_for_are_refused_by_name(runtime: str, platform: Platform) -> None:
