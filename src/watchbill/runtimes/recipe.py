@@ -92,4 +92,6 @@ def _pi(version: str, platform: Platform) -> Recipe:
 
 def _unknown(runtime: str, platform: Platform) -> OperationError:
     hint = f"leave the version of {runtime} out and put it there yourself, or place its agents on other hosts"
-    return OperationError(f"Watchbill cannot install {runtime} on {platform} ({platform.libc})", hint, "unknown-platform")
+    return OperationError(
+        f"Watchbill cannot install {runtime} on {platform} ({platform.libc})", hint, "unknown-platform"
+    )
