@@ -47,7 +47,7 @@ def _looks(target: Target, wanted: Filter) -> Iterator[Status]:
         yield poller.look().only(wanted)
         while True:
             begun = time.monotonic()
-            found = poller.look(SECONDS).only(wanted)
+            found = poller.look_again(SECONDS).only(wanted)
             time.sleep(max(0.0, begun + SECONDS - time.monotonic()))
             yield found
 

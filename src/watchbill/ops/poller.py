@@ -9,9 +9,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from watchbill.errors import WatchbillError
 from watchbill.ops.remote import MOST_BYTES, HostError, Reply, check, command_line, drop_connection, missing
 from watchbill.ops.status import Status, joined_status
 
@@ -74,14 +76,32 @@ class Poller:
                     answers[host] = self._too_late(host, patience)
         return joined_status(self.target, {host: answers[host] for host in asked})
 
-    def take_lines(self, other: Poller) -> None:
-        """Take over the lines of a poller to those hosts that are reached in the same way; end its others."""
-        for host in self.target.hosts:
-            line = other._lines.get(host)
-            if line is not None and _command(self.target, host, _SERVE) == _command(other.target, host, _SERVE):
-                self._lines[host] = other._lines.pop(host)
-                self._lines[host].reach_by(self._way(host))
-        other.close()
+    def look_again(self, patience: float) -> Status:
+        """Look at the fleet as its files are now; a mistake in them is a notice, and they count as they were before."""
+        try:
+            self.refresh()
+        except WatchbillError:
+            found = self.look(patience)
+            words = "there is a mistake in it (watchbill validate); this is the fleet as it was before"
+            return replace(found, notices={**found.notices, self.target.path.name: (words,)})
+        return self.look(patience)
+
+    def refresh(self) -> None:
+        """Read the fleet again where a file of it changed; lines to hosts that are reached as before stay open.
+
+        Raises FleetError, or OperationError where a host that the target is limited to is gone.
+        """
+        from watchbill.fleet import load_fleet_cached
+        from watchbill.ops.target import target_of
+
+        before, fleet = self.target, load_fleet_cached(self.target.path)
+        if fleet is before.fleet:
+            return
+        self.target = target_of(fleet, limit=before.hosts if before.limited else (), lab=before.lab)
+        for host in list(self._lines):
+            known = host in self.target.hosts
+            if not known or _command(self.target, host, _SERVE) != _command(before, host, _SERVE):
+                self._lines.pop(host).close()
 
     def close(self) -> None:
         """End all connections of this poller; masters that ssh keeps for others stay."""
@@ -94,7 +114,7 @@ class Poller:
         return self._lines[host]
 
     def _way(self, host: str) -> Way:
-        return lambda words: _command(self.target, host, words)
+        return lambda words: _command(self.target, host, words)  # as the target is when a line is opened
 
     def _take(
         self, line: _Line, selector: selectors.BaseSelector, descriptor: int, answers: dict[str, Answer | HostError]
@@ -137,10 +157,6 @@ class _Line:
         self._asked: float | None = None
         self._answered = False
         self._output, self._errors = bytearray(), bytearray()
-
-    def reach_by(self, command: Way) -> None:
-        """Start it by this command from now on."""
-        self._command = command
 
     def waits(self) -> float:
         """Return for how many seconds a question has waited for its answer."""

@@ -142,8 +142,11 @@ def _detach() -> None:
 
 
 def _serve(listener: socket.socket, poller: Poller) -> None:
+    from watchbill.ops.target import target_of
+
     path = listener.getsockname()
-    fleet_file, lab = poller.target.path, poller.target.lab
+    # Whoever left it behind may have asked some hosts only.
+    poller.target = target_of(poller.target.fleet, lab=poller.target.lab)
     mine = os.stat(path).st_ino
     ended = False
     while not ended and select.select([listener], [], [], IDLE_SECONDS)[0]:
@@ -156,27 +159,13 @@ def _serve(listener: socket.socket, poller: Poller) -> None:
             if ended:
                 poller.close()
             else:
-                poller = _current(poller, fleet_file, lab)
+                poller.refresh()
                 found = poller.look(hosts=_hosts(poller, request))
                 line.sendall(json.dumps(_written(found)).encode())
     poller.close()
     with contextlib.suppress(OSError):
         if os.stat(path).st_ino == mine:
             os.unlink(path)
-
-
-def _current(poller: Poller, path: Path, lab: bool) -> Poller:
-    """Return a poller for the fleet as it is in its files now; the same one where nothing changed."""
-    from watchbill.fleet import load_fleet_cached
-    from watchbill.ops.poller import Poller
-    from watchbill.ops.target import target_of
-
-    fleet = load_fleet_cached(path)
-    if fleet is poller.target.fleet:
-        return poller
-    new = Poller(target_of(fleet, lab=lab))
-    new.take_lines(poller)
-    return new
 
 
 def _hosts(poller: Poller, request: Any) -> tuple[str, ...]:

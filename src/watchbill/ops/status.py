@@ -87,7 +87,8 @@ class Status:
     """All agents of a fleet.
 
     `unknown` maps a host that could not be asked to the reason, `not_applied` names hosts without Watchbill, `notices`
-    maps a host without root to what cannot be promised there; `strays` look like agents and are none of the fleet's.
+    maps a host without root to what cannot be promised there, and a fleet file to what is wrong with it by now;
+    `strays` look like agents and are none of the fleet's.
     """
 
     agents: tuple[AgentStatus, ...]

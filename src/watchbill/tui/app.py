@@ -192,6 +192,8 @@ class Screen(App[None]):
         parts = [Text(counts(status))]
         parts += [Text(f"{host}: {visible(reason)}", "red") for host, reason in sorted(status.unknown.items())]
         parts += [Text(f"{host}: nothing is applied yet", "yellow") for host in status.not_applied]
+        files = sorted(status.notices.keys() - set(status.hosts))
+        parts += [Text(f"{file}: {visible(', '.join(status.notices[file]))}", "yellow") for file in files]
         if status.strays:
             parts.append(Text(f"{len(status.strays)} strays", "yellow"))
         line = Text(" · ").join(parts)

@@ -72,14 +72,18 @@ class Fleet:
         from watchbill.ops.poller import PATIENCE_SECONDS, Poller
 
         self.name = target.fleet.name
-        self._target = target
         self._poller = Poller(target)
         self._patience = PATIENCE_SECONDS
+
+    @property
+    def _target(self) -> Target:
+        """The fleet as it was at the last look."""
+        return self._poller.target
 
     def look(self) -> Status:
         """As in Operations. The first look waits for hosts that are slow, later ones take what they said meanwhile."""
         patience, self._patience = self._patience, LOOK_SECONDS
-        return self._poller.look(patience)
+        return self._poller.look_again(patience)
 
     def watch(self, reference: str) -> AbstractContextManager[Frames]:
         """As in Operations."""

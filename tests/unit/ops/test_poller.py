@@ -16,7 +16,7 @@ from tests.unit.ops.answers import answers_with
 from watchbill.ops import poller as module
 from watchbill.ops.poller import Poller
 from watchbill.ops.status import Status
-from watchbill.ops.target import Target
+from watchbill.ops.target import Target, load_target
 
 
 def says(name: str, number: str) -> str:
@@ -70,6 +70,28 @@ def test_line_that_ended_between_two_looks_is_opened_again(poller: Poller, every
 def test_only_some_hosts_are_asked_where_only_some_are_wanted(poller: Poller) -> None:
     status = poller.look(hosts=["attic"])
     assert (status.hosts, {agent.host for agent in status.agents}) == (("attic",), {"attic"})
+
+
+def test_next_look_knows_the_fleet_as_its_file_has_it_by_then(poller: Poller, everybody: Path) -> None:
+    path, good = poller.target.path, poller.target.path.read_text()
+    assert "coder2" not in {agent.name for agent in poller.look_again(5.0).agents}
+    path.write_text(good.replace("count: 2", "count: 3"))
+    found = poller.look_again(5.0)
+    assert ("coder2" in {agent.name for agent in found.agents}, restarts(found, "coder0")) == (True, 2)
+    path.write_text(good.replace("team: app", "team: ap"))
+    told = poller.look_again(5.0)
+    assert "watchbill validate" in told.notices["fleet.yaml"][0]
+    assert (len(told.agents), restarts(told, "coder0")) == (len(found.agents), 3)
+    path.write_text(good.replace("  lap:", "  pad:"))
+    assert set(poller.look_again(5.0).hosts) == {"desk", "attic", "pad"}
+    assert connections(everybody, "192.0.2.11") == 1
+
+
+def test_only_the_hosts_that_were_wanted_are_asked_when_the_file_changed(target: Target, everybody: Path) -> None:
+    with Poller(load_target(target.path, limit=["attic"])) as poller:
+        poller.look()
+        target.path.write_text(target.path.read_text().replace("count: 2", "count: 3"))
+        assert poller.look_again(5.0).hosts == ("attic",)
 
 
 def test_slow_host_is_unknown_for_this_look_and_counts_for_the_next(
