@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -154,6 +155,7 @@ class _Line:
         self._command = command
         self._words = _SERVE
         self._process: subprocess.Popen[bytes] | None = None
+        self._handle = -1
         self._asked: float | None = None
         self._answered = False
         self._output, self._errors = bytearray(), bytearray()
@@ -202,9 +204,11 @@ class _Line:
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
-        if process.poll() is None:
+        # A process on standby is not the parent of those that it took over, and cannot tell by their exit status.
+        if not _has_ended(self._handle):
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        os.close(self._handle)
+        process.wait()
 
     def _start(self) -> None:
         pipe = subprocess.PIPE
@@ -216,6 +220,7 @@ class _Line:
             raise missing(self.host, error) from None
         except OSError as error:
             raise HostError(self.host, f"cannot be asked from here: {error.strerror}") from None
+        self._handle = os.pidfd_open(self._process.pid)
         self._answered = False
         self._output.clear()
         self._errors.clear()
@@ -267,3 +272,10 @@ class _Line:
         self._start()
         self._write()
         self._watch(selector)
+
+
+def _has_ended(handle: int) -> bool:
+    """Return whether the process of a pidfd has ended."""
+    waiting = select.poll()
+    waiting.register(handle, select.POLLIN)
+    return bool(waiting.poll(0))

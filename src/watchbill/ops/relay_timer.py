@@ -55,6 +55,8 @@ class Timer:
 def units(target: Target) -> dict[str, str]:
     """Return the unit files of the timer, by name."""
     words = [sys.executable, "-m", "watchbill", *(["--lab"] if target.lab else []), "relay", "-f", str(target.path)]
+    if target.limited:
+        words += ["--limit", ",".join(target.hosts)]
     name, fleet = f"watchbill-relay-{target.fleet.name}", target.fleet.name
     command = " ".join(_quoted(str(word)) for word in words)
     return {

@@ -251,6 +251,9 @@ def test_timer_runs_the_relay_of_this_fleet_whatever_its_path_is_called(target: 
     assert set(files) == {"watchbill-relay-trial.service", "watchbill-relay-trial.timer"}
     service = files["watchbill-relay-trial.service"]
     assert f'"relay" "-f" "{target.path}"' in service
+    assert "--limit" not in service
+    some = units(load_target(target.path, limit=["desk", "attic"]))["watchbill-relay-trial.service"]
+    assert '"--limit" "attic,desk"' in some
     odd = tmp_path / 'a b%h"$x'
     odd.mkdir()
     moved = target.path.rename(odd / "fleet.yaml")

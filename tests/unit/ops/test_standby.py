@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.ops.test_poller import connections, serves
+from tests.unit.ops.answers import answers_with
+from tests.unit.ops.test_poller import connections, says, serves
 from watchbill.ops import standby
 
 
@@ -96,6 +98,18 @@ def test_lock_that_the_caller_has_is_not_held_by_who_stays_behind(fleet: Path, t
     words = ["bash", "-c", script, "bash", str(lock), sys.executable, str(fleet)]
     assert subprocess.run(words, timeout=60, check=False).returncode == 0
     assert asked(ps(fleet)) == 2, "somebody stayed"
+
+
+def test_connection_that_does_not_end_by_itself_ends_with_who_stayed_behind(fleet: Path, hosts: Path) -> None:
+    pid = hosts / "pid"
+    answers_with(hosts, "192.0.2.12", f"echo $$ >{pid}; read -r l; {says('writer', '1')}; read -r l; exec sleep 600")
+    ps(fleet)
+    handle = os.pidfd_open(int(pid.read_text()))
+    try:
+        standby.end(fleet, lab=False)
+        assert select.select([handle], [], [], 10)[0], "it goes on"
+    finally:
+        os.close(handle)
 
 
 def test_answer_of_another_release_is_none(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
