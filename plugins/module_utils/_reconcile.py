@@ -12,11 +12,11 @@ from . import _enforcement, _rootless, _runtime_store, _tenant
 from ._applied import Journal, forget_applied, lock, read_applied, utc_now, write_applied
 from ._apply import GONE, Apply
 from ._as_user import AsUserError, call_as
+from ._diff_texts import add_texts
 from ._hours import overrides_of
 from ._keeper.heartbeat import IN_A_TURN
 from ._layout import Layout
 from ._observe import Observation, observe
-from ._plain_files import read_regular_file
 from ._planner import deletions, differs, installations, key_of, plan, secret_key, sort_key, summary
 from ._preflight import preflight
 from ._projects._phase import Projects
@@ -29,12 +29,11 @@ from ._refusals import (
     unknown_zones,
     wrong_account,
 )
-from ._resources._file import SIZE_LIMIT, FileKind
+from ._resources._file import FileKind
 from ._resources._user import UserKind
 
 Answer = dict[str, t.Any]
 SETTLE_SECONDS = 15.0
-TEXT_LIMIT = 64 * 1024
 
 
 def reconcile(request: t.Mapping[str, t.Any]) -> Answer:
@@ -100,7 +99,7 @@ class _Reconciliation:
     def look(self) -> Answer:
         """Return the plan."""
         if self.request.get("diff"):
-            self._add_texts()
+            add_texts(self.layout, self.actions, self.resources, self._bodies())
         return self._answer()
 
     def change(self) -> Answer:
@@ -109,7 +108,7 @@ class _Reconciliation:
         if self.problems or self._needs() or self._needs_secrets():
             return self._answer()
         if self.request.get("diff"):
-            self._add_texts()
+            add_texts(self.layout, self.actions, self.resources, self._bodies())
         for action in self.actions:
             if action["action"] == "pending" or action.get("refused") or (action["needs_prune"] and not allowed):
                 action["result"] = "skipped"
@@ -307,17 +306,6 @@ class _Reconciliation:
             if resource and written and action["kind"] == "file":
                 yield resource
 
-    def _add_texts(self) -> None:
-        """Give every file action whose body is here the two texts, for a diff that people read."""
-        for action in self.actions:
-            digest = self.resources.get(key_of(action), {}).get("sha256")
-            if action["kind"] != "file" or digest not in self._bodies() or action.get("stray"):
-                continue
-            after = self._bodies()[digest]
-            if b"\0" not in after[:TEXT_LIMIT]:
-                before = _text_of(self.layout.expand(action["name"]))
-                action["texts"] = [before, after[:TEXT_LIMIT].decode("utf-8", "replace")]
-
     def _answer(self, applied: bool = False) -> Answer:
         answer = _answer(self.manifest, sorted([*self.actions, *self.steps], key=sort_key), self.problems)
         answer.update(
@@ -404,12 +392,3 @@ def _recorder(journal: Journal) -> t.Callable[[dict[str, t.Any]], None]:
         )
 
     return record
-
-
-def _text_of(path: str) -> str:
-    try:
-        return read_regular_file(path, SIZE_LIMIT)[:TEXT_LIMIT].decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError) as error:
-        return f"({error})\n"

@@ -31,13 +31,6 @@ def print_table(console: Console, rows: Sequence[Sequence[Text]], indent: str = 
     _print(console, [line for row in rows for line in _lines(row, widths, indent, room, limit)])
 
 
-def print_line(
-    console: Console, row: Sequence[Text], widths: Sequence[int], indent: str, room: int, limit: int
-) -> None:
-    """Print one row: its columns padded to `widths`, its last cell in `room` or below, at most `limit` wide."""
-    _print(console, _lines(row, widths, indent, room, limit))
-
-
 def _print(console: Console, lines: Sequence[Text]) -> None:
     """Print all lines at once: each print costs as much as a line."""
     from rich.text import Text

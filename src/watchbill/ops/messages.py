@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from watchbill.fleet import Agent
     from watchbill.ops.target import Target
 
-VERIFY_SECONDS = 60.0
 TAKEN = ("accepted", "answered")
 GIVEN_UP = ("expired", "dead")
 
