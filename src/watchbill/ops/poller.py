@@ -205,9 +205,13 @@ class _Line:
             if pipe is not None:
                 pipe.close()
         # A process on standby is not the parent of those that it took over, and cannot tell by their exit status.
-        if not _has_ended(self._handle):
-            os.killpg(process.pid, signal.SIGKILL)
-        os.close(self._handle)
+        try:
+            if not _has_ended(self._handle):
+                os.killpg(process.pid, signal.SIGKILL)
+        except PermissionError:
+            return  # root's, by sudo on this machine: it ends because its input has
+        finally:
+            os.close(self._handle)
         process.wait()
 
     def _start(self) -> None:

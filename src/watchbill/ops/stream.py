@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import tempfile
 import threading
@@ -59,12 +60,19 @@ class Stream:
         check(self._host, Reply(process.wait(), b"", last_words.decode(errors="replace")))
 
     def end(self) -> None:
-        """Let the command end; `lines` comes to its end, too."""
-        self._process.terminate()
+        """Let the command end; `lines` comes to its end, too. One that is root's, by sudo, ends when it is closed."""
+        with contextlib.suppress(PermissionError):
+            self._process.terminate()
 
     def close(self) -> None:
-        """Let the command end, and wait for that."""
-        self._process.terminate()
+        """Let the command end, and wait for that where it is ours to end; call it where the lines are read."""
+        try:
+            self._process.terminate()
+        except PermissionError:
+            # Root's, by sudo on this machine: it ends because nobody reads it.
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+            return
         self._process.wait()
 
 

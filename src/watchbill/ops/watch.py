@@ -124,6 +124,8 @@ class Watch:
             if self._closed.is_set():
                 return
             for line in stream.lines():
+                if self._closed.is_set():
+                    return
                 found = read_frame(host, line, references)
                 if found is not None:
                     self._put(found)

@@ -125,6 +125,21 @@ def test_answer_that_nobody_waits_for_any_more_is_never_told_as_of_now(
     assert "-O stop" in log.read_text().splitlines(), "others' sessions over the same connection go on"
 
 
+def test_process_that_is_roots_by_sudo_is_left_to_end_by_itself(
+    target: Target, everybody: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(pid: int, number: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    gone = everybody / "gone"
+    os.mkfifo(gone)
+    answers_with(everybody, "192.0.2.12", f"while read -r l; do {says('writer', '1')}; done; echo gone >{gone}")
+    with Poller(target) as poller:
+        assert restarts(poller.look(), "writer") == 1
+        monkeypatch.setattr(os, "killpg", refuse)
+    assert gone.read_text() == "gone\n"
+
+
 def test_host_for_which_nothing_can_be_started_is_unknown_with_the_reason(
     poller: Poller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
