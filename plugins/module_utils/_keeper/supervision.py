@@ -198,7 +198,7 @@ class Supervision:
         blamed = self.resumption.program_ended(status, ended_by, running.well_seconds(self.boottime()))
         self._ended("session-ended", status=status, signal=ended_by, last_line=last_line or None)
         if blamed is not None:
-            self.record.event(**blamed, last_line=last_line or None)
+            self.record.event(**blamed, status=status, signal=ended_by, last_line=last_line or None)
 
     def _ended(self, event: str, **details: t.Any) -> None:
         running = self._forget_session()
