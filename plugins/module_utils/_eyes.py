@@ -10,10 +10,11 @@ import typing as t
 from ._as_user import AsUserError, has_manager, systemctl_user
 from ._beside import agents_beside
 from ._layout import Account, Layout
-from ._manager_bus import Silent, list_units
+from ._manager_bus import list_units
 from ._tenant import look_at_heartbeat, strays_in, unit_digests, unit_directories
 
 OUR_UNITS = ("watchbill-agent@*.service", "watchbill-session@*.service")
+SOCKET_SECONDS = 1.0
 MANAGER_SECONDS = 4.0
 """Of the time that a tenant has: its manager may not answer, and its files are news all the same."""
 
@@ -23,7 +24,7 @@ class Eyes:
 
     def __init__(self, who: Account, mode: str, programs: t.Sequence[str]) -> None:
         """Know whom to look at, and which programs are agents."""
-        self._who, self._programs = who, programs
+        self._who, self._mode, self._programs = who, mode, programs
         self._runtime = Layout.runtime_directory(who.uid)
         self._units = self._runtime + "/systemd/generator.early"
         if mode == "rootless":
@@ -58,13 +59,14 @@ class Eyes:
 
     def _states(self) -> dict[str, tuple[str, str]] | None:
         """Return ActiveState and SubState of our units, by name."""
+        if self._mode == "rootless":
+            # Managers of people who log in were seen to say nothing on this socket.
+            return self._shown()
         try:
-            found = list_units(self._runtime + "/systemd/private", self._who.uid, OUR_UNITS, MANAGER_SECONDS)
+            found = list_units(self._runtime + "/systemd/private", self._who.uid, OUR_UNITS, SOCKET_SECONDS)
             return {unit: (state.active, state.sub) for unit, state in found.items()}
-        except Silent:
-            return None
         except (OSError, ValueError):
-            # It speaks as we do not expect: its own program knows how.
+            # It does not speak as we expect, or not to us: its own program knows how.
             return self._shown()
 
     def _shown(self) -> dict[str, tuple[str, str]] | None:

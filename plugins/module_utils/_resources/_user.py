@@ -7,10 +7,15 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import select
+import signal
 import subprocess
 import typing as t
 
 from ._kind import Differences, Kind
+
+PROGRAMS = (b"/watchbill-host", b"/watchbill-host.pyz")
+ENDING_SECONDS = 5.0
 
 
 class UserKind(Kind):
@@ -82,6 +87,7 @@ class UserKind(Kind):
 
         :raises subprocess.CalledProcessError: userdel refused.
         """
+        _end_lookers(pwd.getpwnam(name).pw_uid)
         _run("userdel", name)
 
 
@@ -96,3 +102,29 @@ def _left_over(name: str, gid: int) -> bool:
 
 def _run(*arguments: str) -> None:
     subprocess.run(arguments, check=True, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8")
+
+
+def _end_lookers(uid: int) -> None:
+    """End the children of ``watchbill-host status`` that look around as this user while somebody watches the host.
+
+    userdel refuses to remove an account that has a process; any other process of it is a reason to.
+    """
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            if os.stat(f"/proc/{entry}").st_uid != uid:
+                continue
+            with open(f"/proc/{entry}/cmdline", "rb") as stream:
+                words = stream.read().split(b"\0")
+            if b"status" not in words or not any(word.endswith(PROGRAMS) for word in words):
+                continue
+            looker = os.pidfd_open(int(entry))
+        except (FileNotFoundError, ProcessLookupError):
+            # It ended by itself.
+            continue
+        try:
+            signal.pidfd_send_signal(looker, signal.SIGKILL)
+            select.select([looker], [], [], ENDING_SECONDS)
+        finally:
+            os.close(looker)
