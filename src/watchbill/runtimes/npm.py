@@ -31,7 +31,8 @@ def install(directory: Path, packages: Sequence[str], platform: Platform, regist
     (directory / "package.json").write_text('{"private": true}\n')
     command = [
         *(program, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--include=optional"),
-        *("--no-update-notifier", "--loglevel=error", "--prefix", str(directory)),
+        # Where to is said by the directory alone: with --prefix npm would not read the configuration of this machine.
+        *("--no-update-notifier", "--loglevel=error"),
         *(f"--os={platform.os}", f"--cpu={platform.cpu}", f"--libc={platform.libc}"),
         *([f"--registry={registry}"] if registry else []),
         *packages,
