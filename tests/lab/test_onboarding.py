@@ -177,5 +177,5 @@ def test_runtime_that_a_host_lacks_is_refused_before_anything_is_changed(studio:
     program = "printf '#!/bin/sh\\nexec sleep infinity\\n' > /usr/local/bin/codex && chmod 755 /usr/local/bin/codex"
     studio.attic.do(program)
     studio.apply()
-    row = studio.attic.until("reviewer", 20, state="working")
+    row = studio.attic.until("reviewer", 20, state="starting")
     assert (row["runtime"], row["healthy"]) == ("codex", None)
