@@ -178,4 +178,4 @@ def test_runtime_that_a_host_lacks_is_refused_before_anything_is_changed(studio:
     studio.attic.do(program)
     studio.apply()
     row = studio.attic.until("reviewer", 20, state="starting")
-    assert (row["runtime"], row["healthy"]) == ("codex", None)
+    assert (row["runtime"], row["healthy"]) == ("codex", False)
