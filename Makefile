@@ -22,8 +22,11 @@ demo: setup ## two machines, a fleet on them, drift and its repair
 	@scripts/demo
 
 .PHONY: test
-test: lint ## lint, then unit, golden, fuzz (short), packaging, lab, runtimes (short) and molecule tests
-	python -m pytest --durations=10 tests/unit tests/golden tests/fuzz tests/packaging tests/lab tests/runtimes tests/molecule
+# Files of tests go to two workers, each with machines of its own: the tests of machines wait more than they compute.
+WORKERS ?= 2
+IN_PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+test: lint ## lint, then unit, golden, fuzz (short), packaging, runtimes (short), molecule and lab tests
+	python -m pytest $(IN_PARALLEL) --durations=20 tests/unit tests/golden tests/fuzz tests/packaging tests/runtimes tests/molecule tests/lab
 
 .PHONY: unit golden packaging lab molecule
 unit: setup ## tests of single functions

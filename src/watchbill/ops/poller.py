@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from watchbill.errors import WatchbillError
-from watchbill.ops.remote import MOST_BYTES, HostError, Reply, check, command_line, drop_connection, missing
+from watchbill.ops.remote import MOST_BYTES, HostError, Reply, check, command_line, connection_to, drop_connection, missing
 from watchbill.ops.status import Status, joined_status
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ class Poller:
     ) -> None:
         """Close it."""
         self.close()
+
+    @property
+    def far(self) -> bool:
+        """Whether a host of the target is reached over a network."""
+        return any(not connection_to(self.target, host).local for host in self.target.hosts)
 
     def look(self, patience: float = PATIENCE_SECONDS, hosts: Sequence[str] | None = None) -> Status:
         """Ask every host, or only some of them, and return what their agents do.

@@ -42,7 +42,7 @@ def ask(path: Path, limit: Sequence[str], lab: bool, meanwhile: Callable[[], Non
 
     `meanwhile` is called while it looks.
     """
-    if os.environ.get(_SWITCH) == "0":
+    if os.environ.get(_SWITCH) == "0" or not poller.far:
         return None
     try:
         answer = _asked(path, lab, {"limit": list(limit)}, meanwhile)
@@ -69,10 +69,13 @@ def _asked(path: Path, lab: bool, request: Mapping[str, Any], meanwhile: Callabl
 
 
 def keep(poller: Poller) -> None:
-    """Let the lines of a poller outlive this process, where its entry point says so by `leave_behind`."""
+    """Let the lines of a poller outlive this process, where its entry point says so by `leave_behind`.
+
+    Lines to this machine alone are not worth it: who logs out of a laptop leaves nothing of Watchbill behind there.
+    """
     while _waiting:
         _waiting.pop().close()
-    if os.environ.get(_SWITCH) == "0":
+    if os.environ.get(_SWITCH) == "0" or not poller.far:
         poller.close()
     else:
         _waiting.append(poller)

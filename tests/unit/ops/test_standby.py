@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -80,6 +81,16 @@ def test_nobody_stays_behind_where_it_is_switched_off(fleet: Path, hosts: Path) 
     for _ in range(2):
         assert asked(ps(fleet, WATCHBILL_STANDBY="0")) == 1
     assert connections(hosts, "192.0.2.11") == 2
+
+
+def test_nobody_stays_behind_for_this_machine_alone(fleet: Path, hosts: Path, tmp_path: Path) -> None:
+    sudo = hosts.parent / "bin" / "sudo"
+    sudo.write_text(f"#!/bin/bash\nn=0; while read -r l; do n=$((n + 1)); {says('coder0', '$n')}; done\n")
+    sudo.chmod(0o755)
+    fleet.write_text(re.sub(r"(?ms)^  attic.*?(?=^teams)", "", fleet.read_text()).replace("192.0.2.11", "local"))
+    fleet.write_text(re.sub(r"(?m)^  - .name: writer.*\n", "", fleet.read_text()).replace("user: admin", "become: true"))
+    ps(fleet)
+    assert not Path(standby._socket_path(fleet, lab=False)).exists()
 
 
 def test_who_reaches_hosts_in_another_way_has_another_one(fleet: Path, hosts: Path) -> None:
