@@ -15,7 +15,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from watchbill.errors import WatchbillError
-from watchbill.ops.remote import MOST_BYTES, HostError, Reply, check, command_line, connection_to, drop_connection, missing
+from watchbill.ops.remote import (
+    MOST_BYTES,
+    HostError,
+    Reply,
+    check,
+    command_line,
+    connection_to,
+    drop_connection,
+    missing,
+)
 from watchbill.ops.status import Status, joined_status
 
 if TYPE_CHECKING:

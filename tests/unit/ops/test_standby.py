@@ -88,7 +88,7 @@ def test_nobody_stays_behind_for_this_machine_alone(fleet: Path, hosts: Path, tm
     sudo.write_text(f"#!/bin/bash\nn=0; while read -r l; do n=$((n + 1)); {says('coder0', '$n')}; done\n")
     sudo.chmod(0o755)
     fleet.write_text(re.sub(r"(?ms)^  attic.*?(?=^teams)", "", fleet.read_text()).replace("192.0.2.11", "local"))
-    fleet.write_text(re.sub(r"(?m)^  - .name: writer.*\n", "", fleet.read_text()).replace("user: admin", "become: true"))
+    fleet.write_text(re.sub(r"(?m)^  - .name: writer.*\n|connect: .user: admin.", "", fleet.read_text()))
     ps(fleet)
     assert not Path(standby._socket_path(fleet, lab=False)).exists()
 
