@@ -9,13 +9,13 @@ import hashlib
 import os
 import re
 import shlex
-import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from watchbill.directories import CONTROL_NAME_LENGTH, cache_directory, control_directory, make_private
 from watchbill.errors import OperationError
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from watchbill.lab import LabTarget
 
 CONNECT_TIMEOUT = 10
-# A UNIX socket's path holds 107 bytes, and ssh appends 17 of its own while it makes the socket.
-_CONTROL_PATH_BYTES = 88
 _ADDRESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]*|::[A-Za-z0-9.:]*")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*")
 
@@ -73,24 +71,6 @@ def ssh_options(connection: Connection) -> list[str]:
     control_path = _quoted(control_directory() / _control_name(connection))
     multiplexing = {"ControlMaster": "auto", "ControlPersist": "60s", "ControlPath": control_path}
     return _options({**_checks(connection), **multiplexing, **_proxy(connection)})
-
-
-def control_directory() -> Path:
-    """Return a directory that only this user can enter, with a path short enough for ssh's sockets in it."""
-    name = "watchbill-ssh"
-    candidates = [_cache() / "ssh", Path(tempfile.gettempdir()) / f"{name}-{os.geteuid()}"]
-    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
-    if runtime.is_absolute() and runtime.is_dir():
-        candidates.insert(0, runtime / name)
-    for directory in candidates:
-        if len(os.fsencode(directory)) + 1 + _CONTROL_NAME_LENGTH <= _CONTROL_PATH_BYTES and _own(directory):
-            return directory
-    tried = ", ".join(str(directory) for directory in candidates)
-    raise OperationError(
-        f"no private directory for the sockets of ssh (tried {tried})",
-        "set XDG_RUNTIME_DIR to a short path that only you can enter",
-        "no-control-directory",
-    )
 
 
 def _lab_targets(fleet: Fleet) -> Mapping[str, LabTarget]:
@@ -216,44 +196,22 @@ def _require_safe(connection: Connection) -> None:
         raise OperationError(f'"{connection.user}" is not a user name', "", "bad-name")
 
 
-_CONTROL_NAME_LENGTH = 24
-
-
 def _control_name(connection: Connection) -> str:
     """Return the name of the socket: another key, user or way there is another connection, never a kept one."""
     known = connection.known_hosts
     key = known.read_bytes() if known is not None and known.is_file() else b""
-    return hashlib.sha256(repr(connection).encode() + key).hexdigest()[:_CONTROL_NAME_LENGTH]
-
-
-def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "watchbill"
-
-
-def _own(directory: Path) -> bool:
-    """Make a directory that only this user can enter; say whether it is one."""
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = directory.lstat()
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-            return False
-        if status.st_mode & 0o077:
-            directory.chmod(0o700)
-    except OSError:
-        return False
-    return True
+    return hashlib.sha256(repr(connection).encode() + key).hexdigest()[:CONTROL_NAME_LENGTH]
 
 
 def _write_known_hosts(alias: str, key: str) -> Path:
     """Return a file that knows one key for one alias. Its name depends on its content, so it never changes."""
     content = f"{alias} {key}\n".encode()
-    directory = _cache() / "known_hosts"
+    directory = cache_directory() / "known_hosts"
     path = directory / f"{alias}.{hashlib.sha256(content).hexdigest()[:16]}"
     try:
         if path.is_file() and path.read_bytes() == content:
             return path
-        if not _own(directory):
+        if not make_private(directory):
             raise PermissionError(f"{directory} is not ours")
         descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".new-")
         try:

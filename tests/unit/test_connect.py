@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from watchbill import connect, lab
-from watchbill.connect import Connection, connection, connections, control_directory, ssh_arguments
+from watchbill.connect import Connection, connection, connections, ssh_arguments
+from watchbill.directories import control_directory
 from watchbill.errors import OperationError
 from watchbill.fleet import Fleet, load_fleet
 from watchbill.lab import LabTarget

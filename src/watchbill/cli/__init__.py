@@ -6,23 +6,35 @@ import gc
 import io
 import os
 import sys
+from collections.abc import Sequence
 
 
 def main() -> None:
     """Run the command that the arguments of this process name, and exit with its code."""
-    # What is imported stays: looking through it again and again is a sixth of the start.
-    gc.set_threshold(50_000, 20, 20)
+    from watchbill import standby
+
+    arguments = sys.argv[1:]
+    code = standby.run(arguments)
+    if code is None:
+        # What is imported stays: looking through it again and again is a sixth of the start.
+        gc.set_threshold(50_000, 20, 20)
+        code = _run(arguments)
+        if behind := sys.modules.get("watchbill.ops.standby"):
+            behind.leave_behind(_run)
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Run one command line, to the last byte that it prints, and return its exit code."""
     from watchbill.cli.app import run
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that has no █ shows a question mark, not an error.
         sys.stdout.reconfigure(errors="replace")
-    code = run(sys.argv[1:])
+    code = run(arguments)
     try:
         sys.stdout.flush()
     except OSError:
         # run() has said so; Python would try again at its exit, and complain in its own words.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if standby := sys.modules.get("watchbill.ops.standby"):
-        standby.leave_behind()
-    sys.exit(code)
+    return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import sys
@@ -153,6 +154,12 @@ observe.register(app)
 tui.register(app)
 
 
+@functools.cache
+def _program() -> Any:
+    """Return all commands as click has them: who runs one command line after another makes them once."""
+    return typer.main.get_command(app)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code.
 
@@ -160,7 +167,7 @@ def run(arguments: Sequence[str]) -> int:
     """
     as_json = "--json" in _until_double_dash(arguments)
     try:
-        code = app(args=list(arguments), standalone_mode=False, prog_name="watchbill")
+        code = _program()(args=list(arguments), standalone_mode=False, prog_name="watchbill")
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except WatchbillError as error:

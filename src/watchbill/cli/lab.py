@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchbill.cli.options import DEFAULT_FILE, Command, group
+from watchbill.cli.options import Command, group
 from watchbill.errors import visible
 from watchbill.lab import BASE_IMAGE
+from watchbill.standby import DEFAULT_FILE
 
 if TYPE_CHECKING:
     from watchbill.lab.operations import MachineState, Progress

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from watchbill.standby import fleet_path, in_lab
+
 if TYPE_CHECKING:
     from watchbill.ops.target import Target
 
-DEFAULT_FILE = "fleet.yaml"
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_NO = frozenset({"", "0", "false", "no", "off"})
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -34,12 +33,12 @@ class Options:
     @property
     def path(self) -> Path:
         """The fleet file: as given, or $WATCHBILL_FILE, or fleet.yaml right here."""
-        return self.file or Path(os.environ.get("WATCHBILL_FILE") or DEFAULT_FILE)
+        return fleet_path(self.file)
 
     @property
     def in_lab(self) -> bool:
         """Whether the stand-ins of the lab are meant."""
-        return self.lab or os.environ.get("WATCHBILL_LAB", "").lower() not in _NO
+        return in_lab(self.lab)
 
     def target(self) -> Target:
         """Load the fleet and pick its hosts. Raises FleetError or OperationError."""

@@ -166,12 +166,13 @@ def _look(options: Options) -> Status:
         return found
     poller = Poller(options.target())
     found = poller.look()
-    standby.keep(poller)
+    standby.keep(poller, _prepare)
     return found
 
 
 def _prepare() -> None:
-    """Import what prints tables, while hosts are asked."""
-    import rich.console  # noqa: F401
+    """Import what prints tables, while hosts are asked or before anybody asks."""
+    import rich.table  # noqa: F401
 
+    import watchbill.cli.overview_view
     import watchbill.cli.status_view  # noqa: F401

@@ -1,40 +1,48 @@
 """A process that keeps the lines to hosts open between one `ps` and the next, as ssh keeps its connections.
 
-Who asked hosts leaves it behind: a fork that has the fleet loaded, all lines open, and a socket in the private
-directory of ssh's own sockets. It reads the fleet again where a file of it changed, and ends after a minute without a
-question. WATCHBILL_STANDBY=0 does without it.
+Who asked hosts leaves it behind: a fork that has the fleet loaded, all lines open, all that a command imports, and a
+socket in the private directory of ssh's own sockets (`watchbill.standby` asks there). A request is one line of JSON:
+
+- ``{"limit": [HOST, …]}``: what the agents of these hosts do; the answer is a status.
+- ``{"command": [WORD, …], "directory": …, "environment": …}`` with three descriptors: a fork of this process runs that
+  command line, which asks this one in turn; the answer is `STARTED` and the exit code.
+- ``{"end": true}``: let go of all hosts.
+
+It reads the fleet again where a file of it changed, and ends after a minute without a request, or when its own program
+has changed. WATCHBILL_STANDBY=0 does without it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import gc
 import json
 import os
 import select
+import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from watchbill import __version__
-from watchbill.connect import control_directory
 from watchbill.errors import WatchbillError
 from watchbill.ops.poller import PATIENCE_SECONDS
 from watchbill.ops.status import AgentStatus, LastApply, Status, Stray
+from watchbill.standby import STARTED, socket_path, switched_off
 
 if TYPE_CHECKING:
     from watchbill.ops.poller import Poller
 
 IDLE_SECONDS = 60.0
-_SWITCH = "WATCHBILL_STANDBY"
 _REQUEST_SECONDS = 2.0
-_LONGEST_REQUEST = 65_536
-# What else decides whom ssh reaches, and as whom: another one is not for who asks from there.
-_ENVIRONMENT = ("SSH_", "XDG_", "WATCHBILL_", "HOME=", "PATH=", "USER=")
+_LONGEST_REQUEST = 1 << 20
 
-_waiting: list[Poller] = []
+Command = Callable[[Sequence[str]], int]
+"""What runs a command line of Watchbill and returns its exit code."""
+
+_waiting: list[tuple[Poller, Callable[[], None]]] = []
 
 
 def ask(path: Path, limit: Sequence[str], lab: bool, meanwhile: Callable[[], None] | None = None) -> Status | None:
@@ -42,7 +50,7 @@ def ask(path: Path, limit: Sequence[str], lab: bool, meanwhile: Callable[[], Non
 
     `meanwhile` is called while it looks.
     """
-    if os.environ.get(_SWITCH) == "0":
+    if switched_off():
         return None
     try:
         answer = _asked(path, lab, {"limit": list(limit)}, meanwhile)
@@ -61,52 +69,47 @@ def _asked(path: Path, lab: bool, request: Mapping[str, Any], meanwhile: Callabl
     """Return the whole answer. Raises OSError where nobody answers."""
     with socket.socket(socket.AF_UNIX) as line:
         line.settimeout(PATIENCE_SECONDS + _REQUEST_SECONDS)
-        line.connect(_socket_path(path, lab))
+        line.connect(socket_path(path, lab))
         line.sendall(json.dumps(request).encode() + b"\n")
         if meanwhile is not None:
             meanwhile()
         return b"".join(iter(lambda: line.recv(1 << 18), b""))
 
 
-def keep(poller: Poller) -> None:
+def keep(poller: Poller, prepare: Callable[[], None]) -> None:
     """Let the lines of a poller outlive this process, where its entry point says so by `leave_behind`.
 
+    `prepare` is called once by who is on standby, to import what commands need.
     Lines to this machine alone are not worth it: who logs out of a laptop leaves nothing of Watchbill behind there.
     """
     while _waiting:
-        _waiting.pop().close()
-    if os.environ.get(_SWITCH) == "0" or not poller.far:
+        _waiting.pop()[0].close()
+    if switched_off() or not poller.far:
         poller.close()
     else:
-        _waiting.append(poller)
+        _waiting.append((poller, prepare))
 
 
-def leave_behind() -> None:
+def leave_behind(run: Command) -> None:
     """Fork the process on standby for the poller that is to be kept; nothing where there is none, or one already.
 
-    Everything that was printed has to be flushed before.
+    It runs command lines by `run`. Everything that was printed has to be flushed before.
     """
     if not _waiting:
         return
-    poller = _waiting.pop()
-    listener = _listen(_socket_path(poller.target.path, poller.target.lab))
+    poller, prepare = _waiting.pop()
+    listener = _listen(socket_path(poller.target.path, poller.target.lab))
     if listener is None:
         return
     if os.fork():
         return
     try:
         _detach()
-        _serve(listener, poller)
+        prepare()
+        _Standby(listener, poller, run).serve()
     finally:
         # Neither exit handlers nor buffers of the process that left us behind are ours.
         os._exit(0)
-
-
-def _socket_path(path: Path, lab: bool) -> str:
-    environment = sorted(f"{name}={value}" for name, value in os.environ.items() if f"{name}=".startswith(_ENVIRONMENT))
-    identity = [__version__, sys.executable, __file__, os.path.realpath(path), str(lab), *environment]
-    name = hashlib.sha256("\0".join(identity).encode(errors="surrogateescape")).hexdigest()[:24]
-    return str(control_directory() / name)
 
 
 def _listen(path: str) -> socket.socket | None:
@@ -144,31 +147,143 @@ def _detach() -> None:
                 os.close(int(name))
 
 
-def _serve(listener: socket.socket, poller: Poller) -> None:
-    from watchbill.ops.target import target_of
+class _Standby:
+    """What serves requests, and what it knows of the commands that run."""
 
-    path = listener.getsockname()
-    # Whoever left it behind may have asked some hosts only.
-    poller.target = target_of(poller.target.fleet, lab=poller.target.lab)
-    mine = os.stat(path).st_ino
-    ended = False
-    while not ended and select.select([listener], [], [], IDLE_SECONDS)[0]:
-        line, _ = listener.accept()
+    def __init__(self, listener: socket.socket, poller: Poller, run: Command) -> None:
+        from watchbill.ops.target import target_of
+
+        self._listener, self._poller, self._run = listener, poller, run
+        # Whoever left it behind may have asked some hosts only.
+        poller.target = target_of(poller.target.fleet, lab=poller.target.lab)
+        self._children: dict[int, _Child] = {}
+        self._programs = _programs()
+        # What is there now stays: commands share it with us, as long as nobody counts its references.
+        gc.freeze()
+
+    def serve(self) -> None:
+        """Serve until nobody has asked for a while, somebody says so, or the program is another one."""
+        path = self._listener.getsockname()
+        mine = os.stat(path).st_ino
+        going_on = True
+        while going_on:
+            lines = {child.line.fileno(): child for child in self._children.values() if child.asks}
+            watched = [self._listener.fileno(), *self._children, *lines]
+            ready = select.select(watched, [], [], None if self._children else IDLE_SECONDS)[0]
+            going_on = bool(ready)
+            for descriptor in ready:
+                if descriptor in self._children:
+                    self._children.pop(descriptor).end(descriptor)
+                elif descriptor in lines:
+                    lines[descriptor].interrupt()
+                else:
+                    going_on = self._accept()
+        self._poller.close()
+        with contextlib.suppress(OSError):
+            if os.stat(path).st_ino == mine:
+                os.unlink(path)
+
+    def _accept(self) -> bool:
+        """Serve one request; return whether to go on."""
+        line, _ = self._listener.accept()
         # Whoever does not say what it wants, or leaves, and whoever asks for what is a mistake, asks hosts itself.
-        with line, contextlib.suppress(OSError, ValueError, WatchbillError):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.suppress(OSError, ValueError, LookupError, TypeError, WatchbillError))
+            stack.callback(line.close)
             line.settimeout(_REQUEST_SECONDS)
-            request = json.loads(line.makefile("rb").readline(_LONGEST_REQUEST))
-            ended = isinstance(request, dict) and request.get("end") is True
-            if ended:
-                poller.close()
+            request, streams = _received(line)
+            stack.callback(_close, streams)
+            if request.get("end") is True or self._is_outdated():
+                self._poller.close()
+                return False
+            if "command" in request:
+                self._start(line, request, streams)
+                stack.pop_all()
+                _close(streams)
             else:
-                poller.refresh()
-                found = poller.look(hosts=_hosts(poller, request))
+                self._poller.refresh()
+                found = self._poller.look(hosts=_hosts(self._poller, request))
                 line.sendall(json.dumps(_written(found)).encode())
-    poller.close()
-    with contextlib.suppress(OSError):
-        if os.stat(path).st_ino == mine:
-            os.unlink(path)
+        return True
+
+    def _is_outdated(self) -> bool:
+        return any(os.stat(file).st_mtime_ns != written for file, written in self._programs.items())
+
+    def _start(self, line: socket.socket, request: Mapping[str, Any], streams: Sequence[int]) -> None:
+        """Run a command line in a fork that takes the place of who asked. Raises OSError, LookupError, ValueError."""
+        words, directory, environment = request["command"], request["directory"], request["environment"]
+        standard = dict(zip(range(3), streams, strict=True))
+        pid = os.fork()
+        if pid:
+            self._children[os.pidfd_open(pid)] = _Child(pid, line)
+            return
+        try:
+            self._listener.close()
+            _take_the_place(directory, environment, standard)
+            line.sendall(STARTED % os.getpid())
+            # Who ended it need not wait for us to notice: we may be waiting for a host.
+            line.sendall(b"%d\n" % self._run(words))
+        finally:
+            os._exit(0)
+
+
+class _Child:
+    """A command that runs for somebody."""
+
+    def __init__(self, pid: int, line: socket.socket) -> None:
+        self.pid, self.line, self.asks = pid, line, True
+
+    def interrupt(self) -> None:
+        """Who asked has left: the command is of no use to anybody."""
+        self.asks = False
+        os.kill(self.pid, signal.SIGINT)  # it is our child, and not yet waited for
+
+    def end(self, handle: int) -> None:
+        """Forget it: it has said how it ended, unless somebody killed it."""
+        os.close(handle)
+        os.waitpid(self.pid, 0)
+        self.line.close()
+
+
+def _received(line: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Return a request and the descriptors that came with it. Raises OSError, ValueError or TypeError."""
+    taken, streams, _, _ = socket.recv_fds(line, 1, 3)
+    try:
+        request = json.loads(taken + line.makefile("rb").readline(_LONGEST_REQUEST))
+        if not isinstance(request, dict):
+            raise TypeError("a request is an object")
+    except BaseException:
+        _close(streams)
+        raise
+    return request, streams
+
+
+def _close(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _take_the_place(directory: str, environment: Mapping[str, str], standard: Mapping[int, int]) -> None:
+    """Be where somebody else is, with its variables and its standard input, output and error."""
+    for number, descriptor in standard.items():
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    # They stay open until the process ends.
+    sys.stdin = open(0, closefd=False, encoding=sys.stdin.encoding)  # noqa: SIM115
+    sys.stdout = open(1, "w", closefd=False, encoding=sys.stdout.encoding)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, closefd=False, encoding=sys.stderr.encoding, errors="backslashreplace")  # noqa: SIM115
+    os.chdir(directory)
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
+    time.tzset()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _programs() -> dict[str, int]:
+    """Return when the files that this process was made of were written."""
+    files = {module.__file__ for name, module in list(sys.modules.items()) if name.partition(".")[0] == "watchbill"}
+    return {file: os.stat(file).st_mtime_ns for file in files if file}
 
 
 def _hosts(poller: Poller, request: Any) -> tuple[str, ...]:

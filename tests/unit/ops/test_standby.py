@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pytest
 from tests.unit.ops.answers import answers_with
 from tests.unit.ops.test_poller import connections, says, serves
 from watchbill.ops import standby
+from watchbill.standby import socket_path
 
 
 @pytest.fixture
@@ -90,7 +92,82 @@ def test_nobody_stays_behind_for_this_machine_alone(fleet: Path, hosts: Path, tm
     fleet.write_text(re.sub(r"(?ms)^  attic.*?(?=^teams)", "", fleet.read_text()).replace("192.0.2.11", "local"))
     fleet.write_text(re.sub(r"(?m)^  - .name: writer.*\n|connect: .user: admin.", "", fleet.read_text()))
     ps(fleet)
-    assert not Path(standby._socket_path(fleet, lab=False)).exists()
+    assert not Path(socket_path(fleet, lab=False)).exists()
+
+
+def told(fleet: Path, words: list[str], standby: bool, **environment: str) -> tuple[int, str, str]:
+    """Return how a command ended and what it printed, and assert who ran it: only who runs one imports typer."""
+    command = [sys.executable, "-X", "importtime", "-m", "watchbill", *words]
+    variables = os.environ | environment | ({} if standby else {"WATCHBILL_STANDBY": "0"})
+    done = subprocess.run(
+        command, env=variables, cwd=fleet.parent, capture_output=True, text=True, timeout=60, check=False
+    )
+    imports = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    assert any(line.endswith("typer") for line in imports) != standby
+    return done.returncode, done.stdout, "\n".join(line for line in done.stderr.splitlines() if line not in imports)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ps"],
+        ["-f", "./fleet.yaml", "ps", "--wide", "--limit=attic,lap"],
+        ["ps", "--role", "research", "--json"],
+        ["overview"],
+        ["ps", "--team", "ap"],
+        ["--json", "ps", "--nonsense"],
+        ["ps", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_command_is_run_by_who_is_on_standby_and_nobody_sees_a_difference(fleet: Path, words: list[str]) -> None:
+    expected = told(fleet, words, standby=False)
+    ps(fleet)
+    code, output, errors = told(fleet, words, standby=True)
+    assert (code, re.sub(r'"restarts": 2', '"restarts": 1', output), errors) == expected
+
+
+def test_variables_are_those_of_who_asks(fleet: Path) -> None:
+    ps(fleet)
+    assert "\x1b[" not in told(fleet, ["ps"], standby=True)[1]
+    assert "\x1b[" in told(fleet, ["ps"], standby=True, FORCE_COLOR="1")[1]
+    assert "\x1b[" not in told(fleet, ["ps"], standby=True)[1]
+
+
+@pytest.mark.parametrize("words", [["ps", "--watch"], ["ps", "-lw"]], ids=" ".join)
+def test_what_goes_on_is_not_run_there(fleet: Path, words: list[str]) -> None:
+    ps(fleet)
+    assert told(fleet, [*words, "--team", "ap"], standby=False)[0] == 1
+    assert standby.ask(fleet, (), lab=False) is not None
+    command = [sys.executable, "-X", "importtime", "-m", "watchbill", *words, "--team", "ap"]
+    done = subprocess.run(command, cwd=fleet.parent, capture_output=True, text=True, timeout=60, check=False)
+    assert "typer" in done.stderr
+
+
+def test_interruption_reaches_the_command_wherever_it_runs(fleet: Path, hosts: Path) -> None:
+    pid = hosts / "asked"
+    os.mkfifo(pid)
+    answers_with(hosts, "192.0.2.12", f"read -r l; {says('writer', '1')}; read -r l; echo $$ >{pid}; exec sleep 600")
+    ps(fleet)
+    command = [sys.executable, "-m", "watchbill", "ps", "-f", str(fleet)]
+    client = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pid.read_text()  # the host was asked, and will not answer
+    client.send_signal(signal.SIGINT)
+    output, errors = client.communicate(timeout=30)
+    assert (client.returncode, output, errors) == (130, "", "")
+
+
+def test_program_that_has_changed_is_not_asked_again(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = Path(standby.__file__)
+    before = program.stat()
+    ps(fleet)
+    os.utime(program, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    try:
+        assert standby.ask(fleet, (), lab=False) is None
+        assert asked(ps(fleet)) == 1
+    finally:
+        os.utime(program, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert asked(ps(fleet)) == 1
 
 
 def test_who_reaches_hosts_in_another_way_has_another_one(fleet: Path, hosts: Path) -> None:
@@ -132,6 +209,6 @@ def test_answer_of_another_release_is_none(fleet: Path, monkeypatch: pytest.Monk
 def test_one_that_was_killed_is_missed_by_nobody(fleet: Path, hosts: Path) -> None:
     ps(fleet)
     standby.end(fleet, lab=False)
-    Path(standby._socket_path(fleet, lab=False)).touch()
+    Path(socket_path(fleet, lab=False)).touch()
     assert asked(ps(fleet)) == 1
     assert asked(ps(fleet)) == 2
