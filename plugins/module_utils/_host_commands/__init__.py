@@ -12,8 +12,9 @@ import sys
 import typing as t
 from importlib import import_module
 
-from .._layout import Layout
+from .._layout import Account, Layout
 from .._manifest import VERSION
+from .._plain_files import read_object
 
 COMMANDS = (
     "status",
@@ -92,6 +93,26 @@ def known_agent(layout: Layout, wanted: Reference) -> str:
     if not os.path.isdir(directory):
         raise CommandFailed(f"there is no agent {wanted} on this host; watchbill-host status lists them")
     return directory
+
+
+def runtime_of(layout: Layout, wanted: Reference) -> str:
+    """Return the runtime that an agent's definition names.
+
+    :raises CommandFailed: this host has no such agent.
+    """
+    return str(read_object(known_agent(layout, wanted) + "/definition.json").get("runtime"))
+
+
+def account_here(layout: Layout, tenant: str, helps: str = "") -> Account:
+    """Return the account that runs *tenant* on this host.
+
+    :param helps: what makes one, for the message.
+    :raises CommandFailed: there is none.
+    """
+    try:
+        return layout.account_of(tenant)
+    except KeyError as error:
+        raise CommandFailed(f"there is no user {tenant} on this host{helps and ': ' + helps}") from error
 
 
 def print_json(value: t.Any) -> None:

@@ -17,11 +17,10 @@ from .._keeper.processes import CommandError, run
 from .._keeper.record import Record
 from .._keeper.session import PANE
 from .._layout import Layout
-from .._plain_files import read_object
 from .._runtimes import RUNTIMES
 from .._runtimes._dialog import Choice, Dialog
 from .._tenant import look_at_heartbeats
-from . import CommandFailed, known_agent, layout_here, plain, print_json, reference
+from . import CommandFailed, account_here, layout_here, plain, print_json, reference, runtime_of
 
 TMUX_SECONDS = 5.0
 DONE_SECONDS = 10.0
@@ -44,12 +43,8 @@ def add_to(commands: t.Any) -> None:
 
 def _run(chosen: argparse.Namespace) -> int:
     layout = layout_here()
-    definition = read_object(known_agent(layout, chosen.agent) + "/definition.json")
-    runtime = str(definition.get("runtime"))
-    try:
-        who = layout.account_of(chosen.agent.tenant)
-    except KeyError as error:
-        raise CommandFailed(f"there is no user {chosen.agent.tenant} on this host") from error
+    runtime = runtime_of(layout, chosen.agent)
+    who = account_here(layout, chosen.agent.tenant)
     asked = call_as(who, look, who.uid, chosen.agent.agent, runtime)
     if chosen.choose is None:
         _show(asked, str(chosen.agent), chosen.json)

@@ -11,7 +11,7 @@ import typing as t
 
 from .._audit import audit
 from .._layout import Account, Layout
-from . import CommandFailed, known_agent, layout_here, reference
+from . import CommandFailed, account_here, known_agent, layout_here, reference
 
 TERMINALS = ("/usr/share/terminfo", "/lib/terminfo", "/etc/terminfo")
 FALLBACK = "xterm-256color"
@@ -32,10 +32,7 @@ def _run(chosen: argparse.Namespace) -> int:
     known_agent(layout, chosen.agent)
     if not sys.stdin.isatty():
         raise CommandFailed("attach needs a terminal")
-    try:
-        who = layout.account_of(chosen.agent.tenant)
-    except KeyError as error:
-        raise CommandFailed(f"there is no user {chosen.agent.tenant} on this host") from error
+    who = account_here(layout, chosen.agent.tenant)
     audit(layout, "attach", str(chosen.agent), chosen.who)
     become(who)
     socket = Layout.agent_runtime(who.uid, chosen.agent.agent) + "/tmux.sock"

@@ -19,9 +19,9 @@ from .._keeper.heartbeat import printable
 from .._keeper.record import MARK, SIZE_LIMIT
 from .._layout import Account, Layout
 from .._overrides import timestamp
-from .._plain_files import parse_object, read_object, read_regular_file
+from .._plain_files import parse_object, read_regular_file
 from .._talk import Talk
-from . import CommandFailed, known_agent, layout_here, print_json, reference
+from . import account_here, layout_here, print_json, reference, runtime_of
 
 LINES_LIMIT = 100_000
 TALK_SECONDS = 10.0
@@ -43,16 +43,13 @@ def add_to(commands: t.Any) -> None:
 
 def _run(chosen: argparse.Namespace) -> int:
     layout = layout_here()
-    definition = read_object(known_agent(layout, chosen.agent) + "/definition.json")
-    try:
-        who = layout.account_of(chosen.agent.tenant)
-    except KeyError as error:
-        raise CommandFailed(f"there is no user {chosen.agent.tenant} on this host") from error
+    runtime = runtime_of(layout, chosen.agent)
+    who = account_here(layout, chosen.agent.tenant)
     agent = chosen.agent.agent
     audit(layout, "logs", str(chosen.agent), chosen.who)
     count = max(0, min(chosen.lines, LINES_LIMIT))
     journal, cursor = _journal(layout, who, agent, count)
-    talk = Deputy(who, lambda: Talk(who, agent, str(definition.get("runtime"))).recorded)
+    talk = Deputy(who, lambda: Talk(who, agent, runtime).recorded)
     entries = [
         *call_as(who, read_events, who.home, agent, count),
         *journal,

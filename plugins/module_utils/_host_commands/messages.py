@@ -15,7 +15,7 @@ from .._messages.inbox import OUTBOX, read_log, read_messages
 from .._messages.message import QUEUED, Message, parse_message
 from .._messages.relayed import has_relay, waits_for_relay
 from .._messages.view import view
-from . import CommandFailed, layout_here, print_json, print_table
+from . import CommandFailed, account_here, layout_here, print_json, print_table
 from .recipient import Recipient, own_tenant, recipient
 
 COLUMNS = ("id", "state", "from", "at", "text")
@@ -55,7 +55,7 @@ def _list(chosen: argparse.Namespace) -> int:
 
 def _log(layout: Layout, agent: Recipient, chosen: argparse.Namespace) -> int:
     """Print the steps of messages, as the keeper wrote them down."""
-    who = agent.account(layout)
+    who = account_here(layout, agent.tenant)
     steps = call_as(who, read_log, Layout.agent_state(who.home, agent.agent), max(1, chosen.number), chosen.id)
     if chosen.json:
         print_json(steps)
@@ -80,7 +80,7 @@ def _agent(layout: Layout, given: str | None) -> Recipient:
 
 
 def _rows(layout: Layout, agent: Recipient) -> list[dict[str, t.Any]]:
-    who = agent.account(layout)
+    who = account_here(layout, agent.tenant)
     found = call_as(who, _look, who.home, who.uid, agent.agent)
     messages = _parsed(found["messages"])
     hold = printable(found["held_by"])
@@ -89,7 +89,7 @@ def _rows(layout: Layout, agent: Recipient) -> list[dict[str, t.Any]]:
 
 def _sent(layout: Layout, agent: Recipient) -> list[dict[str, t.Any]]:
     """Return the messages of an agent to agents on other hosts, as far as is known here."""
-    who = agent.account(layout)
+    who = account_here(layout, agent.tenant)
     found = call_as(who, read_messages, Layout.agent_state(who.home, agent.agent), OUTBOX)
     messages = _parsed(found)
     relayed = has_relay(layout.relay)

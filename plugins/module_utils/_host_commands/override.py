@@ -25,7 +25,7 @@ from .._overrides import (
     timestamp,
     write_override,
 )
-from . import CommandFailed, Reference, known_agent, layout_here, print_json, reference
+from . import CommandFailed, Reference, account_here, known_agent, layout_here, print_json, reference
 from .outcome import Word, outcome
 
 RELOAD_SECONDS = 10.0
@@ -89,7 +89,7 @@ def _in_words(answer: dict[str, t.Any]) -> str:
 
 def _tell(layout: Layout, wanted: Reference, chosen: argparse.Namespace) -> Word:
     """Write the override and wake the keeper."""
-    who = account(layout, wanted)
+    who = account_here(layout, wanted.tenant, "watchbill apply makes it")
     # It becomes part of the heartbeat, which has a limit, and of what terminals show.
     said = {"who": printable(chosen.who) or "?", "why": printable(chosen.why) or "", "at": timestamp(time.time())}
     restart_id = secrets.token_hex(8) if chosen.verb == "restart" else ""
@@ -104,17 +104,6 @@ def _tell(layout: Layout, wanted: Reference, chosen: argparse.Namespace) -> Word
     except AsUserError as error:
         problem = f"its keeper does not run ({error}); the word holds once it does"
     return Word(chosen.verb, words, at, problem)
-
-
-def account(layout: Layout, wanted: Reference) -> Account:
-    """Return the account of an agent's tenant.
-
-    :raises CommandFailed: there is none.
-    """
-    try:
-        return layout.account_of(wanted.tenant)
-    except KeyError as error:
-        raise CommandFailed(f"there is no user {wanted.tenant} on this host: watchbill apply makes it") from error
 
 
 def _change(layout: Layout, wanted: Reference, who: Account, verb: str, word: Override) -> Override:

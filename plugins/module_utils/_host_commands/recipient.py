@@ -9,7 +9,7 @@ import pwd
 import typing as t
 
 from .._keeper.definition import DefinitionError, read_definition
-from .._layout import Account, Layout
+from .._layout import Layout
 from .._messages.address import Address, parse_address
 from .._roster import Roster, read_roster
 from . import CommandFailed, Reference, name_of_tenant, reference
@@ -31,16 +31,6 @@ class Recipient(t.NamedTuple):
     def address(self) -> str:
         """Return ``host:tenant/agent``."""
         return str(Address(self.host, self.tenant, self.agent))
-
-    def account(self, layout: Layout) -> Account:
-        """Return the account of its tenant on this host.
-
-        :raises CommandFailed: there is none.
-        """
-        try:
-            return layout.account_of(self.tenant)
-        except KeyError as error:
-            raise CommandFailed(f"there is no user {self.tenant} on this host") from error
 
 
 def recipient(layout: Layout, text: str) -> Recipient:

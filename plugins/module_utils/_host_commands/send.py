@@ -16,7 +16,7 @@ from .._layout import Layout
 from .._messages.client import KeeperAway, KeeperRefused, ask, follow, message_of
 from .._messages.ids import id_of, new_id
 from .._messages.message import WAITS
-from . import LONGEST_WAIT, CommandFailed, layout_here, print_json
+from . import LONGEST_WAIT, CommandFailed, account_here, layout_here, print_json
 from .recipient import Recipient, recipient
 
 INPUT_LIMIT = 1024 * 1024
@@ -76,7 +76,7 @@ def _run(chosen: argparse.Namespace) -> int:
 
 def _send(layout: Layout, to: Recipient, request: dict[str, t.Any], chosen: argparse.Namespace) -> int:
     """Send, say how it stands, and how it goes on for as long as somebody wants to know."""
-    who = to.account(layout)
+    who = account_here(layout, to.tenant)
     if not request["follow"]:
         say(message_of(ask(who, to.agent, request)), chosen.json)
         return 0
@@ -106,7 +106,7 @@ def _post(layout: Layout, to: Recipient, request: dict[str, t.Any], chosen: argp
         raise CommandFailed(f"{to} is on {to.host}: from your machine, watchbill send {to} reaches it")
     fields = ("id", "to", "text", "wait", "ttl_s")
     given = {field: request[field] for field in fields if request[field] is not None}
-    message = message_of(ask(to.account(layout), agent, {**given, "op": "post"}))
+    message = message_of(ask(account_here(layout, to.tenant), agent, {**given, "op": "post"}))
     say(message, chosen.json)
     return 0
 

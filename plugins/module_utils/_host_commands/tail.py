@@ -10,9 +10,8 @@ import sys
 import typing as t
 
 from .._audit import audit
-from .._plain_files import read_object
 from .._talk import Talk
-from . import CommandFailed, known_agent, layout_here, plain, print_json, reference
+from . import account_here, layout_here, plain, print_json, reference, runtime_of
 from .attach import become
 
 LOOK_SECONDS = 0.5
@@ -33,14 +32,11 @@ def add_to(commands: t.Any) -> None:
 
 def _run(chosen: argparse.Namespace) -> int:
     layout = layout_here()
-    definition = read_object(known_agent(layout, chosen.agent) + "/definition.json")
-    try:
-        who = layout.account_of(chosen.agent.tenant)
-    except KeyError as error:
-        raise CommandFailed(f"there is no user {chosen.agent.tenant} on this host") from error
+    runtime = runtime_of(layout, chosen.agent)
+    who = account_here(layout, chosen.agent.tenant)
     audit(layout, "tail", str(chosen.agent), chosen.who)
     become(who)
-    talk = Talk(who, chosen.agent.agent, str(definition.get("runtime")))
+    talk = Talk(who, chosen.agent.agent, runtime)
     count = max(0, min(chosen.number, MOST))
     found = talk.more()
     for entry in found[-count:] if count else []:

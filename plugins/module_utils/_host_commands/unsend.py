@@ -8,7 +8,7 @@ import argparse
 import typing as t
 
 from .._messages.client import KeeperAway, KeeperRefused, ask, message_of
-from . import CommandFailed, layout_here
+from . import CommandFailed, account_here, layout_here
 from .recipient import recipient
 from .send import say
 
@@ -28,7 +28,7 @@ def _run(chosen: argparse.Namespace) -> int:
     to = recipient(layout, chosen.agent)
     request = {"op": "unsend", "id": chosen.id, **({"from": chosen.source} if chosen.source else {})}
     try:
-        message = message_of(ask(to.account(layout), to.agent, request))
+        message = message_of(ask(account_here(layout, to.tenant), to.agent, request))
     except (KeeperAway, KeeperRefused) as error:
         raise CommandFailed(f"{to}: {error}") from error
     say(message, chosen.json)
