@@ -19,13 +19,18 @@ from watchbill import __version__
 from watchbill.directories import CONTROL_NAME_LENGTH, control_directory
 
 DEFAULT_FILE = "fleet.yaml"
+INTERRUPTED = 130
 SWITCH = "WATCHBILL_STANDBY"
 STARTED = b"started %d\n"
 """What is said before a command may have printed anything, with its process id; the exit code is the next line."""
 COMMANDS = frozenset({"ps", "overview"})
 """What it runs: commands that look, and end by themselves."""
 
-_START_SECONDS = 2.0
+PATIENCE_SECONDS = 15.0
+"""How long a host may take to answer."""
+ANSWER_SECONDS = 2.0
+"""How long the process on standby may take for itself."""
+
 _NO = frozenset({"", "0", "false", "no", "off"})
 # What decides whom ssh reaches, as whom, and how a process writes text: another one is not for who asks from there.
 _ENVIRONMENT = ("SSH_", "XDG_", "WATCHBILL_", "HOME=", "PATH=", "USER=", "LANG", "LC_", "PYTHON")
@@ -39,6 +44,11 @@ def fleet_path(file: str | os.PathLike[str] | None) -> Path:
 def in_lab(given: bool) -> bool:
     """Return whether the stand-ins of the lab are meant, by an option or by $WATCHBILL_LAB."""
     return given or os.environ.get("WATCHBILL_LAB", "").lower() not in _NO
+
+
+def hosts_of(limit: str | None) -> tuple[str, ...]:
+    """Return the hosts in the value of --limit."""
+    return tuple(host.strip() for host in (limit or "").split(",") if host.strip())
 
 
 def switched_off() -> bool:
@@ -60,16 +70,21 @@ def run(arguments: Sequence[str]) -> int | None:
     It prints where we would, as we would. None: nobody is on standby, or this is no command for it; nothing was
     printed.
     """
-    command, file, lab = _read(arguments)
+    command, file, limit, lab = _read(arguments)
     if command not in COMMANDS or any(map(_goes_on, arguments)) or switched_off():
         return None
     from watchbill.errors import WatchbillError
 
     with socket.socket(socket.AF_UNIX) as line:
         try:
-            line.settimeout(_START_SECONDS)
+            line.settimeout(PATIENCE_SECONDS + ANSWER_SECONDS)
             line.connect(socket_path(fleet_path(file), in_lab(lab)))
-            request = {"command": list(arguments), "directory": os.getcwd(), "environment": dict(os.environ)}
+            request = {
+                "command": list(arguments),
+                "limit": limit,
+                "directory": os.getcwd(),
+                "environment": dict(os.environ),
+            }
             _send(line, json.dumps(request).encode() + b"\n")
             answers = line.makefile("rb")
             started = answers.readline().split()
@@ -77,27 +92,29 @@ def run(arguments: Sequence[str]) -> int | None:
                 return None
         except (OSError, WatchbillError):
             return None
+        except KeyboardInterrupt:
+            return INTERRUPTED
         line.settimeout(None)
         return _ended(int(started[1]), answers)
 
 
-def _read(arguments: Sequence[str]) -> tuple[str, str | None, bool]:
-    """Return the command, the fleet file and whether the lab is meant.
+def _read(arguments: Sequence[str]) -> tuple[str, str | None, tuple[str, ...], bool]:
+    """Return the command, the fleet file, the hosts it is limited to, and whether the lab is meant.
 
-    Roughly: who runs the command reads it again, and a process on standby for another file is as good.
+    Roughly: who runs the command reads it again, and asks anew where this was wrong.
     """
-    command, file, lab = "", None, False
+    command, file, limit, lab = "", None, "", False
     words = iter(arguments)
     for word in words:
         name, given, value = word.partition("=")
         if name in ("-f", "--file", "--limit"):
             value = value if given else next(words, "")
-            file = file if name == "--limit" else value
+            file, limit = (file, value) if name == "--limit" else (value, limit)
         elif word == "--lab":
             lab = True
         elif not command and not word.startswith("-"):
             command = word
-    return command, file, lab
+    return command, file, hosts_of(limit), lab
 
 
 def _goes_on(word: str) -> bool:

@@ -32,8 +32,8 @@ from watchbill.cli import (
 from watchbill.cli.options import CONTEXT_SETTINGS, File, Group, Json, Lab, Limit, Options, options_of
 from watchbill.cli.output import print_error, unexpected
 from watchbill.errors import OperationError, WatchbillError
+from watchbill.standby import INTERRUPTED
 
-INTERRUPTED = 130
 # Whoever read the output has left: what a shell says of a program that SIGPIPE ended.
 UNREAD = 141
 SECTIONS = {

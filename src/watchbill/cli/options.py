@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from watchbill.standby import fleet_path, in_lab
+from watchbill.standby import fleet_path, hosts_of, in_lab
 
 if TYPE_CHECKING:
     from watchbill.ops.target import Target
@@ -127,8 +127,7 @@ def options_of(
     file: Path | None, limit: str | None, lab: bool, as_json: bool, before: Options | None = None
 ) -> Options:
     """Return the options given with a command, completed by those given `before` it."""
-    hosts = tuple(host.strip() for host in (limit or "").split(",") if host.strip())
-    given = Options(file, hosts, lab, as_json)
+    given = Options(file, hosts_of(limit), lab, as_json)
     if before is None:
         return given
     return replace(

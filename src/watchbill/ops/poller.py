@@ -26,11 +26,11 @@ from watchbill.ops.remote import (
     missing,
 )
 from watchbill.ops.status import Status, joined_status
+from watchbill.standby import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from watchbill.ops.target import Target
 
-PATIENCE_SECONDS = 15.0
 CONNECT_SECONDS = 5
 _QUESTION = b"\n"
 _SERVE = ("status", "--serve")

@@ -4,8 +4,8 @@ Who asked hosts leaves it behind: a fork that has the fleet loaded, all lines op
 socket in the private directory of ssh's own sockets (`watchbill.standby` asks there). A request is one line of JSON:
 
 - ``{"limit": [HOST, …]}``: what the agents of these hosts do; the answer is a status.
-- ``{"command": [WORD, …], "directory": …, "environment": …}`` with three descriptors: a fork of this process runs that
-  command line, which asks this one in turn; the answer is `STARTED` and the exit code.
+- ``{"command": [WORD, …], "limit": …, "directory": …, "environment": …}`` with three descriptors: a fork of this
+  process, which has just looked, runs that command line; the answer is `STARTED` and the exit code.
 - ``{"end": true}``: let go of all hosts.
 
 It reads the fleet again where a file of it changed, and ends after a minute without a request, or when its own program
@@ -28,9 +28,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from watchbill.errors import WatchbillError
-from watchbill.ops.poller import PATIENCE_SECONDS
 from watchbill.ops.status import AgentStatus, LastApply, Status, Stray
-from watchbill.standby import STARTED, socket_path, switched_off
+from watchbill.standby import ANSWER_SECONDS, PATIENCE_SECONDS, STARTED, socket_path, switched_off
 
 if TYPE_CHECKING:
     from watchbill.ops.poller import Poller
@@ -42,6 +41,8 @@ _LONGEST_REQUEST = 1 << 20
 Command = Callable[[Sequence[str]], int]
 """What runs a command line of Watchbill and returns its exit code."""
 
+# What the process that this one is a fork of has just found, by fleet file, lab and hosts.
+_seen: dict[tuple[str, bool, tuple[str, ...]], Status] = {}
 _waiting: list[tuple[Poller, Callable[[], None]]] = []
 
 
@@ -52,6 +53,8 @@ def ask(path: Path, limit: Sequence[str], lab: bool, meanwhile: Callable[[], Non
     """
     if switched_off():
         return None
+    if seen := _seen.pop((os.path.realpath(path), lab, tuple(limit)), None):
+        return seen
     try:
         answer = _asked(path, lab, {"limit": list(limit)}, meanwhile)
         return _read(json.loads(answer)) if answer else None
@@ -68,7 +71,7 @@ def end(path: Path, lab: bool) -> None:
 def _asked(path: Path, lab: bool, request: Mapping[str, Any], meanwhile: Callable[[], None] | None = None) -> bytes:
     """Return the whole answer. Raises OSError where nobody answers."""
     with socket.socket(socket.AF_UNIX) as line:
-        line.settimeout(PATIENCE_SECONDS + _REQUEST_SECONDS)
+        line.settimeout(PATIENCE_SECONDS + ANSWER_SECONDS)
         line.connect(socket_path(path, lab))
         line.sendall(json.dumps(request).encode() + b"\n")
         if meanwhile is not None:
@@ -197,17 +200,31 @@ class _Standby:
                 self._poller.close()
                 return False
             if "command" in request:
+                with contextlib.suppress(WatchbillError):  # whoever runs the command hears of it again, and says so
+                    self._see(tuple(request["limit"]))
                 self._start(line, request, streams)
                 stack.pop_all()
                 _close(streams)
             else:
-                self._poller.refresh()
-                found = self._poller.look(hosts=_hosts(self._poller, request))
-                line.sendall(json.dumps(_written(found)).encode())
+                line.sendall(json.dumps(_written(self._look(request["limit"]))).encode())
         return True
 
     def _is_outdated(self) -> bool:
         return any(os.stat(file).st_mtime_ns != written for file, written in self._programs.items())
+
+    def _see(self, limit: tuple[str, ...]) -> None:
+        """Keep what is found now for the fork that is made next. Raises WatchbillError."""
+        target = self._poller.target
+        _seen.clear()
+        _seen[os.path.realpath(target.path), target.lab, limit] = self._look(limit)
+
+    def _look(self, limit: Sequence[str]) -> Status:
+        """Return what agents do, of these hosts or all, by the fleet file as it is now. Raises WatchbillError."""
+        from watchbill.ops.target import target_of
+
+        self._poller.refresh()
+        target = self._poller.target
+        return self._poller.look(hosts=target_of(target.fleet, limit=limit, lab=target.lab).hosts)
 
     def _start(self, line: socket.socket, request: Mapping[str, Any], streams: Sequence[int]) -> None:
         """Run a command line in a fork that takes the place of who asked. Raises OSError, LookupError, ValueError."""
@@ -284,13 +301,6 @@ def _programs() -> dict[str, int]:
     """Return when the files that this process was made of were written."""
     files = {module.__file__ for name, module in list(sys.modules.items()) if name.partition(".")[0] == "watchbill"}
     return {file: os.stat(file).st_mtime_ns for file in files if file}
-
-
-def _hosts(poller: Poller, request: Any) -> tuple[str, ...]:
-    from watchbill.ops.target import target_of
-
-    limit = request.get("limit") if isinstance(request, dict) else None
-    return target_of(poller.target.fleet, limit=limit or (), lab=poller.target.lab).hosts
 
 
 def _written(status: Status) -> dict[str, Any]:

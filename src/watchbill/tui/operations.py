@@ -69,7 +69,7 @@ class Fleet:
 
     def __init__(self, target: Target) -> None:
         """Connect to nothing yet."""
-        from watchbill.ops.poller import PATIENCE_SECONDS, Poller
+        from watchbill.standby import PATIENCE_SECONDS, Poller
 
         self.name = target.fleet.name
         self._poller = Poller(target)
