@@ -17,9 +17,9 @@ from watchbill.errors import FleetError, OperationError
 from watchbill.fleet import Fleet, load_fleet
 from watchbill.fleet.document import Document
 from watchbill.fleet.include import read_document
-from watchbill.fleet.model import RosterSpec
 from watchbill.fleet.objects import did_you_mean
 from watchbill.fleet.roster import agent_names, tenant_of
+from watchbill.fleet.sections.agents import RosterSpec
 from watchbill.fleet.source import Mark, Source
 from watchbill.fleet.translate import Typed, read_typed
 

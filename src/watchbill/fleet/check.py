@@ -12,12 +12,13 @@ from typing import Any
 
 from watchbill.fleet import floor, hosts, jobs, policies, projects, runtimes, seating, secrets, unique, volume
 from watchbill.fleet.document import Document
-from watchbill.fleet.model import FleetSpec, RosterSpec
+from watchbill.fleet.model import FleetSpec
 from watchbill.fleet.objects import Role, Schedule, Skill
 from watchbill.fleet.place import Placement
 from watchbill.fleet.roles import read_roles, read_skills
 from watchbill.fleet.roster import MAX_AGENTS, MAX_LINEAGE, lineage, runtime_of, tenant_of
 from watchbill.fleet.schedules import read_schedules
+from watchbill.fleet.sections.agents import RosterSpec
 from watchbill.fleet.translate import Path, Typed, describe
 from watchbill.fleet.words import KNOWN_RUNTIMES, shorten
 from watchbill.library import role_names

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from watchbill.fleet.document import Document
-from watchbill.fleet.model import FleetSpec, HostSpec
+from watchbill.fleet.model import FleetSpec
+from watchbill.fleet.sections.hosts import HostSpec
 
 MAX_JUMPS = 3
 

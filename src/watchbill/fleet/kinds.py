@@ -1,4 +1,4 @@
-"""What a value of a fleet file may be: the types that model.py is made of, each with its part of the JSON Schema.
+"""What a value of a fleet file may be: the types that the sections are made of, each with its part of the JSON Schema.
 
 A value is judged in one of two ways. Plainly, as the JSON Schema judges it: exactly what that accepts is accepted. With
 `WHOLE` as the context of a validation also by what no schema can say (that a day is in the calendar, that the end of a

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from watchbill.fleet.document import Document
-from watchbill.fleet.model import FleetSpec, ProjectSpec
+from watchbill.fleet.model import FleetSpec
 from watchbill.fleet.roster import tenant_of
+from watchbill.fleet.sections.teams import ProjectSpec
 from watchbill.fleet.translate import Path
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from watchbill.fleet.check import Checked
 from watchbill.fleet.document import Document
 from watchbill.fleet.jobs import agents_by_reference
-from watchbill.fleet.model import CredentialSpec, FleetSpec, LimitsSpec, RosterSpec
+from watchbill.fleet.model import FleetSpec
 from watchbill.fleet.objects import (
     Agent,
     AgentPolicy,
@@ -44,6 +44,9 @@ from watchbill.fleet.roster import (
     texts_of,
     working_directory_of,
 )
+from watchbill.fleet.sections.agents import RosterSpec
+from watchbill.fleet.sections.hosts import LimitsSpec
+from watchbill.fleet.sections.secrets import CredentialSpec
 from watchbill.fleet.words import KNOWN_RUNTIMES
 
 

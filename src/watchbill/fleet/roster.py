@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from watchbill.fleet.model import AgentPolicySpec, CredentialSpec, FleetSpec, HeartbeatSpec, RoleSpec, RosterSpec
+from watchbill.fleet.model import FleetSpec
 from watchbill.fleet.objects import AgentPolicy, Heartbeat, Limits
+from watchbill.fleet.sections.agents import RoleSpec, RosterSpec
+from watchbill.fleet.sections.policy import AgentPolicySpec, HeartbeatSpec
+from watchbill.fleet.sections.secrets import CredentialSpec
 from watchbill.library import read_role, role_names
 
 MAX_AGENTS = 50_000

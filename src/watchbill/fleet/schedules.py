@@ -9,8 +9,8 @@ from zoneinfo import available_timezones
 from ansible_collections.watchbill.fleet.plugins.module_utils._schedule import ScheduleError, parse_schedule
 
 from watchbill.fleet.document import Document
-from watchbill.fleet.model import ScheduleSpec
 from watchbill.fleet.objects import Schedule, did_you_mean
+from watchbill.fleet.sections.schedules import ScheduleSpec
 from watchbill.fleet.translate import Typed
 
 _FIELDS = ("policy", "timezone", "windows", "outside", "grace", "backlog")

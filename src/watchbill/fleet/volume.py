@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from watchbill.fleet.document import Document
-from watchbill.fleet.model import CredentialSpec, RosterSpec
 from watchbill.fleet.roster import roles_of, runtime_of
 from watchbill.fleet.runtimes import settings_size
+from watchbill.fleet.sections.agents import RosterSpec
+from watchbill.fleet.sections.secrets import CredentialSpec
 from watchbill.fleet.translate import Typed
 
 MAX_MEGABYTES = 64

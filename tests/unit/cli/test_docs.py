@@ -14,7 +14,7 @@ import typer
 
 from watchbill.cli import app
 from watchbill.fleet import load_fleet
-from watchbill.fleet.model import NOT_YET
+from watchbill.fleet.sections.section import NOT_YET
 
 PROJECT = Path(__file__).resolve().parents[3]
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")), PROJECT / "docs" / "reference" / "cli.md"]

@@ -16,7 +16,7 @@ HEAVY = (
     "ansible_runner",
     "jinja2",
     "jsonschema",
-    "watchbill.fleet.model",
+    "watchbill.fleet.sections",
     "rich",
     "yaml",
     "watchbill.lab.operations",
