@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from watchbill.ops.apply import Applied
     from watchbill.ops.audit import Trail
     from watchbill.ops.messages import Sent
-    from watchbill.ops.override import Outcomes
+    from watchbill.ops.override import Outcomes, Verb
     from watchbill.ops.placement import Places
     from watchbill.ops.plan import Plan
     from watchbill.ops.render import Rendered
@@ -211,51 +211,42 @@ class Fleet:
 
     def start(self, *agents: str, why: str = "") -> Outcomes:
         """Take back a stop and an off."""
-        from watchbill.ops.override import start
-
-        return start(self._target, agents, why=why)
+        return self._give_word("start", agents, why=why)
 
     def stop(self, *agents: str, why: str = "", until: str | None = None) -> Outcomes:
         """Stop agents until they are started again or `until` comes (``18:00``, ``2h``), reboots included."""
-        from watchbill.ops.override import stop
-
-        return stop(self._target, agents, why=why, until=until)
+        return self._give_word("stop", agents, why=why, until=until)
 
     def drain(self, *agents: str, why: str = "", until: str | None = None) -> Outcomes:
         """Stop agents as soon as they are idle: a turn that they are in, they finish."""
-        from watchbill.ops.override import drain
-
-        return drain(self._target, agents, why=why, until=until)
+        return self._give_word("drain", agents, why=why, until=until)
 
     def pause(self, *agents: str, why: str = "", until: str | None = None) -> Outcomes:
         """Keep the sessions of agents and hold their work once their turn is over."""
-        from watchbill.ops.override import pause
-
-        return pause(self._target, agents, why=why, until=until)
+        return self._give_word("pause", agents, why=why, until=until)
 
     def resume(self, *agents: str, why: str = "") -> Outcomes:
         """Take back a pause; where there is none, an on or off."""
-        from watchbill.ops.override import resume
-
-        return resume(self._target, agents, why=why)
+        return self._give_word("resume", agents, why=why)
 
     def on(self, *agents: str, why: str = "", until: str | None = None) -> Outcomes:
         """Put agents on watch, whatever their schedule says."""
-        from watchbill.ops.override import on
-
-        return on(self._target, agents, why=why, until=until)
+        return self._give_word("on", agents, why=why, until=until)
 
     def off(self, *agents: str, why: str = "", until: str | None = None) -> Outcomes:
         """Take agents off watch, whatever their schedule says: they end when idle, after the grace at the latest."""
-        from watchbill.ops.override import off
-
-        return off(self._target, agents, why=why, until=until)
+        return self._give_word("off", agents, why=why, until=until)
 
     def restart(self, *agents: str, why: str = "", now: bool = False) -> Outcomes:
         """Restart agents as soon as they are idle; with `now` at once, even in the middle of a turn."""
-        from watchbill.ops.override import restart
+        return self._give_word("restart", agents, why=why, now=now)
 
-        return restart(self._target, agents, why=why, now=now)
+    def _give_word(
+        self, verb: Verb, agents: Sequence[str], *, why: str, until: str | None = None, now: bool = False
+    ) -> Outcomes:
+        from watchbill.ops.override import give_word
+
+        return give_word(self._target, verb, agents, why=why, until=until, now=now)
 
     def render(self, directory: str | os.PathLike[str]) -> Rendered:
         """Write what every host would get below `directory`."""

@@ -13,7 +13,8 @@ from watchbill.cli.selecting import confirm, selecting
 from watchbill.ops.selection import Selection
 
 if TYPE_CHECKING:
-    from watchbill.ops.override import Outcomes
+    from watchbill.ops.override import Verb
+    from watchbill.ops.target import Target
 
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for whoever looks next")]
 Until = Annotated[
@@ -36,9 +37,7 @@ def start(options: Options, selection: Selection, why: Why = "") -> int:
 
     Examples:  watchbill start coder0   ·   watchbill start studio/coder0 studio/coder1 --why "repository is back"
     """
-    from watchbill.ops.override import start as give
-
-    return _report(options, give(options.target(), selection, why=why))
+    return _give_word(options, options.target(), "start", selection, why=why)
 
 
 @selecting
@@ -49,12 +48,10 @@ def stop(options: Options, selection: Selection, why: Why = "", until: Until = N
 
     What they are doing is cut off: `watchbill drain` lets them finish it.
     """
-    from watchbill.ops.override import stop as give
-
     target = options.target()
     if not confirm(options, target, selection, "stop", yes):
         return _nothing()
-    return _report(options, give(target, selection, why=why, until=until))
+    return _give_word(options, target, "stop", selection, why=why, until=until)
 
 
 @selecting
@@ -65,9 +62,7 @@ def drain(options: Options, selection: Selection, why: Why = "", until: Until = 
 
     Messages that arrive meanwhile wait for the next start. An agent that cannot say whether it is idle stops at once.
     """
-    from watchbill.ops.override import drain as give
-
-    return _report(options, give(options.target(), selection, why=why, until=until))
+    return _give_word(options, options.target(), "drain", selection, why=why, until=until)
 
 
 @selecting
@@ -82,12 +77,10 @@ def restart(
 
     Examples:  watchbill restart coder0   ·   watchbill restart --role coder --now --why "it hangs"
     """
-    from watchbill.ops.override import restart as give
-
     target = options.target()
     if now and not confirm(options, target, selection, "restart now", yes):
         return _nothing()
-    return _report(options, give(target, selection, why=why, now=now))
+    return _give_word(options, target, "restart", selection, why=why, now=now)
 
 
 @selecting
@@ -96,9 +89,7 @@ def pause(options: Options, selection: Selection, why: Why = "", until: Until = 
 
     Examples:  watchbill pause coder0 --until 18:00   ·   watchbill pause --team app --why release
     """
-    from watchbill.ops.override import pause as give
-
-    return _report(options, give(options.target(), selection, why=why, until=until))
+    return _give_word(options, options.target(), "pause", selection, why=why, until=until)
 
 
 @selecting
@@ -109,9 +100,7 @@ def resume(options: Options, selection: Selection, why: Why = "") -> int:
 
     Examples:  watchbill resume coder0   ·   watchbill resume --team app
     """
-    from watchbill.ops.override import resume as give
-
-    return _report(options, give(options.target(), selection, why=why))
+    return _give_word(options, options.target(), "resume", selection, why=why)
 
 
 @selecting
@@ -120,9 +109,7 @@ def on(options: Options, selection: Selection, why: Why = "", until: Until = Non
 
     Examples:  watchbill on reviewer --until 2h   ·   watchbill on studio/reviewer --why "release tonight"
     """
-    from watchbill.ops.override import on as give
-
-    return _report(options, give(options.target(), selection, why=why, until=until))
+    return _give_word(options, options.target(), "on", selection, why=why, until=until)
 
 
 @selecting
@@ -133,13 +120,23 @@ def off(options: Options, selection: Selection, why: Why = "", until: Until = No
 
     Examples:  watchbill off coder0 --until 2026-12-27T09:00   ·   watchbill off --all --why holiday
     """
-    from watchbill.ops.override import off as give
-
-    return _report(options, give(options.target(), selection, why=why, until=until))
+    return _give_word(options, options.target(), "off", selection, why=why, until=until)
 
 
-def _report(options: Options, outcomes: Outcomes) -> int:
-    """Print what is now true of each agent."""
+def _give_word(
+    options: Options,
+    target: Target,
+    verb: Verb,
+    selection: Selection,
+    *,
+    why: str,
+    until: str | None = None,
+    now: bool = False,
+) -> int:
+    """Give the word, and print what is now true of each agent."""
+    from watchbill.ops.override import give_word
+
+    outcomes = give_word(target, verb, selection, why=why, until=until, now=now)
     if options.as_json:
         print_json(outcomes.to_json())
         return outcomes.exit_code

@@ -9,7 +9,7 @@ import getpass
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from watchbill.ops.remote import TIMEOUT_SECONDS, HostError, ask, on_every_host
 from watchbill.ops.selection import Selection, selection
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from watchbill.ops.target import Target
 
 Chosen = Selection | Sequence[str]
+Verb = Literal["start", "stop", "drain", "restart", "pause", "resume", "on", "off"]
 # How long the host waits for the keeper to have carried out the word; a restart that waits for idle is not waited for.
 WAIT_SECONDS = 15
 
@@ -63,102 +64,33 @@ class Outcomes:
         return [outcome.to_json() | {"until": self.until} for outcome in self.agents]
 
 
-def stop(
-    target: Target,
-    agents: Chosen,
-    *,
-    why: str = "",
-    until: str | None = None,
-    wait: int = WAIT_SECONDS,
-) -> Outcomes:
-    """Stop agents at once, until they are started again or `until` comes, reboots and applies included."""
-    return _override(target, "stop", agents, why=why, until=until, wait=wait)
-
-
-def drain(
-    target: Target,
-    agents: Chosen,
-    *,
-    why: str = "",
-    until: str | None = None,
-    wait: int = WAIT_SECONDS,
-) -> Outcomes:
-    """Stop agents as soon as they are idle: a turn that they are in, they finish."""
-    return _override(target, "drain", agents, why=why, until=until, wait=wait)
-
-
-def start(target: Target, agents: Chosen, *, why: str = "", wait: int = WAIT_SECONDS) -> Outcomes:
-    """Take back a stop and an off: their schedule decides again, without one they are always on watch."""
-    return _override(target, "start", agents, why=why, wait=wait)
-
-
-def restart(target: Target, agents: Chosen, *, why: str = "", now: bool = False, wait: int = WAIT_SECONDS) -> Outcomes:
-    """Restart agents as soon as they are idle, or at once with `now`, which may cut off work."""
-    return _override(target, "restart", agents, ["--when", "now" if now else "idle"], why=why, wait=wait)
-
-
-def pause(
-    target: Target,
-    agents: Chosen,
-    *,
-    why: str = "",
-    until: str | None = None,
-    wait: int = WAIT_SECONDS,
-) -> Outcomes:
-    """Keep the sessions of agents and hold their work once their turn is over."""
-    return _override(target, "pause", agents, why=why, until=until, wait=wait)
-
-
-def resume(target: Target, agents: Chosen, *, why: str = "", wait: int = WAIT_SECONDS) -> Outcomes:
-    """Take back a pause; where there is none, an on or off."""
-    return _override(target, "resume", agents, why=why, wait=wait)
-
-
-def on(
-    target: Target,
-    agents: Chosen,
-    *,
-    why: str = "",
-    until: str | None = None,
-    wait: int = WAIT_SECONDS,
-) -> Outcomes:
-    """Put agents on watch, whatever their schedule says."""
-    return _override(target, "on", agents, why=why, until=until, wait=wait)
-
-
-def off(
-    target: Target,
-    agents: Chosen,
-    *,
-    why: str = "",
-    until: str | None = None,
-    wait: int = WAIT_SECONDS,
-) -> Outcomes:
-    """Take agents off watch, whatever their schedule says: they end when idle, after the grace at the latest."""
-    return _override(target, "off", agents, why=why, until=until, wait=wait)
-
-
 def operator() -> str:
     """Return who gives the word: ``user@machine``."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
-def _override(
+def give_word(
     target: Target,
-    verb: str,
+    verb: Verb,
     agents: Chosen,
-    more: Sequence[str] = (),
     *,
-    why: str,
+    why: str = "",
     until: str | None = None,
-    wait: int,
+    now: bool = False,
+    wait: int = WAIT_SECONDS,
 ) -> Outcomes:
     """Give the word on every host that has one of the agents, on all hosts at the same time.
 
-    Raises OperationError when `until` is no time to come, as `parse_until` reads it, or when there is no such agent.
+    `until` is for what has an end, and `now` for a restart: at once, which may cut off work, instead of when they are
+    idle. Raises OperationError when `until` is no time to come, as `parse_until` reads it, or when there is no such
+    agent.
     """
     end = None if until is None else written(parse_until(until, datetime.datetime.now(datetime.UTC)))
-    options = [*more, *(["--why", why] if why else []), *(["--until", end] if end else [])]
+    options = [
+        *(["--when", "now" if now else "idle"] if verb == "restart" else []),
+        *(["--why", why] if why else []),
+        *(["--until", end] if end else []),
+    ]
     chosen = selection(agents).agents(target)
     hosts = sorted({agent.host for agent in chosen})
 

@@ -26,12 +26,13 @@ from watchbill.tui.table import Agents
 
 if TYPE_CHECKING:
     from watchbill.ops.answer import Question
+    from watchbill.ops.override import Verb
     from watchbill.ops.status import Status
     from watchbill.ops.watch import Frame
 
 SETTLE_SECONDS = 0.3
 """How long the cursor rests on an agent before its terminal is asked for."""
-ACTIONS = {
+ACTIONS: dict[str, tuple[Verb, str]] = {
     "d": ("drain", "finish its turn, then stop"),
     "x": ("stop", "stop at once: what it is doing is cut off"),
     "t": ("start", "take back a stop or an off"),
@@ -261,7 +262,7 @@ class Screen(App[None]):
         if event.input.id == "filter":
             self.query_one(Agents).focus()
 
-    def action_act(self, verb: str) -> None:
+    def action_act(self, verb: Verb) -> None:
         """Ask whether to do something to the selected agent, then do it."""
         reference = self.query_one(Agents).reference
         if reference is None:

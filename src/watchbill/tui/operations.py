@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
-from watchbill.ops import override
-
 if TYPE_CHECKING:
     from watchbill.ops.answer import Question
-    from watchbill.ops.override import Outcomes
+    from watchbill.ops.override import Verb
     from watchbill.ops.status import Status
     from watchbill.ops.target import Target
     from watchbill.ops.watch import Frame
@@ -41,8 +38,8 @@ class Operations(Protocol):
     def details(self, reference: str) -> str:
         """Return everything about an agent as a page, with escapes for colours."""
 
-    def act(self, verb: str, reference: str) -> str:
-        """Give an operator's word, one of VERBS; return what became of it."""
+    def act(self, verb: Verb, reference: str) -> str:
+        """Give an operator's word; return what became of it."""
 
     def question(self, reference: str) -> Question:
         """Return what an agent asks."""
@@ -52,16 +49,6 @@ class Operations(Protocol):
 
     def send(self, reference: str, text: str) -> str:
         """Send a message; return what became of it."""
-
-
-VERBS: dict[str, Callable[[Target, Sequence[str]], Outcomes]] = {
-    "start": override.start,
-    "stop": override.stop,
-    "drain": override.drain,
-    "restart": override.restart,
-    "pause": override.pause,
-    "resume": override.resume,
-}
 
 
 class Fleet:
@@ -112,11 +99,12 @@ class Fleet:
         print_details(shown, show(self._target, reference))
         return page.getvalue()
 
-    def act(self, verb: str, reference: str) -> str:
+    def act(self, verb: Verb, reference: str) -> str:
         """As in Operations."""
         from watchbill.cli.hours_view import outcome_words
+        from watchbill.ops.override import give_word
 
-        outcomes = VERBS[verb](self._target, [reference])
+        outcomes = give_word(self._target, verb, [reference])
         return "; ".join(
             f"{one.agent} on {one.host}: {outcome_words(one, outcomes.verb, outcomes.until)}" for one in outcomes.agents
         )

@@ -31,7 +31,7 @@ def test_keeper_that_listens_and_takes_nobody_is_away(tmp_path: Path, monkeypatc
 
 def test_send_waits_no_longer_than_it_was_told_for_a_keeper_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(send, "follow", lambda *arguments: (said for said in ()))
-    monkeypatch.setattr(Recipient, "account", lambda self, layout: None)
+    monkeypatch.setattr(send, "account_here", lambda layout, tenant: None)
     with pytest.raises(KeeperAway, match="says nothing"):
         send._send(
             Layout.system(),

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.ops.answers import answers_with
 from watchbill.errors import OperationError
-from watchbill.ops.override import restart, start, stop
+from watchbill.ops.override import give_word
 from watchbill.ops.show import show
 from watchbill.ops.status import Filter, status
 from watchbill.ops.target import Target, load_target
@@ -167,7 +167,7 @@ def outcome(name: str, **fields: Any) -> dict[str, Any]:
 
 def test_override_names_each_agent_once_operator_and_reason(target: Target, hosts: Path) -> None:
     obeys(hosts, outcome("coder0"), outcome("coder1"))
-    outcomes = stop(target, ["coder0", "studio/coder0", "coder1"], why="it's late", wait=3)
+    outcomes = give_word(target, "stop", ["coder0", "studio/coder0", "coder1"], why="it's late", wait=3)
     [asked] = (hosts / "asked").read_text().splitlines()
     assert "override stop studio/coder0 studio/coder1 --why 'it'\"'\"'s late' --who" in asked
     assert asked.endswith("--wait 3 --json")
@@ -177,8 +177,8 @@ def test_override_names_each_agent_once_operator_and_reason(target: Target, host
 
 def test_restart_waits_for_idle_unless_it_is_now(target: Target, hosts: Path) -> None:
     obeys(hosts, outcome("coder0", state="working", pending=True))
-    assert restart(target, ["coder0"]).agents[0].pending
-    restart(target, ["coder0"], now=True)
+    assert give_word(target, "restart", ["coder0"]).agents[0].pending
+    give_word(target, "restart", ["coder0"], now=True)
     first, second = (hosts / "asked").read_text().splitlines()
     assert "--when idle" in first
     assert "--when now" in second
@@ -186,19 +186,19 @@ def test_restart_waits_for_idle_unless_it_is_now(target: Target, hosts: Path) ->
 
 def test_what_the_keeper_could_not_do_is_an_error_with_its_reason(target: Target, hosts: Path) -> None:
     obeys(hosts, outcome("coder0", state="crashed", pending=True, error="not within 15 s"), code=1)
-    outcomes = restart(target, ["coder0"], now=True)
+    outcomes = give_word(target, "restart", ["coder0"], now=True)
     assert outcomes.exit_code == 1
     assert (outcomes.agents[0].error, outcomes.agents[0].state) == ("not within 15 s", "crashed")
 
 
 def test_host_that_does_not_say_what_became_of_an_agent_is_an_error(target: Target, hosts: Path) -> None:
     obeys(hosts, outcome("coder0"), outcome("other"))
-    assert [one.error is None for one in stop(target, ["coder0", "coder1"]).agents] == [True, False]
+    assert [one.error is None for one in give_word(target, "stop", ["coder0", "coder1"]).agents] == [True, False]
 
 
 def test_agent_on_an_unreachable_host_is_an_error_and_the_others_are_started(target: Target, hosts: Path) -> None:
     obeys(hosts, outcome("coder0", state="starting"))
-    outcomes = start(target, ["coder0", "writer"])
+    outcomes = give_word(target, "start", ["coder0", "writer"])
     assert outcomes.exit_code == 1
     assert [(one.agent, one.error is None) for one in outcomes.agents] == [
         ("studio/coder0", True),
@@ -209,7 +209,7 @@ def test_agent_on_an_unreachable_host_is_an_error_and_the_others_are_started(tar
 def test_nothing_is_stopped_when_one_name_is_wrong(target: Target, hosts: Path) -> None:
     obeys(hosts, outcome("coder0"))
     with pytest.raises(OperationError):
-        stop(target, ["coder0", "nobody"])
+        give_word(target, "stop", ["coder0", "nobody"])
     assert not (hosts / "asked").exists()
 
 
