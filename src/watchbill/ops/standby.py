@@ -252,11 +252,13 @@ class _Child:
 
     def interrupt(self) -> None:
         """Who asked has left: the command is of no use to anybody."""
-        self.asks = False
-        os.kill(self.pid, signal.SIGINT)  # it is our child, and not yet waited for
+        if self.asks:  # and so it is our child still, and not yet waited for
+            self.asks = False
+            os.kill(self.pid, signal.SIGINT)
 
     def end(self, handle: int) -> None:
         """Forget it: it has said how it ended, unless somebody killed it."""
+        self.asks = False
         os.close(handle)
         os.waitpid(self.pid, 0)
         self.line.close()
