@@ -18,52 +18,15 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._applied import (
 )
 from ansible_collections.watchbill.fleet.plugins.module_utils._as_user import AsUserError
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Account, Layout
-from ansible_collections.watchbill.fleet.plugins.module_utils._manifest import VERSION, digest
 from ansible_collections.watchbill.fleet.plugins.module_utils._overrides import write_override
-from ansible_collections.watchbill.fleet.plugins.module_utils._resources._file import FileKind
 from ansible_collections.watchbill.fleet.plugins.module_utils._resources._user import UserKind
+
+from tests.unit.half.reconciliations import apply, bodies, file, look, request
 
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     return Layout.rootless(str(tmp_path), os.getuid())
-
-
-def file(name: str, body: bytes) -> dict[str, Any]:
-    return {"kind": "file", "name": f"~/{name}", "mode": "0644", "sha256": hashlib.sha256(body).hexdigest()}
-
-
-def request(*resources: dict[str, Any], **more: Any) -> dict[str, Any]:
-    manifest: dict[str, Any] = {
-        "format_version": 1,
-        "product_version": VERSION,
-        "fleet": "studio",
-        "host": "desk",
-        "mode": "rootless",
-        "host_half": {"version": VERSION, "sha256": "0" * 64},
-        "policy": {"prune": "ask", "max_delete": None},
-        "resources": list(resources),
-    }
-    manifest["policy"].update(more.pop("policy", {}))
-    manifest.update(more.pop("manifest", {}))
-    manifest["digest"] = digest(manifest)
-    return {"manifest": manifest, **more}
-
-
-def apply(layout: Layout, *resources: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return _reconcile._Reconciliation(layout, request(*resources, **more)).change()
-
-
-def look(layout: Layout, *resources: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return _reconcile._Reconciliation(layout, request(*resources, **more)).look()
-
-
-def bodies(*contents: bytes) -> dict[str, bytes]:
-    return {hashlib.sha256(content).hexdigest(): content for content in contents}
-
-
-def claimed(layout: Layout) -> list[str]:
-    return [f"{claim['kind']}:{claim['name']}" for claim in read_applied(layout)["claims"]]
 
 
 def test_looking_writes_nothing(layout: Layout, tmp_path: Path) -> None:
@@ -83,97 +46,6 @@ def test_second_apply_finds_nothing_and_keeps_the_generation(layout: Layout) -> 
     assert apply(layout, file("a", b"A"), bodies=bodies(b"A"))["generation"] == 1
     again = apply(layout, file("a", b"A"))
     assert (again["differs"], again["generation"]) == (False, 1)
-
-
-def test_ownership_is_on_disk_before_the_thing_exists(
-    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[list[str]] = []
-
-    def write_and_look(*arguments: Any) -> None:
-        seen.append(claimed(layout))
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(FileKind, "write", staticmethod(write_and_look))
-    with pytest.raises(KeyboardInterrupt):
-        apply(layout, file("a", b"A"), bodies=bodies(b"A"))
-    assert seen == [["file:~/a"]]
-    assert claimed(layout) == ["file:~/a"]
-
-
-class Killed(BaseException):
-    """What a kill -9 is to an apply: nothing runs after it."""
-
-
-def killed_after(monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
-    """Let an apply die when it has written *writes* files."""
-    written: list[str] = []
-    write = FileKind.write
-
-    def count(desired: dict[str, Any], path: str, body: bytes | None) -> None:
-        if len(written) == writes:
-            raise Killed
-        written.append(path)
-        write(desired, path, body)
-
-    monkeypatch.setattr(FileKind, "write", staticmethod(count))
-
-
-def test_what_an_apply_made_before_it_was_killed_can_still_be_pruned(
-    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        killed_after(patch, 1)
-        apply(layout, file("a", b"A"), file("b", b"B"), bodies=bodies(b"A", b"B"))
-    # In the meantime the file has lost what was made.
-    apply(layout, file("b", b"B"), bodies=bodies(b"B"))
-    assert (tmp_path / "a").exists(), "nothing is deleted without --prune"
-    pruned = apply(layout, file("b", b"B"), prune=True)
-    assert [(action["name"], action["action"]) for action in pruned["actions"]] == [("~/a", "delete")]
-    assert not (tmp_path / "a").exists()
-    assert claimed(layout) == []
-
-
-def test_ownership_survives_two_kills_in_a_row(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = [file("a", b"A"), file("b", b"B"), file("c", b"C")]
-    for _ in range(2):
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            killed_after(patch, 1)
-            apply(layout, *wanted, bodies=bodies(b"A", b"B", b"C"))
-    assert claimed(layout) == ["file:~/a", "file:~/b", "file:~/c"]
-    assert apply(layout, *wanted, bodies=bodies(b"C"))["applied"] is True
-    assert claimed(layout) == []
-    assert look(layout, *wanted)["actions"] == []
-
-
-def test_failed_creation_stays_claimed_until_nothing_of_it_is_there(layout: Layout, tmp_path: Path) -> None:
-    (tmp_path / "d").write_text("in the way")
-    assert apply(layout, file("d/a", b"A"), bodies=bodies(b"A"))["actions"][0]["result"] == "failed"
-    assert claimed(layout) == ["file:~/d/a"]
-    apply(layout, file("b", b"B"), bodies=bodies(b"B"))
-    assert claimed(layout) == []
-
-
-def test_agent_of_a_tenant_that_cannot_be_looked_at_is_neither_deleted_nor_forgotten(
-    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ours = {**file("a", b"A"), "tenant": "studio", "agent": "studio/coder0"}
-    unit = {"kind": "unit", "name": "studio/watchbill-agent@coder0.service", "scope": "user"}
-    apply(layout, ours, bodies=bodies(b"A"))
-    applied = read_applied(layout)
-    applied["resources"].append({**unit, "tenant": "studio", "agent": "studio/coder0"})
-    write_applied(layout, applied)
-
-    def blind(*arguments: Any) -> None:
-        raise AsUserError("no answer within 20 s")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(_observe, "call_as", blind)
-        pruned = apply(layout, file("b", b"B"), bodies=bodies(b"B"), prune=True)
-    assert {action["name"]: action["result"] for action in pruned["actions"]} == {"~/a": "failed", "~/b": "done"}
-    assert pruned["notices"][0] == "tenant studio: no answer within 20 s"
-    assert (tmp_path / "a").exists()
-    assert unit["name"] in {resource["name"] for resource in read_applied(layout)["resources"]}
 
 
 def test_failed_action_is_reported_the_rest_is_done_and_the_next_plan_shows_it(layout: Layout, tmp_path: Path) -> None:
@@ -216,17 +88,6 @@ def test_agent_in_the_middle_of_a_turn_is_not_moved(layout: Layout, state: str, 
     release = _reconcile._Reconciliation(layout, request(release=True, moves={"studio/coder0": "attic"}))
     release.observation.states["agent:studio/coder0"] = {"running": True, "state": state}
     assert [action["result"] for action in release.change()["actions"]] == [result]
-
-
-def test_agents_that_left_the_file_are_named_while_something_of_them_is_there(layout: Layout) -> None:
-    """Only the control half knows whether they moved; with `prune: never` no action would tell it of them."""
-    never = {"policy": {"prune": "never"}}
-    gone, here = ({**file(name, b"A"), "tenant": "studio", "agent": f"studio/{name}"} for name in ("coder0", "coder1"))
-    assert apply(layout, gone, here, bodies=bodies(b"A"), **never)["leaving"] == []
-    left = look(layout, here, **never)
-    assert (left["leaving"], left["actions"]) == (["studio/coder0"], [])
-    os.unlink(layout.expand("~/coder0"))
-    assert look(layout, here, **never)["leaving"] == []
 
 
 def test_word_about_an_agent_that_moves_is_shown_because_it_stays_behind(layout: Layout) -> None:
@@ -336,87 +197,6 @@ def test_ignored_drift_is_counted_apart_and_by_the_clock_of_the_host(
     monkeypatch.setattr(_reconcile, "utc_now", lambda: "2027-02-01T00:00:00.000+00:00")
     counted = look(layout, file("a", b"A"), policy=ignore)
     assert (counted["differs"], counted["summary"]["drift"], counted["ignored"]) == (True, 1, [])
-
-
-STUDIO = {
-    "kind": "user",
-    "name": "studio",
-    "tenant": "studio",
-    "uid": 20001,
-    "home": "/home/studio",
-    "shell": "/bin/sh",
-}
-
-
-def account(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
-    """Let there be an account with these fields; it is never changed."""
-    state = {"uid": 20001, "home": "/home/studio", "shell": "/bin/sh", **fields}
-    monkeypatch.setattr(UserKind, "observe", staticmethod(lambda name: state))
-
-
-def codes(answer: dict[str, Any]) -> list[str]:
-    return [problem["code"] for problem in answer["problems"]]
-
-
-def test_account_that_was_here_before_us_is_refused(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    account(monkeypatch)
-    assert codes(look(layout, STUDIO)) == ["foreign-user"]
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make what only root can make")
-def test_account_of_ours_is_known_again_when_manifest_json_was_lost(
-    layout: Layout, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    account(monkeypatch)
-    directory = f"{layout.agents}/studio"
-    os.makedirs(directory)
-    os.chown(directory, 0, 20001)
-    assert codes(look(layout, STUDIO)) == []
-    os.chown(directory, 20001, 20001)
-    assert codes(look(layout, STUDIO)) == ["foreign-user"], "anybody could have made this one"
-
-
-def test_tenant_with_another_uid_is_refused_before_anything_of_the_old_one_is_taken_down(
-    layout: Layout, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    account(monkeypatch)
-    write_applied(layout, {"generation": 1, "digest": None, "resources": [STUDIO], "claims": []})
-    assert codes(look(layout, STUDIO)) == []
-    refused = apply(layout, {**STUDIO, "uid": 20005}, file("a", b"A"), bodies=bodies(b"A"), prune=True)
-    assert codes(refused) == ["other-uid"]
-    assert not os.path.exists(layout.expand("~/a"))
-    assert codes(look(layout, {**STUDIO, "home": "/srv/studio"})) == ["other-home"]
-
-
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"fleet": "other"}, "other-fleet"),
-        ({"host": "attic"}, "other-host"),
-    ],
-)
-def test_machine_of_another_fleet_or_host_is_refused(layout: Layout, changes: dict[str, str], code: str) -> None:
-    apply(layout, file("a", b"A"), bodies=bodies(b"A"))
-    refused = apply(layout, file("a", b"B"), bodies=bodies(b"B"), manifest=changes)
-    assert [problem["code"] for problem in refused["problems"]] == [code]
-    assert Path(layout.expand("~/a")).read_bytes() == b"A"
-
-
-def test_newer_host_half_is_not_written_over(layout: Layout) -> None:
-    apply(layout, file("a", b"A"), bodies=bodies(b"A"))
-    applied = json.loads(Path(layout.manifest).read_text())
-    Path(layout.manifest).write_text(json.dumps({**applied, "product_version": "99.0.0"}))
-    refused = apply(layout, file("a", b"B"), bodies=bodies(b"B"))
-    assert [problem["code"] for problem in refused["problems"]] == ["newer-host-half"]
-    assert "99.0.0" in refused["problems"][0]["message"]
-    assert Path(layout.expand("~/a")).read_bytes() == b"A"
-
-
-def test_unreadable_state_is_an_error_and_not_a_fresh_start(layout: Layout) -> None:
-    os.makedirs(layout.configuration)
-    Path(layout.manifest).write_text("{}")
-    with pytest.raises(ValueError, match="is no manifest"):
-        look(layout, file("a", b"A"))
 
 
 def test_journal_says_what_was_begun_done_and_ended(layout: Layout) -> None:

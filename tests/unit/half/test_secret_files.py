@@ -13,7 +13,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.definition
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.secrets import SIZE_LIMIT, read_secrets
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
 
-from tests.unit.half.test_reconcile import request
+from tests.unit.half.reconciliations import request
 
 CANARY = b"watchbill-canary-0451"
 NAME = "~/.config/watchbill/secrets/studio/github"

@@ -8,15 +8,9 @@ import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.session import Pane
 
 from tests.unit.keeper.bench import Bench
+from tests.unit.keeper.orders import restart
 
-STOP = {"stop": {"who": "ana@laptop", "why": "holiday", "at": "2026-11-21T10:00:00Z", "until": None}, "restart": None}
-
-
-def restart(when: str = "idle", number: str = "r1") -> dict[str, object]:
-    return {"stop": None, "restart": {"id": number, "who": "ana@laptop", "why": "", "at": "", "when": when}}
-
-
-# -- healthy means answered ----------------------------------------------------------------------------------
+# -- healthy means answered -------------------------------------------------------------------------------------------
 
 
 def test_agent_is_starting_and_not_healthy_until_it_answered_itself(bench: Bench) -> None:
@@ -114,7 +108,7 @@ def test_command_is_working_by_its_process_and_never_healthy_nor_stuck(bench: Be
     assert bench.session.told == ["start"]
 
 
-# -- crashes -------------------------------------------------------------------------------------------------
+# -- crashes ----------------------------------------------------------------------------------------------------------
 
 
 def test_session_that_ended_is_back_after_a_second(bench: Bench) -> None:
@@ -214,35 +208,6 @@ def test_state_said_between_two_keepers_counts_for_the_second(bench: Bench, know
     assert bench.state == "working"
 
 
-# -- an operator's word --------------------------------------------------------------------------------------
-
-
-def test_stopped_agent_is_off_until_it_is_started(bench: Bench) -> None:
-    bench.use()
-    bench.beat("working")
-    bench.use(override=STOP)
-    assert (bench.state, bench.healthy, bench.session.told) == ("off", None, ["start", "stop"])
-    bench.after(500)
-    assert bench.session.told == ["start", "stop"]
-    bench.use()
-    assert bench.session.told == ["start", "stop", "start"]
-
-
-def test_session_that_systemd_did_not_stop_is_not_called_off_and_is_stopped_later(bench: Bench) -> None:
-    bench.use()
-    bench.beat("working")
-    bench.session.stays = "systemctl: not done within 25 s"
-    bench.use(override=STOP)
-    assert bench.state == "working"
-    assert bench.mind.running is not None
-    bench.session.stays = ""
-    assert bench.now < min(bench.mind.deadlines()) <= bench.now + 10
-    bench.after(5, answering=True)
-    assert bench.session.told == ["start", "stop"], "systemd is not asked without a pause"
-    bench.after(5, answering=True)
-    assert (bench.state, bench.session.told) == ("off", ["start", "stop", "stop"])
-
-
 def test_pid_of_a_program_that_ended_is_not_followed_since_it_may_be_anothers(bench: Bench) -> None:
     bench.use()
     previous = bench.mind.heartbeat()
@@ -251,75 +216,7 @@ def test_pid_of_a_program_that_ended_is_not_followed_since_it_may_be_anothers(be
     assert bench.events()[-1] == "session-ended"
 
 
-def test_drained_agent_finishes_its_turn_says_so_and_stops(bench: Bench) -> None:
-    bench.use()
-    bench.beat("working", evidence="Bash: make")
-    bench.use(override={"stop": {**STOP["stop"], "when": "idle"}, "restart": None})
-    said = bench.mind.heartbeat()
-    assert (said["state"], said["evidence"]) == ("working", "draining: stops when its turn is over; Bash: make")
-    bench.after(20, answering=True)
-    assert bench.session.told == ["start"]
-    bench.beat("waiting-input")
-    assert bench.session.told == ["start"], "a question to a person is in the middle of a turn"
-    bench.beat("idle")
-    assert (bench.session.told, bench.state) == (["start", "stop"], "off")
-    bench.after(90)
-    assert bench.session.told == ["start", "stop"]
-
-
-def test_drained_command_stops_at_once_since_nobody_can_tell_whether_it_is_idle(bench: Bench) -> None:
-    bench.use(runtime="command")
-    bench.use(runtime="command", override={"stop": {**STOP["stop"], "when": "idle"}, "restart": None})
-    assert (bench.session.told, bench.state) == (["start", "stop"], "off")
-
-
-def test_stop_that_is_over_holds_nobody(bench: Bench) -> None:
-    bench.use(override={"stop": STOP["stop"] | {"until": "2026-11-21T10:05:00Z"}, "restart": None})  # type: ignore[operator]
-    assert bench.session.told == ["start"]
-
-
-def test_restart_waits_for_idle_and_happens_once(bench: Bench) -> None:
-    bench.use()
-    bench.beat("working")
-    bench.use(override=restart())
-    assert (bench.mind.heartbeat()["pending_restart"], bench.session.told) == (True, ["start"])
-    bench.beat("waiting-input")
-    assert bench.session.told == ["start"]
-    bench.beat("idle")
-    assert bench.session.told == ["start", "stop", "start"]
-    bench.beat("idle")
-    bench.use(override=restart())
-    said = bench.mind.heartbeat()
-    assert (said["pending_restart"], said["restart_done"], said["override"]) == (False, "r1", None)
-    assert bench.session.told == ["start", "stop", "start"]
-
-
-def test_restart_now_does_not_wait(bench: Bench) -> None:
-    bench.use()
-    bench.beat("working")
-    bench.use(override=restart("now"))
-    assert bench.session.told == ["start", "stop", "start"]
-
-
-def test_restart_of_a_crashed_agent_needs_no_patience(bench: Bench) -> None:
-    bench.use()
-    for _ in range(5):
-        bench.end_program()
-        bench.after(17)
-    bench.end_program()
-    told = len(bench.session.told)
-    bench.use(override=restart())
-    assert bench.session.told[told:] == ["start"]
-    assert bench.mind.heartbeat()["restart_done"] == "r1"
-
-
-def test_operators_restart_of_a_command_happens_since_nobody_can_tell_whether_it_is_idle(bench: Bench) -> None:
-    bench.use(runtime="command")
-    bench.use(runtime="command", override=restart())
-    assert bench.session.told == ["start", "stop", "start"]
-
-
-# -- a changed definition ------------------------------------------------------------------------------------
+# -- a changed definition ---------------------------------------------------------------------------------------------
 
 
 def test_changed_launch_waits_for_idle(bench: Bench) -> None:
@@ -395,7 +292,7 @@ def test_disabled_agent_ends_when_it_is_idle(bench: Bench) -> None:
     assert (bench.state, bench.session.told) == ("off", ["start", "stop"])
 
 
-# -- one keeper after another --------------------------------------------------------------------------------
+# -- one keeper after another -----------------------------------------------------------------------------------------
 
 
 def test_next_keeper_takes_the_session_over_with_health_and_state(bench: Bench) -> None:

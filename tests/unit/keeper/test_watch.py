@@ -1,45 +1,13 @@
-"""What a keeper promises about hours: on watch the session runs, off watch it comes to rest, and a person's word counts
-more than the schedule. Nobody has to be there for it, and no step of a clock is missed.
-"""
+"""What a keeper promises about hours: on watch the session runs, off watch it comes to rest. Nobody has to be there."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from ansible_collections.watchbill.fleet.plugins.module_utils._keeper import watch as watch_module
-from ansible_collections.watchbill.fleet.plugins.module_utils._overrides import seconds_of
 
 from tests.unit.keeper.bench import Bench
+from tests.unit.keeper.orders import CLOSING, EVENING, MORNING, at_work, office, said, word
 
-# A Monday. Berlin is an hour ahead of UTC.
-MORNING, OPENING = "2027-01-18T07:59:50Z", "2027-01-18T08:00:00Z"
-EVENING, CLOSING = "2027-01-18T15:59:50Z", "2027-01-18T16:00:00Z"
-
-
-def office(**changes: Any) -> dict[str, Any]:
-    """Return a schedule as a definition has it: nine to five in Berlin, a minute of grace."""
-    words = {"policy": "windows", "timezone": "Europe/Berlin", "windows": ["mon-fri 09:00-17:00"], "grace": 60.0}
-    return {"name": "office", "backlog_every": 60.0, **words, **changes}
-
-
-def said(**parts: Any) -> dict[str, Any]:
-    """Return an override with one or more words of an operator."""
-    return {"stop": None, "restart": None, "pause": None, "watch": None, **parts}
-
-
-def word(until: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"who": "ana@laptop", "why": "release", "at": "2027-01-18T08:00:00Z", "until": until, **more}
-
-
-def at_work(bench: Bench, moment: str = EVENING, state: str = "working", **schedule: Any) -> None:
-    """Have an agent on watch that answers, shortly before its window closes."""
-    bench.set_clock(moment)
-    bench.use(schedule=office(**schedule))
-    bench.beat(state)
-
-
-# -- windows ---------------------------------------------------------------------------------------------------------
+# -- windows ----------------------------------------------------------------------------------------------------------
 
 
 def test_session_starts_when_the_window_opens_and_not_before(bench: Bench) -> None:
@@ -173,7 +141,7 @@ def test_session_of_another_keepers_time_ends_when_its_window_closed_meanwhile(b
     assert bench.session.told == ["start", "stop"]
 
 
-# -- sessions that are kept ------------------------------------------------------------------------------------------
+# -- sessions that are kept -------------------------------------------------------------------------------------------
 
 
 def test_outside_pause_keeps_the_session(bench: Bench) -> None:
@@ -228,248 +196,8 @@ def test_restart_at_window_ends_the_session_behind_the_window_and_begins_with_th
     assert (bench.session.told, bench.mind.heartbeat()["launch_digest"]) == (["start", "stop", "start"], "two")
 
 
-# -- an operator's words ---------------------------------------------------------------------------------------------
+# -- backlogs ---------------------------------------------------------------------------------------------------------
 
-
-def test_words_have_an_order(bench: Bench) -> None:
-    """Each of them decides only where none of those before it was said."""
-    bench.set_clock("2027-01-18T20:00:00Z")
-    on, pause, stop = word(on=True), word(), word()
-    bench.use(said(watch=on), schedule=office())
-    bench.beat("idle")
-    assert (bench.state, bench.session.told) == ("idle", ["start"])
-    bench.use(said(watch=on, pause=pause), schedule=office())
-    assert (bench.state, bench.session.told) == ("paused", ["start"])
-    bench.use(said(watch=word(on=False), pause=pause), schedule=office())
-    assert (bench.state, bench.session.told) == ("off", ["start", "stop"])
-    bench.use(said(watch=on, pause=pause, stop=stop), schedule=office())
-    assert (bench.state, bench.session.told) == ("off", ["start", "stop"])
-
-
-def test_manual_agent_is_on_watch_by_a_persons_word_only(bench: Bench) -> None:
-    manual = {"name": "manual", "policy": "manual", "backlog_every": 60.0}
-    bench.use(schedule=manual)
-    assert (bench.state, bench.session.told) == ("off", [])
-    bench.use(said(watch=word(on=True)), schedule=manual)
-    assert bench.session.told == ["start"]
-
-
-def test_off_drains_as_a_closing_window_does(bench: Bench) -> None:
-    bench.use()
-    bench.beat("working")
-    bench.use(said(watch=word(on=False)))
-    bench.after(599, answering=True)
-    assert (bench.state, bench.session.told) == ("working", ["start"])
-    bench.after(1)
-    last = bench.mind.heartbeat()["last_event"]
-    assert (bench.state, last["who"], last["because"]) == ("off", "ana@laptop", "release")
-
-
-def test_stop_waits_for_nobody(bench: Bench) -> None:
-    bench.use()
-    bench.beat("working")
-    bench.use(said(stop=word()))
-    assert bench.session.told == ["start", "stop"]
-
-
-def test_paused_agent_is_working_until_its_turn_is_over_and_keeps_its_session(bench: Bench) -> None:
-    bench.use()
-    bench.beat("working")
-    bench.use(said(pause=word()))
-    bench.after(1000, answering=True)
-    assert (bench.state, bench.mind.heartbeat()["evidence"]) == ("working", "pausing when its turn is over")
-    bench.beat("idle")
-    assert (bench.state, bench.healthy, bench.mind.heartbeat()["evidence"]) == ("paused", True, None)
-    bench.use()
-    assert (bench.state, bench.session.told) == ("idle", ["start"])
-
-
-def test_paused_agent_is_back_after_a_crash_and_paused_again(bench: Bench) -> None:
-    bench.use(said(pause=word()))
-    bench.beat("idle")
-    bench.end_program()
-    bench.after(1)
-    bench.beat("idle")
-    assert (bench.state, bench.session.told) == ("paused", ["start", "stop", "start"])
-
-
-@pytest.mark.parametrize(
-    ("part", "more", "while_it_holds", "then"),
-    [
-        ("stop", {}, "off", ["start", "stop", "start"]),
-        ("pause", {}, "paused", ["start"]),
-        ("watch", {"on": False}, "off", ["start", "stop", "start"]),
-    ],
-)
-def test_word_ends_when_it_said_and_is_gone_then(
-    bench: Bench, part: str, more: dict[str, Any], while_it_holds: str, then: list[str]
-) -> None:
-    bench.set_clock(MORNING)
-    bench.use()
-    bench.beat("idle")
-    file = said(**{part: word(OPENING, **more)})
-    bench.use(file)
-    bench.after(9, answering=while_it_holds == "paused")
-    assert bench.state == while_it_holds
-    assert min(bench.mind.deadlines()) <= bench.now + 1.001
-    bench.after(1)
-    assert bench.session.told == then
-    assert bench.mind.heartbeat()["override"] is None
-    assert bench.events().count("override-over") == 1
-    # The file says it still, and everybody reads it again.
-    bench.use(file)
-    bench.succeed(bench.mind.heartbeat(), file)
-    assert bench.events().count("override-over") == 1
-    assert bench.mind.heartbeat()["override"] is None
-
-
-def test_word_that_a_wrong_clock_ended_holds_again_once_the_clock_is_right(bench: Bench) -> None:
-    bench.set_clock("2040-01-01T00:00:00Z")
-    bench.use(said(stop=word(OPENING)))
-    assert bench.session.told == ["start"]
-    bench.set_clock(MORNING)
-    assert (bench.state, bench.session.told) == ("off", ["start", "stop"])
-    assert bench.mind.heartbeat()["override"]["stop"] == word(OPENING)
-
-
-def test_word_that_ended_while_no_keeper_was_there_is_told_by_the_next_one(bench: Bench) -> None:
-    bench.set_clock(MORNING)
-    bench.use(said(pause=word(OPENING)))
-    bench.beat("idle")
-    before = bench.mind.heartbeat()
-    bench.now += 20
-    bench.succeed(before, said(pause=word(OPENING)))
-    assert (bench.state, bench.events().count("override-over")) == ("idle", 1)
-
-
-@pytest.mark.parametrize("lie", ["x", [], {"pause": 7}, {"pause": {"until": "soon"}}, {"watch": {"on": "yes"}}])
-def test_no_word_that_a_tenant_wrote_into_its_heartbeat_is_obeyed(bench: Bench, lie: Any) -> None:
-    bench.succeed({"override": lie}, found=False)
-    assert (bench.mind.heartbeat()["override"], bench.session.told) == (None, ["start"])
-
-
-def test_words_are_written_down_once_whoever_reads_them(bench: Bench) -> None:
-    bench.use()
-    bench.beat("idle")
-    bench.use(said(pause=word()))
-    bench.succeed(bench.mind.heartbeat(), said(pause=word()))
-    bench.use()
-    words = [event for event in bench.events() if event.startswith("override")]
-    assert words == ["override", "override-taken-back"]
-
-
-# -- clocks ----------------------------------------------------------------------------------------------------------
-
-
-def test_clock_that_is_set_past_the_closing_drains_and_set_back_takes_it_back(bench: Bench) -> None:
-    at_work(bench)
-    bench.set_clock("2027-01-18T19:00:00Z")
-    assert bench.mind.heartbeat()["drain_boottime"] == bench.now + 60, "the grace begins when it is noticed"
-    bench.set_clock("2027-01-18T12:00:00Z")
-    assert (bench.mind.heartbeat()["drain_boottime"], bench.session.told) == (None, ["start"])
-
-
-def test_hour_that_a_zone_leaves_out_or_repeats_moves_the_window_with_it(bench: Bench) -> None:
-    """Sundays from two to three, when Berlin's clocks go from two to three in spring, and back in autumn."""
-    nights = office(windows=["sun 02:00-03:00"])
-    for opening, closing in (
-        ("2027-03-28T01:00:00Z", "2027-03-28T02:00:00Z"),
-        ("2027-10-31T00:00:00Z", "2027-10-31T02:00:00Z"),
-    ):
-        bench.set_clock("2027-03-27T12:00:00Z" if opening < "2027-04" else "2027-10-30T12:00:00Z")
-        bench.use(schedule=nights)
-        assert bench.mind.watch.next_change() == seconds_of(opening)
-        bench.set_clock(opening)
-        assert bench.mind.running is not None
-        assert bench.mind.watch.next_change() == seconds_of(closing)
-        bench.beat("idle")
-        bench.set_clock(closing)
-        assert bench.mind.running is None
-
-
-def test_rules_of_a_zone_are_read_anew_every_day(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[Any] = []
-    parse = watch_module.parse_schedule
-    monkeypatch.setattr(watch_module, "parse_schedule", lambda words: (read.append(words), parse(words))[1])
-    bench.set_clock("2027-01-18T20:00:00Z")
-    bench.use(schedule=office())
-    bench.now += 86_399
-    bench.tick()
-    assert len(read) == 1
-    bench.now += 1
-    bench.tick()
-    assert len(read) == 2
-
-
-# -- what nobody knows -----------------------------------------------------------------------------------------------
-
-NOWHERE = office(timezone="Mars/Olympus")
-
-
-def test_unknown_zone_starts_nobody_and_says_why(bench: Bench) -> None:
-    bench.set_clock("2027-01-18T12:00:00Z")
-    bench.use(schedule=NOWHERE)
-    bench.after(100)
-    assert (bench.state, bench.session.told) == ("off", [])
-    schedule = bench.mind.heartbeat()["schedule"]
-    assert (schedule["on_watch"], schedule["until"]) == (None, None)
-    assert "Mars/Olympus" in schedule["problem"]
-    assert bench.events().count("schedule-unreadable") == 1
-
-
-def test_unknown_zone_ends_nobody_and_keeps_alive_what_runs(bench: Bench) -> None:
-    at_work(bench, state="idle")
-    bench.use(schedule=NOWHERE)
-    bench.after(600, answering=True)
-    assert (bench.state, bench.session.told) == ("idle", ["start"])
-    bench.succeed(bench.mind.heartbeat(), schedule=NOWHERE)
-    assert bench.session.told == ["start"]
-    bench.end_program()
-    bench.after(2)
-    assert bench.session.told == ["start", "stop", "start"]
-
-
-def test_operators_word_needs_no_zone(bench: Bench) -> None:
-    bench.use(said(watch=word(on=True)), schedule=NOWHERE)
-    assert bench.session.told == ["start"]
-    bench.use(said(stop=word()), schedule=NOWHERE)
-    assert bench.session.told == ["start", "stop"]
-
-
-@pytest.mark.parametrize(("outside", "state"), [("pause", "paused"), ("stop", "off")])
-def test_off_drains_as_the_schedule_says_also_without_its_zone(bench: Bench, outside: str, state: str) -> None:
-    nowhere = {**NOWHERE, "outside": outside, "grace": 1200.0}
-    bench.use(said(watch=word(on=True)), schedule=nowhere)
-    bench.beat("working")
-    bench.use(said(watch=word(on=False)), schedule=nowhere)
-    bench.after(1190, answering=True)
-    assert (bench.state, bench.session.told) == ("working", ["start"])
-    bench.beat("idle")
-    assert (bench.state, bench.session.told) == (state, ["start"] + ["stop"] * (outside == "stop"))
-
-
-def test_zone_that_comes_is_found_without_anybodys_help(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    parse = watch_module.parse_schedule
-    bench.set_clock("2027-01-18T12:00:00Z")
-    bench.use(schedule=NOWHERE)
-    monkeypatch.setattr(watch_module, "parse_schedule", lambda words: parse({**words, "timezone": "UTC"}))
-    bench.after(300)
-    assert (bench.session.told, bench.mind.heartbeat()["schedule"]["problem"]) == (["start"], None)
-
-
-def test_zone_that_goes_away_changes_nothing_but_what_is_said(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    parse = watch_module.parse_schedule
-    at_work(bench, moment="2027-01-18T08:00:00Z", state="idle")
-    monkeypatch.setattr(watch_module, "parse_schedule", lambda words: parse({**words, "timezone": "Mars/Olympus"}))
-    bench.now += 86_400
-    bench.beat("idle")
-    bench.set_clock(EVENING)
-    assert (bench.state, "Mars" in str(bench.mind.heartbeat()["schedule"]["problem"])) == ("idle", True)
-    bench.after(10, answering=True)
-    assert bench.state == "off"
-
-
-# -- backlogs --------------------------------------------------------------------------------------------------------
 
 BURST = office(policy="burst-on-backlog", backlog=["has-work", "--quiet"], backlog_every=90.0)
 

@@ -11,7 +11,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils import _reconcile
 from ansible_collections.watchbill.fleet.plugins.module_utils._applied import read_applied
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Account, Layout
 
-from tests.unit.half.test_reconcile import request
+from tests.unit.half.reconciliations import request
 from tests.unit.projects.test_projects import Place
 
 
