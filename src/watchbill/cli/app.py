@@ -58,8 +58,17 @@ LATER = {
 }
 
 
+# typer would make all of its commands whenever one of them is used: these are made one by one.
+_functions = typer.Typer()
+for part in (
+    init, look, ps, change, lifecycle, answer, messages, relay, schedule, placement, update, watch, observe, tui
+):  # fmt: skip
+    part.register(_functions)
+COMMANDS = {str(info.name): info for info in _functions.registered_commands}
+
+
 class Program(Group):
-    """All commands, by what they are for. Those in LATER cost nothing until they are used."""
+    """All commands, by what they are for. They cost next to nothing until they are used, those in LATER nothing."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands in the order of the help."""
@@ -67,14 +76,11 @@ class Program(Group):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command by its name, or None."""
-        if cmd_name in LATER and cmd_name not in self.commands:
-            module, _, name = LATER[cmd_name][0].partition(":")
-            group = getattr(importlib.import_module(module), name)
-            self.add_command(typer.main.get_command(group), cmd_name)
+        self._make(cmd_name)
         found = super().get_command(ctx, cmd_name)
         if found is None:  # what was meant may be one of these
-            for later in LATER.keys() - self.commands.keys():
-                self.get_command(ctx, later)
+            for name in self.list_commands(ctx):
+                self._make(name)
         return found
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -84,7 +90,23 @@ class Program(Group):
                 formatter.write_dl([(name, self._line(name)) for name in names])
 
     def _line(self, name: str) -> str:
-        return LATER[name][1] if name in LATER else self.commands[name].get_short_help_str(80)
+        if name in LATER:
+            return LATER[name][1]
+        self._make(name)
+        return self.commands[name].get_short_help_str(80)
+
+    def _make(self, name: str) -> None:
+        """Have typer make a command from its function, where there is such a one and it has not."""
+        if name in self.commands:
+            return
+        if name in LATER:
+            module, _, variable = LATER[name][0].partition(":")
+            self.add_command(typer.main.get_command(getattr(importlib.import_module(module), variable)), name)
+        elif name in COMMANDS:
+            command = typer.main.get_command_from_info(
+                COMMANDS[name], pretty_exceptions_short=False, rich_markup_mode=None
+            )
+            self.add_command(command, name)
 
 
 app = typer.Typer(
@@ -136,22 +158,6 @@ def _hand_on(options: Options) -> None:
         os.environ["WATCHBILL_FILE"] = str(options.file)
     if options.as_json:
         os.environ["WATCHBILL_JSON"] = "1"
-
-
-init.register(app)
-look.register(app)
-ps.register(app)
-change.register(app)
-lifecycle.register(app)
-answer.register(app)
-messages.register(app)
-relay.register(app)
-schedule.register(app)
-placement.register(app)
-update.register(app)
-watch.register(app)
-observe.register(app)
-tui.register(app)
 
 
 @functools.cache
