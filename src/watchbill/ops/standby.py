@@ -83,6 +83,7 @@ def keep(poller: Poller, prepare: Callable[[], None]) -> None:
     """Let the lines of a poller outlive this process, where its entry point says so by `leave_behind`.
 
     `prepare` is called once by who is on standby, to import what commands need.
+
     Lines to this machine alone are not worth it: who logs out of a laptop leaves nothing of Watchbill behind there.
     """
     while _waiting:
@@ -210,7 +211,10 @@ class _Standby:
         return True
 
     def _is_outdated(self) -> bool:
-        return any(os.stat(file).st_mtime_ns != written for file, written in self._programs.items())
+        try:
+            return any(os.stat(file).st_mtime_ns != written for file, written in self._programs.items())
+        except OSError:
+            return True
 
     def _see(self, limit: tuple[str, ...]) -> None:
         """Keep what is found now for the fork that is made next. Raises WatchbillError."""
