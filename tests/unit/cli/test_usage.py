@@ -227,7 +227,9 @@ def test_examples_in_the_help_are_accepted(command: str) -> None:
     program = typer.main.get_command(app.app)
     context = program.make_context("watchbill", [], resilient_parsing=True)
     function = program.get_command(context, command)
-    for example in split_examples(function.help or "")[0]:
+    examples, _ = split_examples(function.help or "")
+    assert examples
+    for example in examples:
         words = shlex.split(example)[1:]
         words = [word for word in words if word != "--lab"]
         assert words[0] == command

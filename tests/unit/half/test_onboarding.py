@@ -126,6 +126,7 @@ def test_crowd_of_enhancers_is_cut() -> None:
 
 
 def test_agent_that_is_disabled_is_nobody_to_write_to() -> None:
+    assert "coder1" in told(agent("coder1"))
     assert "coder1" not in told(agent("coder1", enabled=False))
 
 

@@ -1,4 +1,4 @@
-"""One request, one answer: refusals, bodies, ownership before creation, what a failed apply leaves."""
+"""One request, one answer: bodies, deletions, protection, drift that is left alone, what a failed apply leaves."""
 
 from __future__ import annotations
 
@@ -175,7 +175,11 @@ def test_tenant_that_stays_for_a_protected_agent_is_not_taken_down_unseen(
 
 def test_letting_go_of_moving_agents_is_not_held_up_by_a_protected_one(layout: Layout) -> None:
     protected_agent(layout)
-    assert apply(layout, release=True)["refused"] == []
+    moving = {**file("c", b"C"), "tenant": "studio", "agent": "studio/coder0"}
+    apply(layout, file("b", b"B"), moving, bodies=bodies(b"C"))
+    released = apply(layout, file("b", b"B"), release=True, moves={"studio/coder0": "attic"})
+    assert released["refused"] == []
+    assert [action["name"] for action in released["actions"] if action["result"] == "done"] == ["~/c"]
 
 
 def test_host_that_is_given_up_loses_protected_agents_as_well(layout: Layout, tmp_path: Path) -> None:

@@ -180,6 +180,7 @@ def test_new_version_is_a_change_and_one_that_was_there_is_drift() -> None:
 
 def test_everything_goes_when_watchbill_leaves(layout: Layout, install: Callable[..., None]) -> None:
     install("1.0.0")
+    assert here(layout) == ["1.0.0"]
     _runtime_install.remove_all(layout)
     _runtime_install.remove_all(layout)
     assert not os.path.exists(layout.runtimes)

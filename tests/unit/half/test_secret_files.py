@@ -79,6 +79,7 @@ def test_host_that_forgot_what_was_applied_still_knows_what_it_has(layout: Layou
 def test_secret_that_nobody_uses_any_more_is_removed_without_prune(layout: Layout, path: Path) -> None:
     home = {"kind": "directory", "name": "~/.config/watchbill/secrets/studio", "tenant": "studio", "mode": "0700"}
     step(layout, home, secret(), values=VALUES)
+    assert path.exists()
     step(layout, home)
     assert not path.exists()
 

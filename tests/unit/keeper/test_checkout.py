@@ -121,4 +121,8 @@ def test_look_that_fails_leaves_what_is_known(tmp_path: Path, says: str, status:
 def test_other_worktree_in_the_orders_is_looked_at_at_once(tmp_path: Path) -> None:
     bench = Bench(tmp_path, json.dumps(SAID))
     bench.look()
-    assert bench.look(Checkout("~/elsewhere", "agent/coder0")) is None
+    (tmp_path / "elsewhere/.git").mkdir(parents=True)
+    bench.worktree.tend(Checkout("~/elsewhere", "agent/coder0"))
+    assert bench.worktree.said is None, "what is known is of the other one"
+    assert bench.look(Checkout("~/elsewhere", "agent/coder0")) == SAID
+    assert bench.asked[1:] == [f"worktree {tmp_path}/elsewhere agent/coder0"]

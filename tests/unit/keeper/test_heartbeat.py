@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import (
+    STATES,
     Beat,
     Ear,
     parse_line,
@@ -63,8 +64,24 @@ def test_agent_can_only_say_states_that_are_its_own(state: Any) -> None:
 
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_reader(said: bytes) -> None:
-    parse_line(said)
-    parse_line(b"beat " + said)
+    assert parse_line(b"beat" + said) is None or said.startswith(b" {")
+
+
+FIELDS = (*Beat._fields, "context_percent", "context_tokens", "cost_usd", "limits", "model")
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(sorted(STATES)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=6))
+def test_no_value_in_any_field_breaks_the_reader_or_the_screen_that_shows_it(said: dict[str, Any]) -> None:
+    beat = parse_line(b"beat " + json.dumps(said).encode())
+    if beat is not None:
+        assert beat.state in {None, *STATES}
+        assert all(text.isprintable() and len(text) <= 4096 for text in beat if isinstance(text, str))
+        assert len(json.dumps([beat.accepted, dict(beat.facts)], allow_nan=False)) <= 4096
 
 
 def test_texts_lose_control_characters_and_length() -> None:

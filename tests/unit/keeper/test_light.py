@@ -44,7 +44,9 @@ def test_keeper_loads_nothing_heavy(tmp_path: Path) -> None:
 @pytest.mark.parametrize("package", ["_keeper", "_runtimes"])
 def test_what_runs_for_long_imports_nothing_of_ours_after_its_start(package: str) -> None:
     """An upgrade replaces the zipapp: an import of ours inside of a function would read another program."""
-    for path in (MODULE_UTILS / package).glob("*.py"):
+    paths = list((MODULE_UTILS / package).glob("*.py"))
+    assert paths
+    for path in paths:
         functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
         inside = [node for function in functions for node in ast.walk(function)]
         ours = [node for node in inside if isinstance(node, ast.ImportFrom) and node.module not in NOT_FOR_KEEPERS]

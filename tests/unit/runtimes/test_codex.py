@@ -210,7 +210,8 @@ def test_context_and_limits_are_those_of_the_last_request() -> None:
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([STARTED, ENDED, ABORTED, RATE, tokens(5), PROMPT]), max_size=6), st.integers(0, 400))
 def test_half_of_a_rollout_and_strange_events_are_no_mistake(lines: list[bytes], cut: int) -> None:
-    CODEX.review(b"".join(lines)[cut:], "working")
+    fields = CODEX.review(b"".join(lines)[cut:], "working")
+    assert fields is None or parse_beat(fields) is not None
 
 
 @pytest.mark.parametrize(
