@@ -1,4 +1,4 @@
-"""Machines for tests: `lab(fleet)` boots a lab of its own and throws it away when the session ends.
+"""Machines for tests: `lab(fleet)` boots a lab of its own and throws it away when the file of tests ends.
 
 Every session has its own addresses (10.77.N.0/24) and fleet names, so that several may run at the same time.
 """
@@ -77,24 +77,35 @@ def lab_range() -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
-def lab(lab_range: int, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str | Path], Lab]:
+def all_labs() -> list[Lab]:
+    """Every lab of this session, so that no two have a name or an address in common."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def lab(
+    lab_range: int, all_labs: list[Lab], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str | Path], Lab]]:
     """A function: fleet file (or its text) in, booted Lab out."""
-    booted: list[Lab] = []
+    before = len(all_labs)
 
     def boot(fleet: str | Path) -> Lab:
         document = yaml.safe_load(fleet.read_text() if isinstance(fleet, Path) else fleet)
-        name = f"{document['fleet']['name'][:20].rstrip('-')}-t{lab_range}x{len(booted)}"
+        name = f"{document['fleet']['name'][:20].rstrip('-')}-t{lab_range}x{len(all_labs)}"
         document["fleet"]["name"] = name
-        first = 1 + sum(len(other.targets) for other in booted)
+        first = 1 + sum(len(other.targets) for other in all_labs)
         for number, host in enumerate(document["hosts"].values(), first):
             if host["address"] != "local":
                 host["address"] = f"10.77.{lab_range}.{number}"
         path = tmp_path_factory.mktemp(name) / "fleet.yaml"
         path.write_text(yaml.safe_dump(document, sort_keys=False))
-        booted.append(Lab(path, name, operations.up(path)))
-        return booted[-1]
+        all_labs.append(Lab(path, name, operations.up(path)))
+        return all_labs[-1]
 
-    return boot
+    yield boot
+    # Agents are a load for whatever is tested next.
+    for booted in all_labs[before:]:
+        operations.down(booted.fleet)
 
 
 def _remove_labs_of(number: int) -> None:

@@ -15,15 +15,14 @@ import pytest
 import yaml
 
 from tests.lab.command_line import watchbill
-from tests.lab.conftest import Lab, lab, lab_range
+from tests.lab.conftest import Lab, all_labs, lab, lab_range
 from tests.model_api import ModelApi
 from tests.runtimes import steps
 from tests.runtimes.expectations import EXPECTED, section
 from tests.runtimes.live import Agent, Pace, Watch
-from watchbill.lab import operations
 from watchbill.lab.addresses import CONTROL
 
-__all__ = ["lab", "lab_range"]
+__all__ = ["all_labs", "lab", "lab_range"]
 
 Step = Callable[[Agent], None]
 FLEET = """
@@ -75,8 +74,6 @@ def fleet(lab: Callable[[str | Path], Lab], request: pytest.FixtureRequest) -> I
     plays = _plays(request.config)
     with ModelApi(CONTROL) as api, ExitStack() as stack:
         machines = lab(yaml.safe_dump(_document(list(plays), api.url, pace)))
-        # Ten agents are a load for whatever is tested next.
-        stack.callback(operations.down, machines.fleet)
         for name in plays:
             runtime, host = name.split("-")
             for path, content in EXPECTED[runtime].files.items():
