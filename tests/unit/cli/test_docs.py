@@ -18,7 +18,7 @@ from watchbill.fleet.sections.section import NOT_YET
 
 PROJECT = Path(__file__).resolve().parents[3]
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")), PROJECT / "docs" / "reference" / "cli.md"]
-PAGES = [page for page in PAGES if page.name not in ("architecture.md", "python-api.md")]
+PAGES = [page for page in PAGES if page.name != "architecture.md"]
 # A line of a code block, or an inline piece of code; a comment ends it.
 COMMAND = re.compile(r"^(?: {4}|\$ )(watchbill [^#\n·]+)|`(watchbill [^`]+)`", re.MULTILINE)
 
@@ -32,7 +32,7 @@ def commands(page: Path) -> list[str]:
 def test_commands_in_the_documentation_are_accepted(page: Path) -> None:
     program = typer.main.get_command(app.app)
     found = commands(page)
-    assert len(found) > 10, "the pages are full of them"
+    assert len(found) > 10 or page.name == "python-api.md", "all other pages are full of them"
     for command in found:
         words = [word for word in shlex.split(command)[1:] if word != "--lab"]
         # Placeholders of a synopsis are no commands.
