@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchbill.cli.look import AgentArgument
-from watchbill.cli.options import Options, command
+from watchbill.cli.options import AgentArgument, Options, command
 from watchbill.cli.output import console, print_json
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchbill.cli.look import AgentArgument, Diff
-from watchbill.cli.options import Options, command
+from watchbill.cli.look import Diff
+from watchbill.cli.options import AgentArgument, Options, command
 from watchbill.cli.output import console, print_json
 from watchbill.errors import OperationError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from watchbill.cli.fetch import fetch
-from watchbill.cli.options import Options, command, complete_team, completed, group
+from watchbill.cli.options import Options, command, completed, group, naming
 from watchbill.cli.output import print_json
 from watchbill.errors import OperationError
 
@@ -52,10 +52,7 @@ AgentName = Annotated[
 ]
 NewName = Annotated[str, typer.Argument(metavar="NAME", help="The new name")]
 HostName = Annotated[str, typer.Argument(metavar="HOST", help="A host of the file", autocompletion=_hosts)]
-Team = Annotated[
-    str | None,
-    typer.Option("--team", metavar="TEAM", help="Whose it is [default: the only team]", autocompletion=complete_team),
-]
+Team = Annotated[str | None, naming("team", "Whose it is [default: the only team]")]
 Schedule = Annotated[
     str | None,
     typer.Option("--schedule", metavar="NAME", help="When it is on watch", autocompletion=_schedules),
@@ -69,29 +66,10 @@ def add_agent(
     role: Annotated[str, typer.Option("--role", metavar="ROLE", help="What it is for", autocompletion=_roles)],
     team: Team = None,
     count: Annotated[int | None, typer.Option("--count", metavar="N", help="N of them: NAME0, NAME1, …")] = None,
-    runtime: Annotated[
-        str | None,
-        typer.Option(
-            "--runtime",
-            metavar="RUNTIME",
-            help="The program that is the agent",
-            autocompletion=completed(lambda fleet: fleet.runtimes),
-        ),
-    ] = None,
+    runtime: Annotated[str | None, naming("runtime", "The program that is the agent")] = None,
     model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="As the runtime calls it")] = None,
-    project: Annotated[
-        str | None,
-        typer.Option(
-            "--project",
-            metavar="PROJECT",
-            help="What it works on",
-            autocompletion=completed(lambda fleet: fleet.projects),
-        ),
-    ] = None,
-    host: Annotated[
-        str | None,
-        typer.Option("--host", metavar="HOST", help="Pin it there [default: a free slot]", autocompletion=_hosts),
-    ] = None,
+    project: Annotated[str | None, naming("project", "What it works on")] = None,
+    host: Annotated[str | None, naming("host", "Pin it there [default: a free slot]")] = None,
     schedule: Schedule = None,
     enabled: Annotated[bool, typer.Option("--enabled/--disabled", help="Whether it runs at all")] = True,
     dry_run: DryRun = False,
@@ -241,15 +219,7 @@ def drain(options: Options, name: HostName, dry_run: DryRun = False) -> None:
 def add_team(
     options: Options,
     name: NewName,
-    tenant: Annotated[
-        str | None,
-        typer.Option(
-            "--tenant",
-            metavar="TENANT",
-            help="Whose it is [default: the only tenant]",
-            autocompletion=completed(lambda fleet: fleet.tenants),
-        ),
-    ] = None,
+    tenant: Annotated[str | None, naming("tenant", "Whose it is [default: the only tenant]")] = None,
     mission: Annotated[str | None, typer.Option("--mission", metavar="TEXT", help="What it is there for")] = None,
     priority: Annotated[
         int | None, typer.Option("--priority", metavar="0-100", help="Higher gets its places first [default: 50]")

@@ -49,7 +49,7 @@ def stop(options: Options, selection: Selection, why: Why = "", until: Until = N
     What they are doing is cut off: `watchbill drain` lets them finish it.
     """
     target = options.target()
-    if not confirm(options, target, selection, "stop", yes):
+    if not confirm(target, selection, "stop", yes):
         return _nothing()
     return _give_word(options, target, "stop", selection, why=why, until=until)
 
@@ -78,7 +78,7 @@ def restart(
     Examples:  watchbill restart coder0   ·   watchbill restart --role coder --now --why "it hangs"
     """
     target = options.target()
-    if now and not confirm(options, target, selection, "restart now", yes):
+    if now and not confirm(target, selection, "restart now", yes):
         return _nothing()
     return _give_word(options, target, "restart", selection, why=why, now=now)
 

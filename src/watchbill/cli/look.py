@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchbill.cli.options import Options, command, complete_agent
+from watchbill.cli.options import AgentArgument, Options, command
 from watchbill.cli.output import console, print_json
 from watchbill.errors import visible
 
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from watchbill.ops.target import Target
     from watchbill.runner import OnEvent
 
-AgentArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="AGENT", help="tenant/name, or the bare name where it is unique", autocompletion=complete_agent
-    ),
-]
 Diff = Annotated[bool, typer.Option("--diff", help="Every object with what differs in it, contents of files included")]
 
 

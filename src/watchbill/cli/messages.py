@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from watchbill.cli.look import AgentArgument
-from watchbill.cli.options import Options, command
+from watchbill.cli.options import AgentArgument, Options, command
 from watchbill.cli.output import cell, console, print_json
 from watchbill.errors import OperationError, visible
 

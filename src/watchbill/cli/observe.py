@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from watchbill.cli.look import AgentArgument
-from watchbill.cli.options import Options, command, complete_agent
+from watchbill.cli.options import AgentArgument, Options, command, complete_agent
 from watchbill.cli.output import cell, console, print_json
 from watchbill.errors import visible
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
@@ -84,7 +85,20 @@ def completed(names: Callable[[Any], Iterable[str]]) -> Callable[[typer.Context,
     return complete
 
 
-complete_team = completed(lambda fleet: fleet.teams)
+_NAMES: dict[str, Callable[[Any], Iterable[str]]] = {
+    "team": lambda fleet: fleet.teams,
+    "role": lambda fleet: {agent.role for agent in fleet.agents},
+    "host": lambda fleet: fleet.hosts,
+    "tenant": lambda fleet: fleet.tenants,
+    "runtime": lambda fleet: fleet.runtimes,
+    "project": lambda fleet: fleet.projects,
+}
+
+
+def naming(kind: str, text: str, *letters: str) -> Any:
+    """Return the option that names a team of the fleet, or a thing of another `kind`: ``--team TEAM``."""
+    known = completed(_NAMES[kind])
+    return typer.Option(f"--{kind}", *letters, metavar=kind.upper(), help=text, autocompletion=known)
 
 
 def _known(context: typer.Context, names: Callable[[Any], list[str]]) -> list[str]:
@@ -101,6 +115,13 @@ def _known(context: typer.Context, names: Callable[[Any], list[str]]) -> list[st
     except (WatchbillError, OSError):
         return []
 
+
+AgentArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="AGENT", help="tenant/name, or the bare name where it is unique", autocompletion=complete_agent
+    ),
+]
 
 File = Annotated[
     Path | None,
@@ -144,8 +165,8 @@ class Command(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write examples, usage, text, options."""
-        self.help = write_examples(formatter, self.help or "")
-        super().format_help(ctx, formatter)
+        with _examples_written(self, formatter):
+            super().format_help(ctx, formatter)
 
 
 class Group(TyperGroup):
@@ -160,8 +181,8 @@ class Group(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write examples, usage, text, options and the commands."""
-        self.help = write_examples(formatter, self.help or "")
-        super().format_help(ctx, formatter)
+        with _examples_written(self, formatter):
+            super().format_help(ctx, formatter)
 
 
 def group(text: str) -> typer.Typer:
@@ -179,12 +200,15 @@ def group(text: str) -> typer.Typer:
     return app
 
 
-def write_examples(formatter: Any, text: str) -> str:
-    """Write the examples in a help text, one a line, as they can be typed; return the text without them."""
-    examples, rest = split_examples(text)
+@contextmanager
+def _examples_written(command: TyperCommand | TyperGroup, formatter: Any) -> Iterator[None]:
+    """Write the examples of a command, one a line, as they can be typed; meanwhile its help is the text without them."""
+    whole = command.help or ""
+    examples, command.help = split_examples(whole)
     if examples:
         formatter.write("Examples:\n" + "".join(f"  {example}\n" for example in examples) + "\n")
-    return rest
+    yield
+    command.help = whole
 
 
 def split_examples(text: str) -> tuple[list[str], str]:

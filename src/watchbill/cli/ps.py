@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchbill.cli.options import Options, command, complete_agent, complete_team, completed
+from watchbill.cli.options import AgentArgument, Options, command, naming
 from watchbill.cli.output import console, print_json
 from watchbill.errors import OperationError
 
@@ -22,29 +22,9 @@ def complete_state(context: typer.Context, incomplete: str) -> list[str]:
     return [f"{done}{comma}{state}" for state in STATES if state.startswith(last)]
 
 
-Team = Annotated[
-    str | None,
-    typer.Option("--team", "-t", metavar="TEAM", help="Only this team's agents", autocompletion=complete_team),
-]
-Tenant = Annotated[
-    str | None,
-    typer.Option(
-        "--tenant",
-        metavar="TENANT",
-        help="Only this tenant's agents",
-        autocompletion=completed(lambda fleet: fleet.tenants),
-    ),
-]
-Role = Annotated[
-    str | None,
-    typer.Option(
-        "--role",
-        "-r",
-        metavar="ROLE",
-        help="Only agents with this role",
-        autocompletion=completed(lambda fleet: {agent.role for agent in fleet.agents}),
-    ),
-]
+Team = Annotated[str | None, naming("team", "Only this team's agents", "-t")]
+Tenant = Annotated[str | None, naming("tenant", "Only this tenant's agents")]
+Role = Annotated[str | None, naming("role", "Only agents with this role", "-r")]
 State = Annotated[
     str | None,
     typer.Option("--state", "-s", metavar="STATE,…", help="Only agents in these states", autocompletion=complete_state),
@@ -110,15 +90,7 @@ def ps(
     return found.exit_code
 
 
-def show(
-    options: Options,
-    agent: Annotated[
-        str,
-        typer.Argument(
-            metavar="AGENT", help="tenant/name, or the bare name where it is unique", autocompletion=complete_agent
-        ),
-    ],
-) -> int:
+def show(options: Options, agent: AgentArgument) -> int:
     """Show everything about one agent, and who says so.
 
     Examples:  watchbill show coder0   ·   watchbill show studio/coder0 --json

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchbill.cli.options import Options, command, complete_team
+from watchbill.cli.options import Options, command, naming
 from watchbill.cli.output import console, print_json
 from watchbill.errors import OperationError
 
@@ -42,9 +42,7 @@ def schedule(
             autocompletion=_complete_zone,
         ),
     ] = None,
-    team: Annotated[
-        str | None, typer.Option("--team", metavar="TEAM", help="Only this team's agents", autocompletion=complete_team)
-    ] = None,
+    team: Annotated[str | None, naming("team", "Only this team's agents")] = None,
 ) -> None:
     """Show who is on watch, by the schedules in the file.
 

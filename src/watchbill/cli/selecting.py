@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from watchbill.cli.options import Options, complete_agent, complete_team, completed
+from watchbill.cli.options import Options, complete_agent, naming
 from watchbill.errors import OperationError
 
 if TYPE_CHECKING:
@@ -23,30 +23,10 @@ Agents = Annotated[
         metavar="AGENT…", help="tenant/name, or the bare name where it is unique", autocompletion=complete_agent
     ),
 ]
-Team = Annotated[
-    str | None, typer.Option("--team", metavar="TEAM", help="All of this team", autocompletion=complete_team)
-]
-Role = Annotated[
-    str | None,
-    typer.Option(
-        "--role",
-        metavar="ROLE",
-        help="All with this role",
-        autocompletion=completed(lambda fleet: {agent.role for agent in fleet.agents}),
-    ),
-]
-Host = Annotated[
-    str | None,
-    typer.Option(
-        "--host", metavar="HOST", help="All on this host", autocompletion=completed(lambda fleet: fleet.hosts)
-    ),
-]
-Tenant = Annotated[
-    str | None,
-    typer.Option(
-        "--tenant", metavar="TENANT", help="All of this tenant", autocompletion=completed(lambda fleet: fleet.tenants)
-    ),
-]
+Team = Annotated[str | None, naming("team", "All of this team")]
+Role = Annotated[str | None, naming("role", "All with this role")]
+Host = Annotated[str | None, naming("host", "All on this host")]
+Tenant = Annotated[str | None, naming("tenant", "All of this tenant")]
 Everyone = Annotated[bool, typer.Option("--all", help="All agents (with --limit: on those hosts)")]
 
 GROUPS: dict[str, tuple[Any, Any]] = {
@@ -85,7 +65,7 @@ def selecting(function: Callable[..., int]) -> Callable[..., int]:
     return run
 
 
-def confirm(options: Options, target: Target, selection: Selection, verb: str, yes: bool) -> bool:
+def confirm(target: Target, selection: Selection, verb: str, yes: bool) -> bool:
     """Return whether to go on with what ends work: asked about groups, which may be larger than somebody thinks.
 
     Raises OperationError where there is no terminal to ask on.
