@@ -56,7 +56,8 @@ class Fleet:
 
     def __init__(self, target: Target) -> None:
         """Connect to nothing yet."""
-        from watchbill.standby import PATIENCE_SECONDS, Poller
+        from watchbill.ops.poller import Poller
+        from watchbill.standby import PATIENCE_SECONDS
 
         self.name = target.fleet.name
         self._poller = Poller(target)
