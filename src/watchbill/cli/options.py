@@ -202,7 +202,7 @@ def group(text: str) -> typer.Typer:
 
 @contextmanager
 def _examples_written(command: TyperCommand | TyperGroup, formatter: Any) -> Iterator[None]:
-    """Write the examples of a command, one a line, as they can be typed; meanwhile its help is the text without them."""
+    """Write the examples of a command, one a line as they can be typed; meanwhile its help is the text without them."""
     whole = command.help or ""
     examples, command.help = split_examples(whole)
     if examples:
