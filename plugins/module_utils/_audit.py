@@ -13,7 +13,7 @@ import typing as t
 from ._keeper.heartbeat import printable
 from ._layout import Layout
 from ._overrides import timestamp
-from ._plain_files import append_line, parse_object, read_regular_file
+from ._plain_files import append_line, object_in, read_regular_file
 
 SIZE_LIMIT = 4 * 1024 * 1024
 
@@ -53,15 +53,9 @@ def read(layout: Layout, agent: str | None, count: int) -> list[dict[str, t.Any]
             lines += read_regular_file(path, 2 * SIZE_LIMIT).splitlines()
         except FileNotFoundError:
             continue
-    entries = [entry for entry in map(_entry, lines) if entry is not None and agent in (None, entry.get("agent"))]
+    # The host may have gone down while a line was written.
+    entries = [entry for entry in map(object_in, lines) if entry and agent in (None, entry.get("agent"))]
     return entries[-count:] if count else []
-
-
-def _entry(line: bytes) -> dict[str, t.Any] | None:
-    try:
-        return parse_object(line)
-    except ValueError:
-        return None  # the host went down while it was written
 
 
 def _older(layout: Layout) -> str:

@@ -62,6 +62,14 @@ def parse_object(content: bytes) -> dict[str, t.Any]:
     return value
 
 
+def object_in(line: bytes) -> dict[str, t.Any]:
+    """Return the JSON object on a line, an empty one where it is none: cut short, or a stranger's."""
+    try:
+        return parse_object(line)
+    except ValueError:
+        return {}
+
+
 def number(value: t.Any) -> float | None:
     """Return a value out of JSON where it is a number to reckon with.
 

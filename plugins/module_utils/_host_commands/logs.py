@@ -19,7 +19,7 @@ from .._keeper.heartbeat import printable
 from .._keeper.record import MARK, SIZE_LIMIT
 from .._layout import Account, Layout
 from .._overrides import timestamp
-from .._plain_files import parse_object, read_regular_file
+from .._plain_files import object_in, parse_object, read_regular_file
 from .._talk import Talk
 from . import account_here, layout_here, print_json, reference, runtime_of
 
@@ -144,10 +144,7 @@ def _journal(layout: Layout, who: Account, agent: str, count: int) -> tuple[list
 
 def _cursor(lines: list[bytes]) -> str:
     """Return journald's name for the place of the last line."""
-    try:
-        cursor = parse_object(lines[-1]).get("__CURSOR") if lines else ""
-    except ValueError:
-        return ""
+    cursor = object_in(lines[-1]).get("__CURSOR") if lines else ""
     return cursor if isinstance(cursor, str) else ""
 
 

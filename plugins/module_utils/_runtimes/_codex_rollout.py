@@ -8,7 +8,7 @@ import re
 import typing as t
 
 from .._overrides import seconds_of
-from .._plain_files import number, parse_object
+from .._plain_files import number, object_in
 from ._runtime import Said
 
 if t.TYPE_CHECKING:
@@ -45,11 +45,7 @@ def _last_events(transcript: bytes) -> dict[str, Said]:
         kind = match.group(1).decode() if match else ""
         if not kind or kind in found or (kind in TURN and any(one in found for one in TURN)):
             continue
-        try:
-            payload = parse_object(line).get("payload")
-        except ValueError:
-            # It is being written.
-            continue
+        payload = object_in(line).get("payload")
         if isinstance(payload, dict):
             found[kind] = payload
         if "token_count" in found and len(found) > 1:
@@ -138,10 +134,7 @@ def spoken_in(line: bytes) -> list[Spoken]:
     """Return what a line of a rollout says: the items that a turn is made of, without what codex adds to a prompt."""
     from ._spoken import AGENT, TOOL, USER, spoken
 
-    try:
-        entry = parse_object(line) if b'"item_completed"' in line[:HEAD] else {}
-    except ValueError:
-        return []
+    entry = object_in(line) if b'"item_completed"' in line[:HEAD] else {}
     payload = entry.get("payload")
     item = payload.get("item") if isinstance(payload, dict) else None
     if not isinstance(item, dict):

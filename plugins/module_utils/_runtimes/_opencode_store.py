@@ -71,7 +71,7 @@ def said_in(path: str, session: str, since: str | None) -> tuple[list[Spoken], s
 
 def _spoken_in(message: t.Any, content: t.Any) -> tuple[list[Spoken], bool]:
     """Return what a part says, and whether no more is added to it."""
-    from ._spoken import AGENT, TOOL, USER, call, spoken
+    from ._spoken import AGENT, USER, call, spoken
 
     try:
         about, part = parse_object(message), parse_object(content)
@@ -86,8 +86,7 @@ def _spoken_in(message: t.Any, content: t.Any) -> tuple[list[Spoken], bool]:
             ) else [], is_over
         if part.get("type") == "tool":
             is_over = state.get("status") in ("completed", "error")
-            one = call(at, part.get("tool"), state.get("input"))
-            return [one._replace(who=TOOL)], is_over
+            return [call(at, part.get("tool"), state.get("input"))], is_over
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return [], True  # another version writes something else: it is left out
     return [], True

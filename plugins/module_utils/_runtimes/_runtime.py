@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 
@@ -46,6 +47,10 @@ class World(t.NamedTuple):
     settings: str
     state: str
     conversation: Conversation | None
+
+    def unless_set(self, defaults: t.Mapping[str, str]) -> dict[str, str]:
+        """Return the variables of *defaults* that the environment does not have."""
+        return {name: value for name, value in defaults.items() if name not in self.environment}
 
 
 class Start(t.NamedTuple):
@@ -191,6 +196,22 @@ class ModelRuntime(Runtime):
 def messages_in(prompt: t.Any) -> list[str]:
     """Return the ids of the messages that a prompt carries in its first lines."""
     return MESSAGE.findall(prompt[:PREAMBLE_LIMIT]) if isinstance(prompt, str) else []
+
+
+def command_in(given: t.Any) -> str:
+    """Return the command that a tool was given; all that it was given, where it has none."""
+    command = given.get("command") if isinstance(given, dict) else None
+    return command if isinstance(command, str) else json.dumps(given, sort_keys=True)
+
+
+def prompted(said: Said) -> Said:
+    """Return what the hook ``UserPromptSubmit`` means: claude has it, and codex after it."""
+    return {"state": "working", "accepted": messages_in(said.get("prompt"))}
+
+
+def stopped(said: Said) -> Said:
+    """Return what the hook ``Stop`` means."""
+    return {"state": "idle", "turn_ended": True, "answer": said.get("last_assistant_message")}
 
 
 def merged(base: Said, over: t.Mapping[str, t.Any]) -> Said:

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import typing as t
+
+from ._runtime import command_in
 
 AGENT, USER, TOOL = "agent", "user", "tool"
 CHUNK = 4 * 1024 * 1024
@@ -25,11 +26,15 @@ class Spoken(t.NamedTuple):
     text: str
 
 
-def parts_of(at: t.Any, role: t.Any, content: t.Any) -> list[Spoken]:
-    """Return what a message says whose content is a text, or a list of texts and of calls of tools.
+def parts_of(entry: dict[str, t.Any]) -> list[Spoken]:
+    """Return what an entry of a transcript says whose message is a text, or a list of texts and of calls of tools.
 
     That is how Anthropic's Messages API has it, and what is made after it.
     """
+    message = entry.get("message")
+    if not isinstance(message, dict):
+        return []
+    at, role, content = entry.get("timestamp"), message.get("role"), message.get("content")
     who = {"assistant": AGENT, "user": USER}.get(role) if isinstance(role, str) else None
     if who is None:
         return []
@@ -47,9 +52,7 @@ def parts_of(at: t.Any, role: t.Any, content: t.Any) -> list[Spoken]:
 
 def call(at: t.Any, name: t.Any, given: t.Any) -> Spoken:
     """Return that a tool was called, with its command where it has one, else with all that it was given."""
-    command = given.get("command") if isinstance(given, dict) else None
-    essence = command if isinstance(command, str) else json.dumps(given, sort_keys=True)
-    return spoken(at, TOOL, f"{name}: {essence}")
+    return spoken(at, TOOL, f"{name}: {command_in(given)}")
 
 
 def spoken(at: t.Any, who: str, text: str) -> Spoken:

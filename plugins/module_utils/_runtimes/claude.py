@@ -14,9 +14,9 @@ import os
 import re
 import typing as t
 
-from .._plain_files import parse_object, read_object, replace_file
+from .._plain_files import object_in, parse_object, read_object, replace_file
 from ._delivery import PASTE
-from ._runtime import ModelRuntime, Said, Start, World, merged, messages_in
+from ._runtime import ModelRuntime, Said, Start, World, merged, prompted, stopped
 
 if t.TYPE_CHECKING:
     from ._spoken import Spoken
@@ -108,9 +108,8 @@ class Claude(ModelRuntime):
             more += ["--resume", known.id]
         else:
             more += ["--session-id", _new_id()]
-        defaults = {name: value for name, value in ENVIRONMENT.items() if name not in world.environment}
         ours = {**NO_UPDATES, **LOG_LEVEL, "WATCHBILL_SETTINGS": world.settings}
-        return Start([*world.argv, *more], {**defaults, **ours})
+        return Start([*world.argv, *more], {**world.unless_set(ENVIRONMENT), **ours})
 
     def translate(self, word: str, said: Said) -> Said | None:
         """Return what a status line says."""
@@ -186,24 +185,15 @@ class Claude(ModelRuntime):
 
     def is_prompt(self, line: bytes) -> bool:
         """Return whether a line of the transcript is a prompt: what a tool said comes as the user's, too."""
-        try:
-            entry = parse_object(line)
-        except ValueError:
-            return False
+        entry = object_in(line)
         return entry.get("type") == "user" and "toolUseResult" not in entry
 
     def spoken(self, line: bytes) -> list[Spoken]:
         """Return what a line of the transcript says, but not what agents below this one say."""
         from ._spoken import parts_of
 
-        try:
-            entry = parse_object(line)
-        except ValueError:
-            return []
-        message = entry.get("message")
-        if not isinstance(message, dict) or entry.get("isSidechain") or entry.get("isMeta"):
-            return []
-        return parts_of(entry.get("timestamp"), message.get("role"), message.get("content"))
+        entry = object_in(line)
+        return [] if entry.get("isSidechain") or entry.get("isMeta") else parts_of(entry)
 
 
 def _hook(event: str) -> Said:
@@ -226,10 +216,6 @@ def _started(said: Said) -> Said | None:
     return {"state": "idle"} if said.get("source") != "compact" else None
 
 
-def _prompted(said: Said) -> Said:
-    return {"state": "working", "accepted": messages_in(said.get("prompt"))}
-
-
 def _asks_permission(said: Said) -> Said:
     return {"state": "waiting-input", "evidence": f"{said.get('tool_name')}: {_essence(said.get('tool_input'))}"}
 
@@ -240,10 +226,6 @@ def _asks_a_person(said: Said) -> Said:
 
 def _notified(said: Said) -> Said | None:
     return {"state": "idle"} if said.get("notification_type") == "idle_prompt" else None
-
-
-def _stopped(said: Said) -> Said:
-    return {"state": "idle", "turn_ended": True, "answer": said.get("last_assistant_message")}
 
 
 def _failed(said: Said) -> Said:
@@ -267,13 +249,13 @@ def _essence(given: t.Any) -> str:
 
 _MEANINGS: dict[str, t.Callable[[Said], Said | None]] = {
     "SessionStart": _started,
-    "UserPromptSubmit": _prompted,
+    "UserPromptSubmit": prompted,
     "PermissionRequest": _asks_permission,
     "PreToolUse": _asks_a_person,
     "Elicitation": _asks_a_person,
     "ElicitationResult": lambda said: {"state": "working"},
     "Notification": _notified,
-    "Stop": _stopped,
+    "Stop": stopped,
     "StopFailure": _failed,
 }
 

@@ -18,7 +18,7 @@ from .._plain_files import read_object, replace_file
 from . import _codex_rollout as rollout
 from ._codex_config import arguments, with_hooks
 from ._delivery import PASTE
-from ._runtime import ModelRuntime, Said, Start, World, merged, messages_in
+from ._runtime import ModelRuntime, Said, Start, World, command_in, merged, prompted, stopped
 
 if t.TYPE_CHECKING:
     from ._spoken import Spoken
@@ -150,23 +150,16 @@ class Codex(ModelRuntime):
 # -- what events mean ------------------------------------------------------------------------------------------------
 
 
-def _prompted(said: Said) -> Said:
-    return {"state": "working", "accepted": messages_in(said.get("prompt"))}
-
-
 def _asks_permission(said: Said) -> Said:
-    given = said.get("tool_input")
-    command = given.get("command") if isinstance(given, dict) else None
-    essence = command if isinstance(command, str) else json.dumps(given, sort_keys=True)
-    return {"state": "waiting-input", "evidence": f"{said.get('tool_name')}: {essence}"}
+    return {"state": "waiting-input", "evidence": f"{said.get('tool_name')}: {command_in(said.get('tool_input'))}"}
 
 
 _MEANINGS: dict[str, t.Callable[[Said], Said]] = {
     # It comes with the first prompt, not with the session.
     "SessionStart": lambda said: {},
-    "UserPromptSubmit": _prompted,
+    "UserPromptSubmit": prompted,
     "PermissionRequest": _asks_permission,
-    "Stop": lambda said: {"state": "idle", "turn_ended": True, "answer": said.get("last_assistant_message")},
+    "Stop": stopped,
     "Interrupt": lambda said: {"state": "idle", "turn_ended": True, "evidence": rollout.BROKEN_OFF},
 }
 

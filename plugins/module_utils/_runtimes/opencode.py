@@ -75,8 +75,7 @@ class Opencode(ModelRuntime):
             "OPENCODE_DB": store,
             "OPENCODE_DISABLE_AUTOUPDATE": "1",
         }
-        defaults = {name: value for name, value in ENVIRONMENT.items() if name not in world.environment}
-        return Start([*world.argv, *more], {**defaults, **ours})
+        return Start([*world.argv, *more], {**world.unless_set(ENVIRONMENT), **ours})
 
     def post(self, post: Post) -> None:
         """Give a prompt to the plugin, which gives it to opencode in the conversation that the terminal shows.

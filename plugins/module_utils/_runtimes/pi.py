@@ -13,7 +13,7 @@ import json
 import os
 import typing as t
 
-from .._plain_files import parse_object, read_regular_file, replace_file
+from .._plain_files import object_in, parse_object, read_regular_file, replace_file
 from ._delivery import PASTE
 from ._programs import read_program
 from ._runtime import ModelRuntime, Said, Start, World, merged
@@ -62,15 +62,11 @@ class Pi(ModelRuntime):
         for name in (SETTINGS, MODELS):
             _offer(world, name, f"{directory}/{name}")
         more = ["--extension", f"{world.settings}/{EXTENSION}", "--append-system-prompt", world.prompt]
-        defaults = {name: value for name, value in ENVIRONMENT.items() if name not in world.environment}
-        return Start([*world.argv, *more, *_going_on(world)], defaults)
+        return Start([*world.argv, *more, *_going_on(world)], world.unless_set(ENVIRONMENT))
 
     def is_prompt(self, line: bytes) -> bool:
         """Return whether a line of the transcript is a prompt."""
-        try:
-            entry = parse_object(line)
-        except ValueError:
-            return False
+        entry = object_in(line)
         message = entry.get("message")
         return entry.get("type") == "message" and isinstance(message, dict) and message.get("role") == "user"
 
@@ -78,14 +74,7 @@ class Pi(ModelRuntime):
         """Return what a line of the transcript says."""
         from ._spoken import parts_of
 
-        try:
-            entry = parse_object(line)
-        except ValueError:
-            return []
-        message = entry.get("message")
-        if not isinstance(message, dict):
-            return []
-        return parts_of(entry.get("timestamp"), message.get("role"), message.get("content"))
+        return parts_of(object_in(line))
 
 
 def _text(value: t.Any) -> bytes:
