@@ -39,6 +39,13 @@ class Refused(Exception):
     hint: str = ""
 
 
+def _fitting(text: str, shape: Shape, code: str, wrong: str, hint: str = "") -> str:
+    """Return `text` where it has this shape; else refuse it, with what is `wrong`: ``is not a share``."""
+    if not shape.fits(text):
+        raise Refused(code, f'"{shorten(text)}" {wrong}', hint)
+    return text
+
+
 def name(text: str, *, kind: str = "a name", base: bool = False) -> str:
     """Return `text` where it is a name of Watchbill; a `base` (of a counted roster entry) may end in a dash."""
     shape = shapes.ROSTER_NAME if base else shapes.NAME
@@ -83,9 +90,8 @@ def grace(text: str) -> float:
 
 def span(text: str) -> float:
     """Return the seconds of ``12h`` or ``14d``."""
-    if shapes.SPAN.fits(text):
-        return float(int(text[:-1]) * _SECONDS[text[-1]])
-    raise Refused("bad-duration", f'"{shorten(text)}" is not a time in hours or days', "write it as 12h or 14d")
+    _fitting(text, shapes.SPAN, "bad-duration", "is not a time in hours or days", "write it as 12h or 14d")
+    return float(int(text[:-1]) * _SECONDS[text[-1]])
 
 
 def _seconds(text: str, shape: Shape, hint: str) -> float:
@@ -107,10 +113,8 @@ def env_name(text: str) -> str:
 
 def variable(text: str) -> str:
     """Return `text` where it names a variable of the machine that applies."""
-    if shapes.VARIABLE.fits(text):
-        return text
     hint = "letters, digits and _, no digit first"
-    raise Refused("bad-name", f'"{shorten(text)}" is not the name of an environment variable', hint)
+    return _fitting(text, shapes.VARIABLE, "bad-name", "is not the name of an environment variable", hint)
 
 
 def path(text: str) -> str:
@@ -173,9 +177,7 @@ def _no_address(text: str) -> NoReturn:
 
 def login(text: str) -> str:
     """Return the name of the user that ssh logs in as."""
-    if not shapes.LOGIN.fits(text):
-        raise Refused("bad-name", f'"{shorten(text)}" is not a user name', "letters, digits, . _ -; a letter first")
-    return text
+    return _fitting(text, shapes.LOGIN, "bad-name", "is not a user name", "letters, digits, . _ -; a letter first")
 
 
 def host_key(text: str) -> str:
@@ -210,25 +212,19 @@ def repository(text: str) -> str:
 
 def branch(text: str) -> str:
     """Return the name of a git branch."""
-    if not shapes.BRANCH.fits(text):
-        raise Refused("bad-name", f'"{shorten(text)}" is not the name of a branch')
-    return text
+    return _fitting(text, shapes.BRANCH, "bad-name", "is not the name of a branch")
 
 
 def model(text: str) -> str:
     """Return the name of a model, as its runtime takes it."""
-    if not shapes.MODEL.fits(text):
-        hint = "for example openai-codex/gpt-5.5:high"
-        raise Refused("bad-name", f'"{shorten(text)}" is not the name of a model', hint)
-    return text
+    hint = "for example openai-codex/gpt-5.5:high"
+    return _fitting(text, shapes.MODEL, "bad-name", "is not the name of a model", hint)
 
 
 def label(text: str) -> str:
     """Return the value of a label."""
-    if not shapes.LABEL.fits(text):
-        hint = "letters, digits, . _ -; at most 63, a letter or digit first and last"
-        raise Refused("bad-name", f'"{shorten(text)}" cannot be the value of a label', hint)
-    return text
+    hint = "letters, digits, . _ -; at most 63, a letter or digit first and last"
+    return _fitting(text, shapes.LABEL, "bad-name", "cannot be the value of a label", hint)
 
 
 def alias(text: str) -> str:
@@ -241,54 +237,44 @@ def alias(text: str) -> str:
 
 def memory(text: str) -> int:
     """Return the bytes of ``512M``, ``2G`` or ``1T``."""
-    if not shapes.MEMORY.fits(text):
-        raise Refused("bad-limit", f'"{shorten(text)}" is not an amount of memory', "write it as 512M, 2G or 1T")
+    _fitting(text, shapes.MEMORY, "bad-limit", "is not an amount of memory", "write it as 512M, 2G or 1T")
     return int(text[:-1]) << _SHIFTS[text[-1]]
 
 
 def processors(text: str) -> int:
     """Return the percent of ``150%``, where 100% is one processor."""
-    if not shapes.PROCESSORS.fits(text):
-        raise Refused("bad-limit", f'"{shorten(text)}" is not a share of processors', "write 50%, or 400% for four")
+    _fitting(text, shapes.PROCESSORS, "bad-limit", "is not a share of processors", "write 50%, or 400% for four")
     return int(text[:-1])
 
 
 def version(text: str) -> str:
     """Return the pinned version of a runtime, such as ``2.1.97``."""
-    if not shapes.VERSION.fits(text):
-        hint = "write one exact version such as 2.1.97; ranges and tags are not pinned"
-        raise Refused("bad-version", f'"{shorten(text)}" is not an exact version', hint)
-    return text
+    hint = "write one exact version such as 2.1.97; ranges and tags are not pinned"
+    return _fitting(text, shapes.VERSION, "bad-version", "is not an exact version", hint)
 
 
 def registry(text: str) -> str:
     """Return the address of an npm registry."""
-    if not shapes.REGISTRY.fits(text):
-        hint = "write https://HOST/PATH; users and tokens belong into the .npmrc of who applies"
-        raise Refused("bad-address", f'"{shorten(text)}" is not the address of a registry', hint)
-    return text
+    hint = "write https://HOST/PATH; users and tokens belong into the .npmrc of who applies"
+    return _fitting(text, shapes.REGISTRY, "bad-address", "is not the address of a registry", hint)
 
 
 def agent(text: str) -> str:
     """Return what people call an agent."""
-    if not shapes.AGENT.fits(text):
-        raise Refused("bad-name", f'"{shorten(text)}" is not how an agent is called', "write tenant/name, or its name")
-    return text
+    return _fitting(text, shapes.AGENT, "bad-name", "is not how an agent is called", "write tenant/name, or its name")
 
 
 def webhook(text: str) -> str:
     """Return the address of a webhook."""
-    if not shapes.WEBHOOK.fits(text):
-        hint = "write https://HOST/PATH; what is secret in it: {secret: NAME}"
-        raise Refused("bad-address", f'"{shorten(text)}" is not the address of a webhook', hint)
-    return text
+    hint = "write https://HOST/PATH; what is secret in it: {secret: NAME}"
+    return _fitting(text, shapes.WEBHOOK, "bad-address", "is not the address of a webhook", hint)
 
 
 def setting_name(text: str) -> str:
     """Return a key of a runtime's own settings."""
-    if not shapes.SETTING_NAME.fits(text):
-        raise Refused("bad-name", f'"{shorten(text)}" is not the name of a setting', "letters, digits and _ . $ -")
-    return text
+    return _fitting(
+        text, shapes.SETTING_NAME, "bad-name", "is not the name of a setting", "letters, digits and _ . $ -"
+    )
 
 
 def date(text: str) -> str:
@@ -312,9 +298,7 @@ def ignore_path(text: str) -> str:
 
 def percent(text: str) -> str:
     """Return a share such as ``25%``, from 1 to 100."""
-    if not shapes.PERCENT.fits(text):
-        raise Refused("bad-value", f'"{shorten(text)}" is not a share', "write 1% to 100%")
-    return text
+    return _fitting(text, shapes.PERCENT, "bad-value", "is not a share", "write 1% to 100%")
 
 
 def window(text: str) -> str:
