@@ -77,6 +77,11 @@ class Layout:
             return cls.system()
         return cls.rootless()
 
+    @classmethod
+    def of_user(cls) -> Layout:
+        """Return the layout that whoever runs this may change: the system's for root, else their own."""
+        return cls.system() if os.geteuid() == 0 else cls.rootless()
+
     def expand(self, path: str) -> str:
         """Return *path* with a leading ``~/`` as the rootless user's home."""
         if path.startswith("~/"):

@@ -70,16 +70,14 @@ agents:
 """
 
 import json
-import os
-import re
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.watchbill.fleet.plugins.module_utils._hours import words_now
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
+from ansible_collections.watchbill.fleet.plugins.module_utils._named_agents import agents_here
 from ansible_collections.watchbill.fleet.plugins.module_utils._overrides import OverrideError, after_word
 
 VERBS = {"started": "start", "stopped": "stop", "restarted": "restart"}
-REFERENCE = re.compile(r"[a-z][a-z0-9-]*/[a-z][a-z0-9-]*\Z")
 
 
 def main() -> None:
@@ -95,11 +93,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    layout = Layout.system() if os.geteuid() == 0 else Layout.rootless()
-    for name in module.params["name"]:
-        if not REFERENCE.match(name):
-            module.fail_json(msg=f"{name!r} is no agent: write tenant/name")
-    here = [name for name in module.params["name"] if os.path.isdir(layout.agent_directory(*name.split("/")))]
+    layout = Layout.of_user()
+    try:
+        here = agents_here(layout, module.params["name"])
+    except ValueError as error:
+        module.fail_json(msg=str(error))
     told = [name for name in here if _is_news(layout, name, module.params["state"])]
     if not told or module.check_mode:
         module.exit_json(changed=bool(told), agents=[{"agent": name} for name in here])

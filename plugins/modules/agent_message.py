@@ -78,16 +78,13 @@ messages:
 """
 
 import json
-import os
-import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
 from ansible_collections.watchbill.fleet.plugins.module_utils._messages.ids import id_of
 from ansible_collections.watchbill.fleet.plugins.module_utils._messages.text import TextError, sanitise
-
-REFERENCE = re.compile(r"[a-z][a-z0-9-]*/[a-z][a-z0-9-]*\Z")
+from ansible_collections.watchbill.fleet.plugins.module_utils._named_agents import agents_here
 
 
 def main() -> None:
@@ -104,12 +101,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    layout = Layout.system() if os.geteuid() == 0 else Layout.rootless()
-    for name in module.params["name"]:
-        if not REFERENCE.match(name):
-            module.fail_json(msg=f"{name!r} is no agent: write tenant/name")
-    here = [name for name in module.params["name"] if os.path.isdir(layout.agent_directory(*name.split("/")))]
+    layout = Layout.of_user()
     try:
+        here = agents_here(layout, module.params["name"])
         text = sanitise(module.params["text"])
         known = {name: _known(module, layout, name) for name in here} if module.params["id"] is not None else {}
     except (TextError, ValueError) as error:

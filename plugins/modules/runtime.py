@@ -82,7 +82,6 @@ platform:
   type: dict
 """
 
-import os
 import re
 
 from ansible.module_utils.basic import AnsibleModule
@@ -111,7 +110,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     name, version = module.params["name"], module.params["version"]
-    layout = Layout.system() if os.geteuid() == 0 else Layout.rootless()
+    layout = Layout.of_user()
     if not VERSION.match(version):
         module.fail_json(msg=f"{version!r} is no version")
     answer = {"path": layout.runtime(name, version), "platform": platform()}
