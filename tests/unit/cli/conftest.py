@@ -61,3 +61,18 @@ def cli(here: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture
+def completed(cli: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[[str], set[str]]:
+    """Return a function that returns what a shell offers as the last of some words."""
+
+    def complete(words: str) -> set[str]:
+        environment = {
+            "_WATCHBILL_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split(" ")) - 1),
+        }
+        return set(cli(**environment).stdout.split())
+
+    return complete

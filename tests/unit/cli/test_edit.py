@@ -130,15 +130,7 @@ def test_help_of_every_edit_has_examples_that_are_accepted(capsys: pytest.Captur
             assert max(map(len, capsys.readouterr().out.splitlines())) <= 100
 
 
-def test_completion_knows_the_names_of_the_file(cli: Cli) -> None:
-    def completed(words: str) -> set[str]:
-        environment = {
-            "_WATCHBILL_COMPLETE": "complete_bash",
-            "COMP_WORDS": words,
-            "COMP_CWORD": str(len(words.split(" ")) - 1),
-        }
-        return set(cli(**environment).stdout.split())
-
+def test_completion_knows_the_names_of_the_file(completed: Callable[[str], set[str]]) -> None:
     assert completed("watchbill agent scale co") == {"coder"}
     assert completed("watchbill host drain ") == {"desk", "attic"}
     assert completed("watchbill agent move writer a") == {"attic"}

@@ -237,15 +237,7 @@ def test_examples_in_the_help_are_accepted(command: str) -> None:
         function.make_context(command, words[1:], parent=context)
 
 
-def test_completion_knows_commands_agents_hosts_and_teams(cli: Cli) -> None:
-    def completed(words: str) -> set[str]:
-        environment = {
-            "_WATCHBILL_COMPLETE": "complete_bash",
-            "COMP_WORDS": words,
-            "COMP_CWORD": str(len(words.split(" ")) - 1),
-        }
-        return set(cli(**environment).stdout.split())
-
+def test_completion_knows_commands_agents_hosts_and_teams(completed: Callable[[str], set[str]]) -> None:
     assert {"plan", "ps"} <= completed("watchbill p")
     assert completed("watchbill show studio/c") == {"studio/coder0", "studio/coder1"}
     assert completed("watchbill stop co") == {"coder0", "coder1"}

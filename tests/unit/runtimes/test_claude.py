@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.definition import parse_definition
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Ear, parse_beat, parse_line
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES, Conversation, World
 
 from tests.unit.keeper.bench import definition
+from tests.unit.runtimes.worlds import world_in
 
 CLAUDE = RUNTIMES["claude"]
 MESSAGE = "01JD0000000000000000000000"
@@ -268,19 +268,7 @@ def test_what_a_tool_said_is_no_prompt() -> None:
 def world(tmp_path: Path) -> World:
     """Return a world with a settings file of no content."""
     (tmp_path / "settings.json").write_text("{}")
-    work = tmp_path / "work"
-    work.mkdir()
-    return World(
-        definition=parse_definition(definition(runtime="claude")),
-        argv=["claude"],
-        environment={"ANTHROPIC_API_KEY": "sk-ant-0123456789abcdefghijklmnop"},
-        home=str(tmp_path),
-        working_directory=str(work),
-        prompt="/run/prompt.md",
-        settings=str(tmp_path),
-        state=str(tmp_path),
-        conversation=None,
-    )
+    return world_in(tmp_path, "claude", environment={"ANTHROPIC_API_KEY": "sk-ant-0123456789abcdefghijklmnop"})
 
 
 def known(world: World) -> dict[str, Any]:

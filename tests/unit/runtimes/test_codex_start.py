@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.definition import parse_definition
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES, Conversation, World
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes._codex_config import toml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.keeper.bench import definition
+from tests.unit.runtimes.worlds import world_in
 
 CODEX = RUNTIMES["codex"]
 
@@ -27,16 +27,15 @@ def world(tmp_path: Path) -> World:
     directory = tmp_path / "settings"
     directory.mkdir()
     write_settings(directory, {})
-    return World(
-        definition=parse_definition(definition(runtime="codex")),
+    return world_in(
+        tmp_path,
+        "codex",
         argv=["codex", "--model", "gpt-6.1-sol"],
         environment={"HOME": str(tmp_path)},
-        home=str(tmp_path),
         working_directory="/srv/shop",
         prompt="/run/user/20001/watchbill/coder0/prompt.md",
         settings=str(directory),
         state="/home/studio/.local/state/watchbill/coder0",
-        conversation=None,
     )
 
 

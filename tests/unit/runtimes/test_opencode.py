@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.definition import parse_definition
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES, Conversation, World
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes._delivery import Post
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes._opencode_dialog import dialog_of
 
 from tests.unit.keeper.bench import definition
+from tests.unit.runtimes.worlds import world_in
 
 OPENCODE = RUNTIMES["opencode"]
 MESSAGE = "01JD0000000000000000000000"
@@ -73,19 +73,8 @@ def test_plugin_is_there_with_all_that_it_imports() -> None:
 def world(tmp_path: Path) -> World:
     """Return a world whose settings say nothing."""
     (tmp_path / "opencode.json").write_text("{}")
-    work = tmp_path / "work"
-    work.mkdir()
-    return World(
-        definition=parse_definition(definition(runtime="opencode")),
-        argv=["opencode", "--model", "lab/large"],
-        environment={},
-        home=str(tmp_path),
-        working_directory=str(work),
-        prompt="/run/prompt.md",
-        settings=str(tmp_path),
-        state=str(tmp_path),
-        conversation=Conversation(SESSION, None),
-    )
+    argv = ["opencode", "--model", "lab/large"]
+    return world_in(tmp_path, "opencode", argv=argv, conversation=Conversation(SESSION, None))
 
 
 def settings_of(world: World) -> dict[str, Any]:

@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.definition import parse_definition
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES, Conversation, World
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes._delivery import Post
 
-from tests.unit.keeper.bench import definition
+from tests.unit.runtimes.worlds import world_in
 
 PI = RUNTIMES["pi"]
 MESSAGE = "01JD0000000000000000000000"
@@ -19,19 +18,11 @@ PROVIDERS = {"providers": {"lab": {"baseUrl": "http://10.0.0.1/v1", "api": "open
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    for name in ("home", "work", "settings"):
-        (tmp_path / name).mkdir()
-    return World(
-        definition=parse_definition(definition(runtime="pi")),
-        argv=["pi", "--model", "openai-codex/gpt-5.5:high"],
-        environment={},
-        home=str(tmp_path / "home"),
-        working_directory=str(tmp_path / "work"),
-        prompt="/run/prompt.md",
-        settings=str(tmp_path / "settings"),
-        state=str(tmp_path),
-        conversation=None,
-    )
+    home, settings = tmp_path / "home", tmp_path / "settings"
+    home.mkdir()
+    settings.mkdir()
+    argv = ["pi", "--model", "openai-codex/gpt-5.5:high"]
+    return world_in(tmp_path, "pi", argv=argv, home=str(home), settings=str(settings))
 
 
 def install(world: World, **settings: object) -> None:
