@@ -93,6 +93,30 @@ def lock(layout: Layout) -> t.Iterator[None]:
         os.close(handle)
 
 
+@contextlib.contextmanager
+def at_rest(layout: Layout) -> t.Iterator[bool]:
+    """Keep applies from beginning, for a moment, and give whether none is under way. Nobody waits for one here."""
+    handle = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+def signature(layout: Layout) -> tuple[int, int, int]:
+    """Return what no two applies leave alike: they write their state as a new file when they begin, and at the end.
+
+    :raises OSError: there is none, or nobody may see it.
+    """
+    status = os.stat(layout.manifest)
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+
+
 def _acquire(handle: int) -> None:
     deadline = time.monotonic() + LOCK_SECONDS
     while True:

@@ -16,7 +16,16 @@ from . import _limits, _tenant
 from ._as_user import AsUserError, call_as, has_manager, systemctl_user
 from ._keeper.heartbeat import IN_A_TURN
 from ._layout import Account, Layout
-from ._observe import LIMIT_PROPERTIES, Observation, is_manager, of_system, parse_show, shown_limits
+from ._observe import (
+    LIMIT_PROPERTIES,
+    Observation,
+    is_manager,
+    is_tenant_slice,
+    is_timer,
+    of_system,
+    parse_show,
+    shown_limits,
+)
 from ._overrides import delete_override
 from ._planner import key_of, secret_key
 from ._program import require_readable
@@ -69,6 +78,7 @@ class Apply:
         strays = [action for action in todo if action.get("stray")]
         self._each(sorted(strays, key=lambda action: action["name"], reverse=True), self._remove_stray)
         gone = [action for action in todo if action["action"] in GONE]
+        self._each((a for a in _of(gone, "unit") if self._is_system_timer(a)), _stop_timer)
         self._stop(gone)
         for action in _of(gone, "agent"):
             if action["action"] == "delete" and "result" not in action:
@@ -86,6 +96,7 @@ class Apply:
         self.before_units()
         for tenant in sorted({action["tenant"] for action in todo if action["tenant"]} | self._all_if_shared(todo)):
             self._converge_units(tenant, [action for action in todo if action["tenant"] == tenant])
+        self._each((a for a in _of(staying, "unit") if self._is_system_timer(a)), _start_timer)
         self._each((a for a in _of(gone, "unit") if self._is_manager(a)), self._delete_manager)
         self._each(_of(gone, "user"), lambda action: UserKind.delete(action["name"]))
         self._conclude(todo)
@@ -116,7 +127,10 @@ class Apply:
         return is_manager(self._resource(action))
 
     def _is_tenant_slice(self, action: Action) -> bool:
-        return of_system(self._resource(action)) and not self._is_manager(action)
+        return is_tenant_slice(self._resource(action))
+
+    def _is_system_timer(self, action: Action) -> bool:
+        return of_system(self._resource(action)) and is_timer(self._resource(action))
 
     def _concerns_system(self, action: Action) -> bool:
         """Return whether the system's manager has to read its units again for this action."""
@@ -221,13 +235,13 @@ class Apply:
             try:
                 who = self.layout.account_of(tenant)
                 # Keepers first: they would start their sessions again.
-                for role in ("agent", "session"):
+                for role in ("agent", "session", "drift"):
                     names = sorted(unit for unit in units if unit.startswith(f"watchbill-{role}@"))
                     if names:
                         systemctl_user(who, "stop", *names)
             except FAILURES as error:
                 for action in actions:
-                    if action["agent"]:
+                    if "result" not in action and (action["agent"] or is_timer(self._resource(action))):
                         self._finish(action, _words(error))
 
     def _converge_units(self, tenant: str, actions: list[Action]) -> None:
@@ -261,7 +275,8 @@ class Apply:
 
         Returns what went wrong, by unit. One keeper that does not start keeps no other from its orders.
         """
-        units = [a for a in _of(actions, "unit") if not self._is_manager(a) and self._resource(a).get("active")]
+        units = [a for a in _of(actions, "unit") if self._resource(a).get("active")]
+        units = [action for action in units if not of_system(self._resource(action))]
         restart = {_unit(action) for action in units if {"host_half", "fragment"} & action["diff"].keys()}
         start = {_unit(action) for action in units} - restart
         touched = {a["agent"] for a in _of(actions, "file") if self._resource(a).get("reload") == "agent"}
@@ -308,8 +323,8 @@ class Apply:
             for action in todo
             if action.get("result") == "failed"
             and action["kind"] not in ("session", "agent")
-            # The agents of a tenant run whatever its slice may take.
-            and (action.get("stray") or not self._is_tenant_slice(action))
+            # The agents of a tenant run whatever its slice may take, and whether or not somebody looks for drift.
+            and (action.get("stray") or not (self._is_tenant_slice(action) or is_timer(self._resource(action))))
         }
         for action in todo:
             if "result" not in action:
@@ -363,6 +378,14 @@ def _keeper(agent: str) -> str:
 def _unit(action: Action) -> str:
     name: str = action["name"].split("/", 1)[1]
     return name
+
+
+def _start_timer(action: Action) -> None:
+    _run("systemctl", "start", action["name"])
+
+
+def _stop_timer(action: Action) -> None:
+    _run("systemctl", "stop", action["name"])
 
 
 def _run(*arguments: str) -> None:

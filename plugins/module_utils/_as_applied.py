@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ._applied import read_applied
+from ._applied import read_applied, signature
 from ._layout import Layout
 from ._limits import hand_set_slice
 from ._observe import TenantView, agent_of, printable, state_of
@@ -62,15 +62,14 @@ class Applied:
     def _resources(self) -> dict[str, list[dict[str, t.Any]]] | None:
         """Return the resources of agents by tenant, read again when the file is another one."""
         try:
-            status = os.stat(self._layout.manifest)
-            signature = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
-            if self._manifest is None or self._manifest[0] != signature:
+            known = signature(self._layout)
+            if self._manifest is None or self._manifest[0] != known:
                 by_tenant: dict[str, list[dict[str, t.Any]]] = {}
                 self._last = read_applied(self._layout)
                 for resource in self._last.pop("resources"):
                     if resource.get("agent") and not KINDS[resource["kind"]].logical:
                         by_tenant.setdefault(resource["tenant"], []).append(resource)
-                self._manifest = signature, by_tenant
+                self._manifest = known, by_tenant
                 self._on_disk_before.clear()
             return self._manifest[1]
         except (OSError, ValueError, KeyError):
@@ -89,10 +88,10 @@ class Applied:
             status = os.lstat(path)
         except OSError:
             return _compared(resource, None)
-        signature = (status.st_ino, status.st_ctime_ns)
+        inode = (status.st_ino, status.st_ctime_ns)
         known = self._on_disk_before.get(path)
-        if known is None or known[0] != signature:
-            known = signature, _compared(resource, state_of(self._layout, resource, view))
+        if known is None or known[0] != inode:
+            known = inode, _compared(resource, state_of(self._layout, resource, view))
             self._on_disk_before[path] = known
         return known[1]
 

@@ -29,6 +29,10 @@ class Ignoring:
                 return True
         return False
 
+    def leaves_all(self, kind: str, name: str, fields: t.Collection[str]) -> bool:
+        """Return whether rules leave every field alone in which something differs, so that nothing is to be told."""
+        return bool(fields) and all(self.leaves(kind, name, field) for field in fields)
+
     def used(self) -> list[dict[str, t.Any]]:
         """Return what was left alone, once each, sorted."""
         return [self._used[key] for key in sorted(self._used)]

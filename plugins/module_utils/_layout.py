@@ -187,6 +187,19 @@ class Layout:
         """The projects of one tenant that git brings to this host."""
         return f"{self.tenants}/{tenant}/projects.json"
 
+    def ignored(self, tenant: str) -> str:
+        """The differences that nobody hears of who hears of drift."""
+        return f"{self.tenants}/{tenant}/ignored.json"
+
+    @property
+    def drift_directory(self) -> str:
+        """Directory of what drifted, until the next boot: whoever manages this host writes there, keepers read."""
+        return ("/run" if self.mode == "system" else self.runtime_directory(self.uid)) + "/watchbill-drift"
+
+    def drift(self, tenant: str) -> str:
+        """What is different now at the agents of one tenant; missing where nothing is, or nobody looked."""
+        return f"{self.drift_directory}/{tenant}.json"
+
     def persona(self, tenant: str, role: str) -> str:
         """The page that tells agents of one role what they are for."""
         return f"{self.tenants}/{tenant}/roles/{role}/persona.md"

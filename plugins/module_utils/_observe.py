@@ -53,10 +53,11 @@ def observe(layout: Layout, resources: t.Iterable[dict[str, t.Any]]) -> Observat
     by_key = {key_of(resource): resource for resource in resources}
     tenants = _tenants(layout, by_key.values())
     managers = _managers([resource for resource in by_key.values() if is_manager(resource)], tenants)
-    slices = _tenant_slices([r for r in by_key.values() if of_system(r) and not is_manager(r)], tenants)
+    slices = _tenant_slices([resource for resource in by_key.values() if is_tenant_slice(resource)], tenants)
+    timers = _timers([resource for resource in by_key.values() if of_system(resource) and is_timer(resource)])
     states: dict[str, State] = {}
     for key, resource in by_key.items():
-        states[key] = _state(layout, resource, tenants, {**managers, **slices})
+        states[key] = _state(layout, resource, tenants, {**managers, **slices, **timers})
     strays = _strays(layout, by_key.values(), tenants)
     warnings = [f"tenant {name}: {view.error}" for name, view in sorted(tenants.items()) if view.error]
     idle = {by_key[f"unit:{name}"]["tenant"] for name, state in managers.items() if state and not state["active"]}
@@ -65,13 +66,24 @@ def observe(layout: Layout, resources: t.Iterable[dict[str, t.Any]]) -> Observat
 
 
 def of_system(resource: dict[str, t.Any]) -> bool:
-    """Return whether a resource is a unit of the system: a tenant's user manager or its slice."""
+    """Return whether a resource is a unit of the system: a tenant's user manager, its slice or its timer."""
     return resource["kind"] == "unit" and resource.get("scope") == "system"
 
 
 def is_manager(resource: dict[str, t.Any]) -> bool:
     """Return whether a resource is a tenant's user manager."""
     return of_system(resource) and resource["name"].startswith("user@")
+
+
+def is_timer(resource: dict[str, t.Any]) -> bool:
+    """Return whether a resource is the timer that looks for drift at a tenant's agents."""
+    name: str = resource["name"]
+    return resource["kind"] == "unit" and name.endswith(".timer")
+
+
+def is_tenant_slice(resource: dict[str, t.Any]) -> bool:
+    """Return whether a resource is the slice of all that a tenant runs."""
+    return of_system(resource) and not is_manager(resource) and not is_timer(resource)
 
 
 def _state(
@@ -106,7 +118,7 @@ def state_of(layout: Layout, resource: dict[str, t.Any], view: TenantView) -> St
 def _tenants(layout: Layout, resources: t.Iterable[dict[str, t.Any]]) -> dict[str, TenantView]:
     """Return a view of every tenant that has an account here, with one fork and one systemctl call each."""
     agents: dict[str, set[str]] = {}
-    slices: dict[str, set[str]] = {}
+    others: dict[str, set[str]] = {}
     for resource in resources:
         tenant = resource.get("tenant")
         if tenant is None:
@@ -114,19 +126,19 @@ def _tenants(layout: Layout, resources: t.Iterable[dict[str, t.Any]]) -> dict[st
         known = agents.setdefault(tenant, set())
         if resource.get("agent"):
             known.add(resource["agent"].split("/", 1)[1])
-        if resource.get("limits") and resource.get("scope") == "user":
-            slices.setdefault(tenant, set()).add(resource["name"].split("/", 1)[1])
+        if resource.get("scope") == "user" and (resource.get("limits") or is_timer(resource)):
+            others.setdefault(tenant, set()).add(resource["name"].split("/", 1)[1])
     views = {}
     for tenant, names in sorted(agents.items()):
         try:
             who = layout.account_of(tenant)
         except KeyError:
             continue
-        views[tenant] = _view(layout, who, sorted(names), sorted(slices.get(tenant, ())))
+        views[tenant] = _view(layout, who, sorted(names), sorted(others.get(tenant, ())))
     return views
 
 
-def _view(layout: Layout, who: Account, agents: list[str], slices: list[str]) -> TenantView:
+def _view(layout: Layout, who: Account, agents: list[str], others: list[str]) -> TenantView:
     try:
         seen = call_as(who, _tenant.look, who.uid, who.home, agents)
         if layout.mode == "rootless":
@@ -134,18 +146,18 @@ def _view(layout: Layout, who: Account, agents: list[str], slices: list[str]) ->
     except AsUserError as error:
         return TenantView(who, {}, {}, {}, [], str(error))
     try:
-        units, error_of_manager = (_show(who, agents, slices) if has_manager(who) else {}), ""
+        units, error_of_manager = (_show(who, agents, others) if has_manager(who) else {}), ""
     except AsUserError as error:
         units, error_of_manager = {}, str(error)
     return TenantView(who, seen["heartbeats"], seen["fragments"], units, seen["strays"], error_of_manager)
 
 
-def _show(who: Account, agents: list[str], slices: list[str]) -> dict[str, dict[str, str]]:
-    """Return systemd's properties of every unit of these agents, and of these slices, by unit name."""
-    names = [f"watchbill-{role}@{agent}.service" for agent in agents for role in ("agent", "session")] + slices
+def _show(who: Account, agents: list[str], others: list[str]) -> dict[str, dict[str, str]]:
+    """Return systemd's properties of every unit of these agents, and of these slices and timers, by unit name."""
+    names = [f"watchbill-{role}@{agent}.service" for agent in agents for role in ("agent", "session")] + others
     if not names:
         return {}
-    properties = f"{UNIT_PROPERTIES},{LIMIT_PROPERTIES}" if slices else UNIT_PROPERTIES
+    properties = f"{UNIT_PROPERTIES},{LIMIT_PROPERTIES}" if others else UNIT_PROPERTIES
     return parse_show(systemctl_user(who, "show", "--property=" + properties, *names))
 
 
@@ -172,7 +184,7 @@ def _unit_state(layout: Layout, resource: dict[str, t.Any], view: TenantView) ->
     if layout.mode == "rootless" and fragment and properties.get("NeedDaemonReload") == "yes":
         fragment = "not loaded"
     state: dict[str, t.Any] = {"fragment": fragment, "active": active}
-    if resource.get("active"):
+    if resource.get("active") and not is_timer(resource):
         agent = resource["agent"].split("/", 1)[1]
         state["enabled"] = _comes_back(layout, view, unit)
         # A keeper that does not run yet cannot run the wrong program; that it does not run is said by `active`.
@@ -287,6 +299,24 @@ def shown_limits(slices: list[str]) -> dict[str, dict[str, str]]:
     return parse_show(output_of("systemctl", "show", f"--property=Id,DropInPaths,{LIMIT_PROPERTIES}", *slices))
 
 
+def _timers(resources: list[dict[str, t.Any]]) -> dict[str, State]:
+    """Return whether each of the system's timers runs, and which file was loaded for it, with one systemctl call."""
+    if not resources:
+        return {}
+    names = [resource["name"] for resource in resources]
+    shown = parse_show(output_of("systemctl", "show", "--property=" + UNIT_PROPERTIES, *names))
+    return {name: _timer_state(shown.get(name, {})) for name in names}
+
+
+def _timer_state(properties: t.Mapping[str, str]) -> State:
+    active = properties.get("ActiveState") in ALIVE
+    path = properties.get("FragmentPath", "")
+    if not path and not active:
+        return None
+    loaded = (FileKind.observe(path) or {}).get("sha256") if path else None
+    return {"active": active, "fragment": "not loaded" if properties.get("NeedDaemonReload") == "yes" else loaded}
+
+
 # -- what does not belong here ---------------------------------------------------------------------------------------
 
 
@@ -300,7 +330,7 @@ def _strays(
             slice_name = _limits.hand_set_slice(stray["name"])
             more = {"slice": f"{tenant}/{slice_name}"} if slice_name else {}
             found.append({**stray, **more, "tenant": tenant, "agent": agent_of(tenant, stray["name"])})
-    found.extend(stray for r in resources if of_system(r) and not is_manager(r) for stray in _set_by_hand(r))
+    found.extend(stray for r in resources if is_tenant_slice(r) for stray in _set_by_hand(r))
     if layout.mode == "system":
         found.extend(_tenant.strays_in(_tenant.SYSTEM_UNIT_DIRECTORIES))
         if os.path.lexists(_tenant.FOREIGN_GENERATOR):

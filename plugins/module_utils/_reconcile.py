@@ -13,6 +13,7 @@ from ._applied import Journal, forget_applied, lock, read_applied, utc_now, writ
 from ._apply import GONE, Apply
 from ._as_user import AsUserError, call_as
 from ._diff_texts import add_texts
+from ._drift import forget_drift
 from ._hours import overrides_of
 from ._keeper.heartbeat import IN_A_TURN
 from ._layout import Layout
@@ -145,6 +146,8 @@ class _Reconciliation:
                 claims[key_of(action)] = self.resources[key_of(action)]
         owner = {name: self.manifest[name] for name in ("fleet", "host", "mode")}
         write_applied(self.layout, {**self.last, **owner, "claims": [claims[key] for key in sorted(claims)]})
+        # What was found is void from here on, and nobody looks before this is over.
+        forget_drift(self.layout)
         journal = Journal(self.layout, generation)
         try:
             journal.write("begin", digest=self.manifest["digest"], actions=len(todo))

@@ -15,7 +15,7 @@ import time
 import typing as t
 
 from . import _observe
-from ._as_applied import Applied
+from ._as_applied import Applied, Difference
 from ._as_user import AsUserError, call_as
 from ._beside import Stray, agents_beside, units_beside
 from ._deputy import Deputy
@@ -87,16 +87,29 @@ class Host:
             view = TenantView({}, {}, {})
             # Of a tenant that cannot be looked at, no more is known than what root wrote.
             with contextlib.suppress(KeyError, AsUserError, PermissionError):
-                account = self._layout.account_of(tenant)
-                view = _look(self._layout, account, sorted(agents), self._eyes_of(account))
-                who = account
-                accounts.add(account.uid)
-            drift = self._applied.differences(tenant, view.applied) if view.applied else None
+                who, view = self._seen(tenant, sorted(agents))
+                accounts.add(who.uid)
+            drift = self._differences(tenant, view)
             for name, definition in sorted(agents.items()):
                 row = _row(self._layout, tenant, name, definition, view, who)
                 rows.append({**row, "drift": (drift or {}).get(name)})
             strays += ({"user": who.name if who else None, "tenant": tenant, **stray} for stray in view.beside)
         return Look(rows, strays + self._of_operator(accounts), self._applied.last())
+
+    def differences(self, tenant: str) -> dict[str, list[Difference]] | None:
+        """Return what differs at each agent of one tenant, as :meth:`look` tells it; None where nobody can say.
+
+        :raises AsUserError: the tenant keeps us from looking.
+        :raises KeyError: it has no account.
+        """
+        return self._differences(tenant, self._seen(tenant, _entries(f"{self._layout.agents}/{tenant}"))[1])
+
+    def _seen(self, tenant: str, agents: list[str]) -> tuple[Account, TenantView]:
+        account = self._layout.account_of(tenant)
+        return account, _look(self._layout, account, agents, self._eyes_of(account))
+
+    def _differences(self, tenant: str, view: TenantView) -> dict[str, list[Difference]] | None:
+        return self._applied.differences(tenant, view.applied) if view.applied else None
 
     def _eyes_of(self, who: Account) -> Deputy:
         if who.uid not in self._eyes:

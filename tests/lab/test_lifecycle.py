@@ -27,7 +27,7 @@ teams:
   site: {tenant: studio}
 secrets: {pager: {environment: PAGER}}
 notify:
-  pager: {events: [crashed, waiting-input], webhook: {secret: pager}, teams: [app]}
+  pager: {events: [crashed, waiting-input, drift], webhook: {secret: pager}, teams: [app]}
   book: {events: [waiting-input], command: [tee, -a, told.jsonl]}
 roster:
   - {name: coder, count: 3, team: app, role: coder, runtime: stub}
@@ -137,6 +137,60 @@ def test_agent_that_ends_again_and_again_is_crashed_with_its_last_words_and_take
     assert pids(desk, "coder0", "coder1", "writer") == before
     answer(desk.lab.path, "restart", "coder2")
     desk.until("coder2", 20, state="idle")
+
+
+LOOK = "systemctl start watchbill-drift@studio.service"
+TIMER = "watchbill-drift@studio.timer"
+MARKER = "/run/watchbill-drift/studio.json"
+
+
+def test_drift_is_told_once_by_the_host_alone(desk: KeeperHost) -> None:
+    Pager.taken.clear()
+    env = "/etc/watchbill/agents/studio/coder0/env"
+    assert desk.do(f"systemctl is-active {TIMER}; systemctl is-enabled {TIMER}").split() == ["active", "enabled"]
+    desk.do(LOOK)
+    assert desk.do(f"ls {MARKER}", check=False) == "", "nothing differs"
+    desk.do(f"echo MORE=1 >> {env}; {LOOK}")
+    eventually(lambda: bool(Pager.taken), 10, "people are told")
+    (notice,) = Pager.taken
+    assert (notice["event"], notice["agent"], notice["evidence"]) == ("drift", "coder0", f"file {env}: content")
+    assert desk.as_tenant(f"cat {MARKER}; echo >> {MARKER} || echo refused").endswith("refused\n")
+    stranger = "setpriv --reuid=65534 --regid=65534 --clear-groups"
+    assert desk.do(f"{stranger} cat {MARKER}", check=False) == ""
+    desk.do(f"kill -9 {desk.pid('agent', 'coder0')}; {LOOK}")
+    desk.until("coder0", 20, state="idle", keeper="active")
+    eventually(lambda: desk.heartbeat("coder0")["drift"] is not None, 10, "the next keeper knows it")
+    assert Pager.taken == [notice]
+
+
+def test_repaired_drift_ends_silently_and_the_timer_is_looked_after_as_well(desk: KeeperHost) -> None:
+    path = f"/etc/systemd/system/{TIMER}"
+    desk.do(f"systemctl stop {TIMER}; ln -sf /dev/null {path}; systemctl daemon-reload")
+    found = {action["name"] for action in answer(desk.lab.path, "drift", status=2)["actions"]}
+    assert {path, TIMER, "/etc/watchbill/agents/studio/coder0/env"} <= found
+    told = list(Pager.taken)
+    apply(desk)
+    assert watchbill(desk.lab.path, "drift").returncode == 0
+    assert desk.do(f"systemctl is-active {TIMER}; ls {MARKER}", check=False) == "active\n"
+    desk.do(f"rm {path} && systemctl daemon-reload && systemctl stop {TIMER}")
+    assert {action["name"] for action in answer(desk.lab.path, "drift", status=2)["actions"]} == {path, TIMER}
+    apply(desk)
+    desk.do(LOOK)
+    eventually(lambda: desk.heartbeat("coder0")["drift"] is None, 10, "the keeper knows nothing of drift")
+    assert Pager.taken == told
+
+
+def test_no_timer_is_left_where_nobody_wants_to_be_told_of_drift(desk: KeeperHost) -> None:
+    before = pids(desk, "coder0", "writer")
+    desk.lab.rewrite(lambda document: document["notify"]["pager"]["events"].remove("drift"))
+    apply(desk)
+    assert desk.do("systemctl list-units --all --no-legend 'watchbill-drift*'; find /etc /run -name '*-drift*'") == ""
+    assert pids(desk, "coder0", "writer") == before
+
+
+def apply(desk: KeeperHost) -> None:
+    done = watchbill(desk.lab.path, "apply", "--yes", environment={"PAGER": "http://127.0.0.1:9/"})
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_job_is_told_by_the_host_alone_when_its_window_opens(desk: KeeperHost) -> None:

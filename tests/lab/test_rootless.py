@@ -28,6 +28,7 @@ hosts:
   desk: {address: 10.77.0.11, slots: 3, rootless: true, connect: {user: ben}}
 teams:
   app: {tenant: mine, mission: Build the shop}
+notify: {book: {events: [drift], command: ["true"]}}
 roster:
   - {name: coder, count: 2, team: app, role: coder, runtime: stub, env: {LEVEL: "3"}}
   # Without root, what Watchbill remembers and what keepers remember share one directory.
@@ -40,6 +41,7 @@ STUBS = {"coder0", "coder1"}
 UNITS = "~/.config/systemd/user"
 KEEPER = "watchbill-agent@coder0.service"
 SESSION = "watchbill-session@coder0.service"
+TIMER = "watchbill-drift@mine.timer"
 FOREIGN = f"cd {UNITS} && cat backup.service backup.service.d/mine.conf && systemctl --user show -P MainPID backup"
 
 
@@ -211,6 +213,11 @@ BREAKS = [
         f"systemctl --user disable {KEEPER}",
         {f"{UNITS}/default.target.wants/{KEEPER}", f"mine/{KEEPER}"},
     ),
+    Break(
+        "nobody looks for drift",
+        f"systemctl --user stop {TIMER}; ln -sf /dev/null {UNITS}/{TIMER}; systemctl --user daemon-reload",
+        {f"{UNITS}/{TIMER}", f"mine/{TIMER}"},
+    ),
 ]
 
 
@@ -223,6 +230,19 @@ def test_drift_is_found_by_name_and_repaired_without_touching_sessions(ana: Plai
     ana.run("watchbill apply --yes")
     assert {row["name"]: row["session_pid"] for row in own_status(ana)} == before
     assert foreign.startswith(ana.run(FOREIGN))
+
+
+def test_host_of_a_plain_user_finds_drift_by_itself(ana: PlainUser) -> None:
+    env = "~/.config/watchbill/agents/mine/coder1/env"
+
+    def known() -> Any:
+        return json.loads(ana.run("cat $XDG_RUNTIME_DIR/watchbill/coder1/heartbeat.json"))["drift"]
+
+    ana.run(f"chmod 600 {env}; systemctl --user start watchbill-drift@mine.service")
+    eventually(lambda: known() is not None, 10, "the keeper knows it")
+    assert known()["what"] == [f"file {env}: mode 0600 → 0640"]
+    ana.run("watchbill apply --yes")
+    eventually(lambda: known() is None, 10, "the keeper knows that it is over")
 
 
 def test_stop_is_an_override_until_start(ana: PlainUser) -> None:

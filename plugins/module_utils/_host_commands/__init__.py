@@ -34,6 +34,7 @@ COMMANDS = (
     "send",
     "unsend",
     "worktree",
+    "drift",
 )
 LONGEST_WAIT = 600.0
 

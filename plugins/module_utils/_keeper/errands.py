@@ -7,13 +7,15 @@ from __future__ import annotations
 import os
 import typing as t
 
+from .._drift import Drift, drift_of
 from .._layout import Layout
 from .._messages.address import Address, person
 from .control import Refused
 from .definition import Definition
+from .drifted import Drifted
 from .jobs import Due, Jobs
 from .mail import Mail
-from .notices import Notices, Notifier
+from .notices import DRIFT, Notices, Notifier
 from .secrets import read_secret
 from .supervision import Supervision
 from .webhook import post
@@ -31,6 +33,7 @@ class Errands:
         record = supervision.record
         self._jobs = Jobs(record, supervision.wall, self._deliver, self._withdraw)
         self._notices = Notices(record, supervision.boottime, self._send)
+        self._drifted = Drifted(layout, tenant, agent)
         self._known: Definition | None = None
 
     @property
@@ -41,7 +44,13 @@ class Errands:
     def begin(self, previous: dict[str, t.Any]) -> None:
         """Know what an earlier keeper told of."""
         state = previous.get("state")
-        self._notices.begin(state if isinstance(state, str) else None)
+        self._notices.begin(state if isinstance(state, str) else None, drift_of(previous.get("drift")))
+
+    def drift(self) -> Drift | None:
+        """Return what drifted at the agent, None where nothing did, or nobody wants to be told."""
+        definition = self._supervision.definition
+        self._drifted.look(definition is not None and any(DRIFT in one.events for one in definition.notifiers))
+        return self._drifted.said
 
     def ended(self) -> None:
         """Take how the sending of a notice ended."""

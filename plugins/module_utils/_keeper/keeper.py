@@ -273,6 +273,7 @@ class Keeper:
     def _say(self) -> None:
         """Write heartbeat.json where something changed or it grows old."""
         said = {**self.supervision.heartbeat(), "messages": self.mail.said(), "worktree": self.worktree.said}
+        said["drift"] = self.errands.drift()
         self._said = said
         now = boottime()
         shown = repr(said)

@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Telling people what needs them: a command or a webhook of theirs, once for each thing, and not too often.
 
-A notice is due when the agent comes into a state that somebody asked to hear of. While the same state lasts nothing
-more is sent. An agent that comes and goes is told about less and less: each notice of a kind doubles the wait for the
-next one, up to an hour, and says how many were left out, and what the agent does by then; a calm hour forgets that.
+A notice is due when the agent comes into a state that somebody asked to hear of, or when its host found something of
+it that is not what the last apply left. While the same lasts nothing more is sent. An agent that comes and goes is told
+about less and less: each notice of a kind doubles the wait for the next one, up to an hour, and says how many were left
+out, and what the agent does by then; a calm hour forgets that.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from __future__ import annotations
 import json
 import typing as t
 
+from .._drift import Drift
 from .chore import Chore, Outcome, in_memory
 from .record import Record
 
-EVENTS = ("waiting-input", "crashed", "stuck", "limited")
-"""States that can be told of."""
+DRIFT = "drift"
+"""What can be told of besides states."""
 LONGEST_WAIT = 3600.0
 SEND_SECONDS = 30.0
 """How long a command or a webhook may take."""
@@ -68,6 +70,7 @@ class Notices:
         self._send = send
         self._chore = Chore(boottime)
         self._state: str | None = None
+        self._drifted: frozenset[str] = frozenset()
         self._paces: dict[tuple[str, str], Pace] = {}
         self._waiting: list[Notice] = []
         self._sending: Notice | None = None
@@ -77,9 +80,10 @@ class Notices:
         """What becomes readable when a notice was sent, or could not be."""
         return self._chore.descriptor
 
-    def begin(self, state: str | None) -> None:
-        """Know the state that an earlier keeper told of."""
+    def begin(self, state: str | None, drift: Drift | None = None) -> None:
+        """Know the state and the drift that an earlier keeper told of."""
         self._state = state
+        self._drifted = frozenset(drift["what"]) if drift else frozenset()
 
     def tend(self, notifiers: t.Sequence[Notifier], said: dict[str, t.Any]) -> None:
         """Send what is due.
@@ -92,8 +96,22 @@ class Notices:
             for notifier in notifiers:
                 if state in notifier.events:
                     self._put(notifier, notice_of(state, said), now)
+        self._tend_drift(notifiers, said, now)
         self._chore.look()
         self._start(now)
+
+    def _tend_drift(self, notifiers: t.Sequence[Notifier], said: dict[str, t.Any], now: float) -> None:
+        """Tell what began to differ; what is as it was applied again is told to nobody, even where a notice waits."""
+        drift: Drift | None = said.get("drift")
+        found = frozenset(drift["what"]) if drift else frozenset()
+        if drift is None:
+            self._waiting = [notice for notice in self._waiting if notice.said["event"] != DRIFT]
+        elif found - self._drifted:
+            notice = notice_of(DRIFT, {**said, "since": drift["since"], "evidence": "; ".join(drift["what"])})
+            for notifier in notifiers:
+                if DRIFT in notifier.events:
+                    self._put(notifier, notice, now)
+        self._drifted = found
 
     def ended(self) -> None:
         """Take how the sending of a notice ended."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from watchbill.compile import zipapp
 from watchbill.compile.agent import add_agent
 from watchbill.compile.builder import ManifestBuilder
+from watchbill.compile.drift import add_tenant_drift
 from watchbill.compile.half import FORMAT_VERSION, VERSION, Layout, canonical, digest
 from watchbill.compile.limits import add_agent_limits, add_tenant_limits
 from watchbill.compile.projects import add_tenant_projects, projects_on
@@ -55,8 +56,10 @@ def compile_host(fleet: Fleet, host: str) -> CompiledHost:
         add_agent(builder, agent, program_sha256)
         add_agent_limits(builder, agent)
     projects = projects_on(fleet, host)
+    policy = _policy(fleet, host)
     for tenant in fleet.tenants_on(host):
         add_tenant_projects(builder, tenant.name, projects)
+        add_tenant_drift(builder, tenant.name, policy.get("ignore", ()))
     manifest: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "product_version": VERSION,
@@ -64,7 +67,7 @@ def compile_host(fleet: Fleet, host: str) -> CompiledHost:
         "host": host,
         "mode": builder.layout.mode,
         "host_half": {"version": VERSION, "sha256": program_sha256},
-        "policy": _policy(fleet, host),
+        "policy": policy,
         **({"projects": projects} if projects else {}),
         "resources": sorted(builder.resources, key=lambda r: (KIND_ORDER[r["kind"]], r["name"])),
     }

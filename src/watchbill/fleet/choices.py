@@ -32,13 +32,14 @@ Prune = Annotated[
     ),
 ]
 Event = Annotated[
-    Literal["waiting-input", "crashed", "stuck", "limited"],
+    Literal["waiting-input", "crashed", "stuck", "limited", "drift"],
     Meanings(
         {
             "waiting-input": "it asks a person something",
             "crashed": "it ended three times in a row",
             "stuck": "it answers no more",
             "limited": "its provider does not serve it for a while",
+            "drift": "something of it is not what the last apply left; its host looks every 5 minutes",
         }
     ),
 ]

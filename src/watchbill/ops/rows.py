@@ -260,9 +260,10 @@ class _Ignores:
 
     def _leave(self, difference: Mapping[str, Any]) -> bool:
         fields = difference.get("fields")
-        if self._rules is None or not isinstance(fields, list) or not fields:
+        if self._rules is None or not isinstance(fields, list):
             return False
-        return all(self._rules.leaves(difference["kind"], difference["name"], str(one)) for one in fields)
+        left: bool = self._rules.leaves_all(difference["kind"], difference["name"], [str(one) for one in fields])
+        return left
 
 
 def _limits(value: Any) -> tuple[Mapping[str, Any], ...] | None:

@@ -211,3 +211,59 @@ def test_tenant_whose_slice_keeps_other_limits_has_its_agents_all_the_same(
     results, _ = run(layout, of_tenant, action("agent", "studio/coder0", "create"))
     assert results == {"user-20001.slice": "failed", "studio/coder0": "done"}
     assert ran == [("systemctl", "daemon-reload")]
+
+
+def timer(verb: str, rootless: bool, **more: Any) -> dict[str, Any]:
+    """Return an action about the timer that looks for drift at the tenant's agents."""
+    name = "studio/watchbill-drift@studio.timer" if rootless else "watchbill-drift@studio.timer"
+    scope = "user" if rootless else "system"
+    return {**action("unit", name, verb, scope=scope, **more), "agent": None}
+
+
+def run_timer(layout: Layout, *actions: dict[str, Any]) -> dict[str, Any]:
+    resources = {f"{a['kind']}:{a['name']}": {**a, "active": True} for a in actions}
+    apply = _apply.Apply(layout, resources, {}, Observation({}, [], {}, [], {}), "/none", lambda action: None, {})
+    apply.run(list(actions))
+    return {a["name"]: a["result"] for a in actions}
+
+
+@pytest.mark.parametrize(
+    ("verb", "diff", "asked"),
+    [
+        ("create", {}, ["daemon-reload", "start watchbill-drift@studio.timer"]),
+        ("repair", {"fragment": ["a", "b"]}, ["daemon-reload", "restart watchbill-drift@studio.timer"]),
+        ("delete", {}, ["stop watchbill-drift@studio.timer", "daemon-reload"]),
+    ],
+)
+def test_timer_of_a_plain_user_starts_and_ends_in_the_users_own_manager(
+    layout: Layout, manager: Manager, verb: str, diff: dict[str, Any], asked: list[str]
+) -> None:
+    assert set(run_timer(layout, timer(verb, True, diff=diff)).values()) == {"done"}
+    assert manager.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"), [("create", ["daemon-reload", "start"]), ("delete", ["stop", "daemon-reload"])]
+)
+def test_timer_of_the_system_starts_after_its_file_was_read_and_ends_before_it_goes(
+    layout: Layout, manager: Manager, monkeypatch: pytest.MonkeyPatch, verb: str, words: list[str]
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(_apply, "_run", lambda *arguments: ran.append(arguments[1]))
+    assert set(run_timer(layout, timer(verb, False)).values()) == {"done"}
+    assert ran == words
+
+
+def test_timer_that_does_not_start_is_a_failure_of_its_own(
+    layout: Layout, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*arguments: str) -> None:
+        if arguments[1] == "start":
+            raise OSError("refused")
+
+    monkeypatch.setattr(_apply, "_run", run)
+    results = run_timer(layout, timer("create", False), action("agent", "studio/coder0", "create"))
+    assert results == {"watchbill-drift@studio.timer": "failed", "studio/coder0": "done"}
+    manager.refuses = {"stop"}
+    results = run_timer(layout, timer("delete", True))
+    assert set(results.values()) == {"failed"}, "it runs on: the next apply has to find it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -185,3 +186,29 @@ def test_limits_that_a_tenant_set_by_hand_belong_to_the_agent_whose_they_are(lay
     strays = _observe._strays(layout, [], {"studio": view(strays=found)})
     named = [(stray["agent"], stray.get("slice")) for stray in strays if stray["name"].startswith(directory)]
     assert named == [("studio/coder-a", f"studio/{SLICE}"), ("studio/coder-a", None)]
+
+
+@pytest.mark.parametrize(
+    ("shown", "state"),
+    [
+        ("ActiveState=active\nFragmentPath={path}\nNeedDaemonReload=no", {"active": True, "fragment": "ours"}),
+        ("ActiveState=inactive\nFragmentPath={path}\nNeedDaemonReload=no", {"active": False, "fragment": "ours"}),
+        ("ActiveState=active\nFragmentPath={path}\nNeedDaemonReload=yes", {"active": True, "fragment": "not loaded"}),
+        ("ActiveState=inactive\nFragmentPath={mask}\nNeedDaemonReload=no", {"active": False, "fragment": None}),
+        ("ActiveState=active\nFragmentPath=\nNeedDaemonReload=no", {"active": True, "fragment": None}),
+        ("ActiveState=inactive\nFragmentPath=\nNeedDaemonReload=no", None),
+    ],
+    ids=["as applied", "stopped", "edited", "masked", "deleted", "deleted and stopped"],
+)
+def test_timer_of_the_system_is_what_its_manager_made_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: str, state: dict[str, Any] | None
+) -> None:
+    path, mask = tmp_path / "watchbill-drift@studio.timer", tmp_path / "mask"
+    path.write_text("[Timer]\n")
+    mask.symlink_to(os.devnull)
+    output = f"Id={path.name}\n" + shown.format(path=path, mask=mask)
+    monkeypatch.setattr(_observe, "output_of", lambda *arguments: output)
+    if state and state["fragment"] == "ours":
+        state = {**state, "fragment": hashlib.sha256(path.read_bytes()).hexdigest()}
+    resource = {"kind": "unit", "name": path.name, "scope": "system", "tenant": "studio"}
+    assert _observe.observe(Layout.system(), [resource]).states == {f"unit:{path.name}": state}

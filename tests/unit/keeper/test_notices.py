@@ -131,6 +131,46 @@ def test_next_keeper_does_not_tell_again(tmp_path: Path) -> None:
     assert len(agent.told) == 1
 
 
+WARDEN = PAGER._replace(name="warden", events=("drift",))
+
+
+def drift(*what: str) -> dict[str, t.Any]:
+    return {"drift": {"since": "2026-11-21T10:00:00Z", "what": list(what)} if what else None}
+
+
+def test_drift_is_told_once_with_what_drifted_and_once_more_for_what_comes_later(tmp_path: Path) -> None:
+    agent = Agent(tmp_path, PAGER, WARDEN)
+    agent.is_now("idle", since="2026-11-20T08:00:00Z", evidence="prompt", **drift("file /etc/env: content"))
+    (told,) = agent.told
+    assert (told["event"], told["notifier"], told["state"]) == ("drift", "warden", "idle")
+    assert (told["since"], told["evidence"]) == ("2026-11-21T10:00:00Z", "file /etc/env: content")
+    agent.now += 7200
+    agent.is_now("working", **drift("file /etc/env: content"))
+    agent.is_now("working", **drift("file /etc/env: content", "unit studio/a: active"))
+    agent.is_now("working", **drift("unit studio/a: active"))
+    assert [told["evidence"] for told in agent.told[1:]] == ["file /etc/env: content; unit studio/a: active"]
+
+
+def test_drift_that_is_repaired_is_told_to_nobody_any_more(tmp_path: Path) -> None:
+    agent = Agent(tmp_path, WARDEN)
+    agent.is_now("idle", **drift("a"))
+    agent.is_now("idle", **drift())
+    agent.is_now("idle", **drift("a"))
+    assert len(agent.told) == 1, "the second one waits for its time"
+    agent.is_now("idle", **drift())
+    agent.after(7200)
+    assert len(agent.told) == 1
+
+
+def test_next_keeper_tells_of_drift_that_the_last_one_did_not_know_and_of_no_other(tmp_path: Path) -> None:
+    agent = Agent(tmp_path, WARDEN)
+    agent.notices.begin("idle", drift("a", "b")["drift"])
+    agent.is_now("idle", **drift("a"))
+    assert agent.told == []
+    agent.is_now("idle", **drift("a", "c"))
+    assert [told["evidence"] for told in agent.told] == ["a; c"]
+
+
 def test_what_cannot_be_told_is_tried_again_three_times_and_then_said(tmp_path: Path) -> None:
     agent = Agent(tmp_path, send="import sys; open(sys.argv[1], 'a').write('{}\\n'); sys.exit('no route')")
     agent.is_now("crashed")

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils import _eyes, _status
+from ansible_collections.watchbill.fleet.plugins.module_utils._applied import write_applied
 from ansible_collections.watchbill.fleet.plugins.module_utils._deputy import Deputy
 from ansible_collections.watchbill.fleet.plugins.module_utils._hours import overrides_of
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
 from ansible_collections.watchbill.fleet.plugins.module_utils._manager_bus import Silent
+from ansible_collections.watchbill.fleet.plugins.module_utils._observe import TenantView as AppliedView
 from ansible_collections.watchbill.fleet.plugins.module_utils._status import TenantView, condition, status
 from jsonschema import Draft202012Validator
 
@@ -116,6 +118,20 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     )
     monkeypatch.setattr(_status, "_look", lambda *where: view)
     return layout
+
+
+def test_who_tells_of_drift_compares_as_every_look_does(host: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = host.agent_directory("studio", "coder0") + "/env"
+    resource = {"kind": "file", "name": path, "sha256": "0" * 64, "tenant": "studio", "agent": "studio/coder0"}
+    write_applied(host, {"generation": 1, "resources": [resource], "claims": []})
+    seen = _status._look(host, None, [], None)  # type: ignore[arg-type]
+    applied = AppliedView(host.account_of("studio"), {}, {}, {}, [], "")
+    monkeypatch.setattr(_status, "_look", lambda *where: seen._replace(applied=applied))
+    found = _status.Host(host).differences("studio")
+    assert found == {"coder0": status(host)[0]["drift"]}
+    assert [one["words"] for one in found["coder0"]] == ["missing"]
+    monkeypatch.setattr(_status, "_look", lambda *where: seen)
+    assert _status.Host(host).differences("studio") is None, "its manager says nothing"
 
 
 def test_what_a_tenant_wrote_is_cut_cleaned_and_typed(host: Layout) -> None:
@@ -280,6 +296,7 @@ def test_heartbeats_are_as_the_schema_says(bench: Bench) -> None:
     ours = {"format_version": 1, "tenant": "studio", "host": "desk", "agent": "coder0", "keeper_pid": 1}
     ours |= {"host_half": None, "written_at": "2026-11-21T10:00:00Z", "written_boottime": 1.0}
     ours |= {"messages": {"queued": 0, "held_by": None}, "worktree": None}
+    ours["drift"] = {"since": "2026-11-21T10:00:00Z", "what": ["file /etc/watchbill/agents/studio/coder0/env: content"]}
     said = [bench.mind.heartbeat()]
     bench.use()
     said.append(bench.mind.heartbeat())
