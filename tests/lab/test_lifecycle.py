@@ -130,10 +130,11 @@ def test_agent_that_ends_again_and_again_is_crashed_with_its_last_words_and_take
         desk.type("coder2", "exit 3")
         eventually(lambda ends=ends: (desk.row("coder2")["restarts"] or 0) > ends, 10, "it ended")  # type: ignore[misc]
     row = desk.until("coder2", 10, state="crashed")
-    assert row["last_event"]["status"] == 3
-    eventually(lambda: [notice["event"] for notice in Pager.taken] == ["crashed"], 10, "people are told once")
+    # In four seconds it is tried again.
     shown = watchbill(desk.lab.path, "ps").stdout
     assert "crashed" in next(line for line in shown.splitlines() if "coder2" in line)
+    assert row["last_event"]["status"] == 3
+    eventually(lambda: [notice["event"] for notice in Pager.taken] == ["crashed"], 10, "people are told once")
     assert pids(desk, "coder0", "coder1", "writer") == before
     answer(desk.lab.path, "restart", "coder2")
     desk.until("coder2", 20, state="idle")
