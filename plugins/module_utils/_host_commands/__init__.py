@@ -99,9 +99,13 @@ def known_agent(layout: Layout, wanted: Reference) -> str:
 def runtime_of(layout: Layout, wanted: Reference) -> str:
     """Return the runtime that an agent's definition names.
 
-    :raises CommandFailed: this host has no such agent.
+    :raises CommandFailed: this host has no such agent, or its definition is broken.
     """
-    return str(read_object(known_agent(layout, wanted) + "/definition.json").get("runtime"))
+    path = known_agent(layout, wanted) + "/definition.json"
+    try:
+        return str(read_object(path).get("runtime"))
+    except ValueError as error:
+        raise CommandFailed(f"{path} is broken ({error}): watchbill apply mends it") from error
 
 
 def account_here(layout: Layout, tenant: str, helps: str = "") -> Account:

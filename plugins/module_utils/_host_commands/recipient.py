@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import pwd
 import typing as t
@@ -50,7 +51,7 @@ def recipient(layout: Layout, text: str) -> Recipient:
     if "/" in text:
         try:
             return _known(layout, reference(text))
-        except ValueError as error:
+        except argparse.ArgumentTypeError as error:
             raise CommandFailed(str(error)) from error
     return _known(layout, Reference(own_tenant(layout), text))
 
@@ -68,7 +69,10 @@ def own_tenant(layout: Layout) -> str:
         tenant = here[0] if len(here) == 1 else None
     if tenant is None:
         raise CommandFailed("say whose agent it is: TENANT/AGENT")
-    return name_of_tenant(tenant)
+    try:
+        return name_of_tenant(tenant)
+    except argparse.ArgumentTypeError as error:
+        raise CommandFailed(f"{error}: say whose agent it is: TENANT/AGENT") from error
 
 
 def _known(layout: Layout, wanted: Reference) -> Recipient:

@@ -16,7 +16,7 @@ from .._audit import audit
 from .._layout import Layout
 from .._mirror import Mirror
 from .._overrides import timestamp
-from . import CommandFailed, known_agent, layout_here, reference
+from . import CommandFailed, account_here, known_agent, layout_here, reference
 from .attach import become
 
 ALIVE_SECONDS = 10.0
@@ -42,10 +42,7 @@ def _run(chosen: argparse.Namespace) -> int:
     tenants = {agent.tenant for agent in chosen.agents}
     if len(tenants) > 1 or len(chosen.agents) > MOST_AGENTS:
         raise CommandFailed(f"at most {MOST_AGENTS} agents of one tenant can be watched at a time")
-    try:
-        who = layout.account_of(tenants.pop())
-    except KeyError as error:
-        raise CommandFailed(f"{chosen.agents[0]}: its tenant is no user on this host") from error
+    who = account_here(layout, tenants.pop())
     for agent in chosen.agents:
         audit(layout, "watch", str(agent), chosen.who)
     become(who)

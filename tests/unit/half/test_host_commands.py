@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils import _host_cli
 from ansible_collections.watchbill.fleet.plugins.module_utils._host_commands import applied as _applied_command
+from ansible_collections.watchbill.fleet.plugins.module_utils._host_commands import logs as _logs_command
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
 
 from watchbill.compile import zipapp
@@ -78,3 +79,24 @@ def test_manifest_that_cannot_be_read_is_an_error_and_not_nothing(
     assert applied_here(tmp_path, monkeypatch, content) == 1
     shown = capsys.readouterr()
     assert (shown.out, "is no manifest" in shown.err) == ("", True)
+
+
+@pytest.mark.parametrize("words", [["messages", "a!/b"], ["send", "a b/c", "hello"], ["messages", "b"]], ids=" ".join)
+def test_name_that_no_agent_can_have_is_told_in_one_line(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WATCHBILL_TENANT", "../x")
+    assert _host_cli.main(words) == 1
+    assert capsys.readouterr().err.startswith("watchbill-host: '")
+
+
+def test_agent_whose_definition_is_broken_is_told_with_what_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layout = Layout.rootless(str(tmp_path), 1000)
+    monkeypatch.setattr(_logs_command, "layout_here", lambda: layout)
+    directory = Path(layout.agent_directory("studio", "coder0"))
+    directory.mkdir(parents=True)
+    (directory / "definition.json").write_text("{")
+    assert _host_cli.main(["logs", "studio/coder0"]) == 1
+    assert capsys.readouterr().err.rstrip().endswith("watchbill apply mends it")
