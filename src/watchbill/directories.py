@@ -18,6 +18,18 @@ def cache_directory() -> Path:
     return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "watchbill"
 
 
+def runtime_directory() -> Path | None:
+    """Return the directory that this user's login has, None where there is none.
+
+    Whoever became root by su still has the other user's variable, who could replace whatever root makes there.
+    """
+    directory = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    try:
+        return directory if directory.is_absolute() and directory.stat().st_uid == os.geteuid() else None
+    except OSError:
+        return None
+
+
 def control_directory() -> Path:
     """Return a directory that only this user can enter, with a path short enough for ssh's sockets in it.
 
@@ -25,8 +37,8 @@ def control_directory() -> Path:
     """
     name = "watchbill-ssh"
     candidates = [cache_directory() / "ssh", _temporary() / f"{name}-{os.geteuid()}"]
-    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
-    if runtime.is_absolute() and runtime.is_dir():
+    runtime = runtime_directory()
+    if runtime is not None:
         candidates.insert(0, runtime / name)
     for directory in candidates:
         if len(os.fsencode(directory)) + 1 + CONTROL_NAME_LENGTH <= _CONTROL_PATH_BYTES and make_private(directory):

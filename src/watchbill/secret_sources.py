@@ -17,9 +17,9 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from watchbill.directories import runtime_directory
 from watchbill.errors import OperationError
 
 if TYPE_CHECKING:
@@ -128,11 +128,8 @@ class SecretServer:
         return {**withheld(self._fleet), SOCKET_VARIABLE: self.path}
 
     def __enter__(self) -> Self:
-        runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
         # Its directory is for this user only, and the path of a socket has to be short.
-        self._directory = tempfile.mkdtemp(
-            prefix="watchbill-", dir=runtime if runtime.is_absolute() and runtime.is_dir() else None
-        )
+        self._directory = tempfile.mkdtemp(prefix="watchbill-", dir=runtime_directory())
         self.path = f"{self._directory}/secrets"
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(self.path)

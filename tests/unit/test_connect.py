@@ -8,6 +8,7 @@ import shlex
 import stat
 import struct
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -252,3 +253,12 @@ def test_lab_is_asked_once_for_all_hosts(fleet: Fleet, monkeypatch: pytest.Monke
     monkeypatch.setattr(lab, "targets", targets)
     assert set(connect.connections(fleet, lab=True)) == set(fleet.hosts)
     assert asked == ["reach"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a directory away")
+def test_root_puts_no_socket_below_a_directory_of_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(prefix="wb-", dir="/tmp") as login:
+        os.chown(login, 65534, 65534)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", login)
+        assert not control_directory().is_relative_to(login)
+        assert os.listdir(login) == []
