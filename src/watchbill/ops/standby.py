@@ -160,6 +160,7 @@ class _Standby:
         self._listener, self._poller, self._run = listener, poller, run
         # Whoever left it behind may have asked some hosts only.
         poller.target = target_of(poller.target.fleet, lab=poller.target.lab)
+        self._file = os.path.realpath(poller.target.path)
         self._children: dict[int, _Child] = {}
         self._programs = _programs()
         # What is there now stays: commands share it with us, as long as nobody counts its references.
@@ -211,6 +212,8 @@ class _Standby:
         return True
 
     def _is_outdated(self) -> bool:
+        if os.path.realpath(self._poller.target.path) != self._file:
+            return True  # by a link that leads to another fleet now
         try:
             return any(os.stat(file).st_mtime_ns != written for file, written in self._programs.items())
         except OSError:

@@ -212,3 +212,18 @@ def test_one_that_was_killed_is_missed_by_nobody(fleet: Path, hosts: Path) -> No
     Path(socket_path(fleet, lab=False)).touch()
     assert asked(ps(fleet)) == 1
     assert asked(ps(fleet)) == 2
+
+
+def test_file_is_the_one_that_was_asked_for_wherever_a_link_leads_by_now(fleet: Path) -> None:
+    older, newer, link = (fleet.parent / name for name in ("older", "newer", "current"))
+    for folder, name in ((older, "coder"), (newer, "clerk")):
+        folder.mkdir()
+        (folder / "fleet.yaml").write_text(fleet.read_text().replace("name: coder,", f"name: {name},"))
+    link.symlink_to(older)
+    ps(link / "fleet.yaml")
+    link.unlink()
+    link.symlink_to(newer)
+    try:
+        assert "clerk0" not in {row["name"] for row in ps(older / "fleet.yaml")}
+    finally:
+        standby.end(older / "fleet.yaml", lab=False)
