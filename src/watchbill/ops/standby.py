@@ -15,6 +15,7 @@ has changed. WATCHBILL_STANDBY=0 does without it.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import json
 import os
@@ -117,7 +118,16 @@ def leave_behind(run: Command) -> None:
 
 
 def _listen(path: str) -> socket.socket | None:
-    """Return a socket at a path that nobody answers at."""
+    """Return a socket at a path that nobody answers at; of several that come at once, one gets it."""
+    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        return _listener(path)
+    finally:
+        os.close(directory)
+
+
+def _listener(path: str) -> socket.socket | None:
     listener = socket.socket(socket.AF_UNIX)
     try:
         with socket.socket(socket.AF_UNIX) as other:

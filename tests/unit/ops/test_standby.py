@@ -7,10 +7,13 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -227,3 +230,17 @@ def test_file_is_the_one_that_was_asked_for_wherever_a_link_leads_by_now(fleet: 
         assert "clerk0" not in {row["name"] for row in ps(older / "fleet.yaml")}
     finally:
         standby.end(older / "fleet.yaml", lab=False)
+
+
+def test_of_many_that_stay_behind_at_once_one_listens(tmp_path: Path) -> None:
+    for number in range(20):
+        path, together = str(tmp_path / str(number)), Barrier(4)
+
+        def listen(_: int, path: str = path, together: Barrier = together) -> socket.socket | None:
+            together.wait()
+            return standby._listen(path)
+
+        with ThreadPoolExecutor(4) as pool:
+            listeners = [listener for listener in pool.map(listen, range(4)) if listener is not None]
+        assert len(listeners) == 1
+        listeners[0].close()
