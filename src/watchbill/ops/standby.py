@@ -183,10 +183,12 @@ class _Standby:
         going_on = True
         while going_on:
             lines = {child.line.fileno(): child for child in self._children.values() if child.asks}
-            watched = [self._listener.fileno(), *self._children, *lines]
-            ready = select.select(watched, [], [], None if self._children else IDLE_SECONDS)[0]
+            watched = select.poll()  # unlike select(), it takes any number of hosts
+            for descriptor in (self._listener.fileno(), *self._children, *lines):
+                watched.register(descriptor, select.POLLIN)
+            ready = watched.poll(None if self._children else IDLE_SECONDS * 1000)
             going_on = bool(ready)
-            for descriptor in ready:
+            for descriptor, _ in ready:
                 if descriptor in self._children:
                     self._children.pop(descriptor).end(descriptor)
                 elif descriptor in lines:

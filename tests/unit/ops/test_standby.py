@@ -244,3 +244,11 @@ def test_of_many_that_stay_behind_at_once_one_listens(tmp_path: Path) -> None:
             listeners = [listener for listener in pool.map(listen, range(4)) if listener is not None]
         assert len(listeners) == 1
         listeners[0].close()
+
+
+def test_one_with_more_descriptors_than_select_can_take_serves(fleet: Path) -> None:
+    crowd = "import os, sys; taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]; "
+    run = f"sys.argv[1:] = ['ps', '-f', {str(fleet)!r}]; from watchbill.cli import main; main()"
+    limited = ["bash", "-c", 'ulimit -n 2000 && exec "$@"', "bash", sys.executable, "-c", crowd + run]
+    subprocess.run(limited, timeout=60, check=True, capture_output=True)
+    assert asked(ps(fleet)) == 2
