@@ -13,6 +13,7 @@ def main() -> None:
     """Run the command that the arguments of this process name, and exit with its code."""
     from watchbill import standby
 
+    _open_streams()
     arguments = sys.argv[1:]
     code = standby.run(arguments)
     if code is None:
@@ -22,6 +23,18 @@ def main() -> None:
         if behind := sys.modules.get("watchbill.ops.standby"):
             behind.leave_behind(_run)
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Let standard streams that are closed lead nowhere: a socket would get their numbers, and what is printed."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            # It stays open until the process ends.
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
 def _run(arguments: Sequence[str]) -> int:

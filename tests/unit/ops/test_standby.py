@@ -252,3 +252,14 @@ def test_one_with_more_descriptors_than_select_can_take_serves(fleet: Path) -> N
     limited = ["bash", "-c", 'ulimit -n 2000 && exec "$@"', "bash", sys.executable, "-c", crowd + run]
     subprocess.run(limited, timeout=60, check=True, capture_output=True)
     assert asked(ps(fleet)) == 2
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_who_has_closed_an_end_is_served_like_all_others(fleet: Path, closed: str) -> None:
+    script = f'exec "$0" -m watchbill ps -f "$1" {closed}'
+    for _ in range(2):
+        done = subprocess.run(
+            ["bash", "-c", script, sys.executable, str(fleet)], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    assert asked(ps(fleet)) == 3
