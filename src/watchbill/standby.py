@@ -129,14 +129,17 @@ def _send(line: socket.socket, request: bytes) -> None:
 
 
 def _ended(pid: int, answers: Iterable[bytes]) -> int:
-    """Wait for the exit code; an interruption is handed on."""
+    """Wait for the exit code; an interruption is handed on, and whoever interrupts again does not wait."""
     lines = iter(answers)
     try:
         code = next(lines, b"")
     except KeyboardInterrupt:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGINT)
-        code = next(lines, b"")
+        try:
+            code = next(lines, b"")
+        except KeyboardInterrupt:
+            return INTERRUPTED
     if not code:
         print("error[standby]: the process that ran it was ended; run it again", file=sys.stderr)
         return 1

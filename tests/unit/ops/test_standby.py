@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+import watchbill.standby
 from tests.unit.ops.answers import answers_with
 from tests.unit.ops.test_poller import connections, says, serves
 from watchbill.ops import standby
@@ -263,3 +264,13 @@ def test_who_has_closed_an_end_is_served_like_all_others(fleet: Path, closed: st
         )
         assert (done.returncode, done.stderr) == (0, "")
     assert asked(ps(fleet)) == 3
+
+
+def test_who_interrupts_again_does_not_wait_for_the_command() -> None:
+    class Impatience(Iterator[bytes]):
+        def __next__(self) -> bytes:
+            raise KeyboardInterrupt
+
+    with subprocess.Popen(["sleep", "60"]) as command:
+        assert watchbill.standby._ended(command.pid, Impatience()) == 130
+        assert command.wait(10) == -signal.SIGINT
