@@ -274,3 +274,36 @@ def test_who_interrupts_again_does_not_wait_for_the_command() -> None:
     with subprocess.Popen(["sleep", "60"]) as command:
         assert watchbill.standby._ended(command.pid, Impatience()) == 130
         assert command.wait(10) == -signal.SIGINT
+
+
+def test_whoever_has_left_by_its_turn_is_not_looked_for(fleet: Path, hosts: Path) -> None:
+    asked_again, go_on = hosts / "asked-again", hosts / "go-on"
+    os.mkfifo(asked_again)
+    os.mkfifo(go_on)
+    wait = f"[ $n != 2 ] || {{ echo >{asked_again}; read -r x <{go_on}; }}"
+    answers_with(hosts, "192.0.2.12", f"n=0; while read -r l; do n=$((n + 1)); {wait}; {says('writer', '$n')}; done")
+    ps(fleet)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(standby.ask, fleet, (), lab=False)
+        asked_again.read_text()
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(socket_path(fleet, lab=False))
+            line.sendall(b'{"limit": []}\n')
+        go_on.write_text("\n")
+        assert first.result(30) is not None
+    assert asked(ps(fleet)) == 3
+
+
+def test_one_that_is_busy_is_not_asked_a_second_time(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(watchbill.standby.SWITCH, "1")
+    monkeypatch.setattr(watchbill.standby, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(watchbill.standby, "ANSWER_SECONDS", 0.1)
+    with socket.socket(socket.AF_UNIX) as busy:
+        busy.bind(socket_path(fleet, lab=False))
+        busy.listen()
+        assert watchbill.standby.run(["ps", "-f", str(fleet)]) is None
+        busy.setblocking(False)
+        busy.accept()[0].close()
+        assert standby.ask(fleet, (), lab=False) is None
+        with pytest.raises(BlockingIOError):
+            busy.accept()
