@@ -36,8 +36,8 @@ class Deputy:
             self._here = self._here or self._prepare()
             try:
                 return self._here(*arguments)
-            except OSError as problem:
-                raise AsUserError(f"as {self.who.name}: {problem}") from problem
+            except Exception as problem:
+                raise AsUserError(f"as {self.who.name}: {type(problem).__name__}: {problem}") from problem
         # A child of an earlier question that has died meanwhile says nothing about this one.
         for last in (self._child is None, True):
             try:

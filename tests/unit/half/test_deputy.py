@@ -75,5 +75,7 @@ def test_work_of_our_own_user_needs_no_child() -> None:
 
 def test_work_of_ones_own_that_fails_is_told_in_the_same_way_as_that_of_a_child() -> None:
     own = Account("self", os.geteuid(), os.getegid(), "/nonexistent")
-    with pytest.raises(AsUserError, match=r"as self: .*No such file"):
+    with pytest.raises(AsUserError, match="as self: FileNotFoundError: "):
         Deputy(own, lambda: os.lstat).ask("/nonexistent", timeout=5)
+    with pytest.raises(AsUserError, match="as self: RuntimeError: no"):
+        Deputy(own, prepare).ask("fail", timeout=5)
