@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from watchbill.ops.target import Target
 
 CONNECT_SECONDS = 5
+ENDING_SECONDS = 1.0
+"""How long a process that has closed its outputs may take to end: meanwhile nobody else is listened to."""
 _QUESTION = b"\n"
 _SERVE = ("status", "--serve")
 # A host half of before can only be asked once a connection, and knows no strays.
@@ -279,7 +281,10 @@ class _Line:
     def _ended(self, selector: selectors.BaseSelector) -> None:
         """Ask anew where the process ended between two questions, or knows no such question. Raises HostError."""
         process, errors = self._running(), self._errors.decode(errors="replace")
-        reply = Reply(process.wait(), bytes(self._output), errors)
+        try:
+            reply = Reply(process.wait(ENDING_SECONDS), bytes(self._output), errors)
+        except subprocess.TimeoutExpired:
+            raise HostError(self.host, "says nothing more, and does not end", unreachable=True) from None
         again = self._answered
         if reply.return_code and self._words == _SERVE and "--serve" in errors:
             self._words, again = _ONCE, True

@@ -163,6 +163,7 @@ def test_host_that_trickles_is_too_late(poller: Poller, everybody: Path) -> None
         ("read -r line; echo '[[1]]'", "no list of agents"),
         ("echo 'disk on fire' >&2; exit 3", "disk on fire"),
         ("exit 0", "no list of agents"),
+        ("exec >&- 2>&-; exec sleep 20", "does not end"),
     ],
 )
 def test_host_that_does_not_answer_the_question_is_unknown_with_the_reason(
