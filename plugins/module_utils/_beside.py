@@ -94,7 +94,6 @@ def processes_of(uid: int, ours: t.Collection[str]) -> dict[int, Process]:
 
 def _process(pid: int, uid: int, ours: t.Collection[str]) -> Process | None:
     try:
-        # Who protects itself from its own user (an agent for keys) belongs to root here, and runs no agent.
         if os.stat(f"/proc/{pid}").st_uid != uid:
             return None
         units = tuple(_read(pid, "cgroup").splitlines()[-1].partition("::")[2].split("/"))
