@@ -123,7 +123,8 @@ class Host:
 
     def _of_operator(self, known: t.Collection[int]) -> list[Stray]:
         """Return the agents that whoever asks runs under an account of their own."""
-        uid = int(os.environ.get("SUDO_UID") or os.geteuid())
+        by_sudo = os.environ.get("SUDO_UID", "")
+        uid = int(by_sudo) if by_sudo.isdigit() else os.geteuid()
         if uid in known or self._layout.mode == "rootless":
             return []
         try:

@@ -224,6 +224,8 @@ class _Line:
         try:
             if not _has_ended(self._handle):
                 os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it ended in this very moment
         except PermissionError:
             return  # root's, by sudo on this machine: it ends because its input has
         finally:

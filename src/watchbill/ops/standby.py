@@ -106,7 +106,12 @@ def leave_behind(run: Command) -> None:
     listener = _listen(socket_path(poller.target.path, poller.target.lab))
     if listener is None:
         return
-    if os.fork():
+    try:
+        pid = os.fork()
+    except OSError:  # no more processes: then nobody stays
+        listener.close()
+        return
+    if pid:
         return
     try:
         _detach()
