@@ -80,8 +80,11 @@ def _team(team: TeamView, now: datetime.datetime) -> tuple[str, str, str]:
     if not team.wanted:
         words, style = "off" + (f" until {until(change, now)}" if change else ""), "dim"
     else:
-        words = f"{team.healthy}/{team.wanted} healthy"
-        style = "green" if team.healthy == team.wanted else "red"
+        asked = team.wanted - team.unasked
+        words = f"{team.healthy}/{asked} healthy" if asked else "on watch"
+        style = "green" if team.healthy == asked else "red"
+        if team.unasked:
+            words += f", {team.unasked} without heartbeat"
         if team.working:
             words += f", {team.working} working"
         if team.wanted < team.agents:

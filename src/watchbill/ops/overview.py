@@ -37,7 +37,8 @@ class Need:
 
 @dataclass(frozen=True)
 class TeamView:
-    """How a team does: of `agents`, so many are `wanted` now and so many of those healthy.
+    """How a team does: of `agents`, so many are `wanted` now, and so many of those healthy; `unasked` ones run and
+    have no heartbeat that they could answer.
 
     `usd_today` is None where no runtime says what it costs.
     """
@@ -46,6 +47,7 @@ class TeamView:
     agents: int
     wanted: int
     healthy: int
+    unasked: int
     working: int
     usd_today: float | None
     next_change: str | None
@@ -164,8 +166,8 @@ def _teams(agents: Sequence[AgentStatus]) -> Iterator[TeamView]:
             team=team,
             agents=len(own),
             wanted=len(wanted),
-            # What cannot answer is not counted as ill: it runs, and nobody knows more.
-            healthy=sum(agent.healthy is not False and agent.state != UNKNOWN for agent in wanted),
+            healthy=sum(agent.healthy is True for agent in wanted),
+            unasked=sum(agent.healthy is None and agent.state != UNKNOWN for agent in wanted),
             working=sum(agent.state == "working" for agent in own),
             usd_today=_spent(own),
             next_change=min(changes, default=None),

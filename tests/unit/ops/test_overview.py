@@ -54,7 +54,8 @@ def test_team_counts_who_is_wanted_now() -> None:
         agent("z", team="ops", state="off", healthy=None),
     )
     app, ops = found.teams
-    assert (app.agents, app.wanted, app.healthy, app.working, app.usd_today, app.next_change) == (4, 3, 2, 2, 2.5, SOON)
+    assert (app.agents, app.wanted, app.healthy, app.unasked, app.working) == (4, 3, 1, 1, 2)
+    assert (app.usd_today, app.next_change) == (2.5, SOON)
     assert (ops.agents, ops.wanted, ops.usd_today) == (1, 0, None)
     assert found.usd_today == 2.5
 
