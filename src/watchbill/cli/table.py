@@ -52,7 +52,7 @@ def _lines(row: Sequence[Text], widths: Sequence[int], indent: str, room: int, l
         line.append(" " * (width - text.cell_len) + GAP)
     note = row[-1]
     below = []
-    if note.cell_len <= room:
+    if note.cell_len <= max(room, 0):
         line.append_text(note)
     else:
         hang = " " * (len(indent) + 4) if room < _LEAST_NOTE or _longest_word(note.plain) > room else ""

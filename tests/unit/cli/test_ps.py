@@ -56,6 +56,14 @@ def test_wide_shows_what_systemd_knows() -> None:
     assert {"active", "01234567", "42", "no"} <= set(row.split())
 
 
+@pytest.mark.parametrize("width", [100, 60])
+def test_agent_without_a_word_has_one_line_however_narrow_the_terminal(width: int) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, highlight=False)
+    print_status(console, Status((agent("a"), agent("b")), ("desk",), {}), wide=True)
+    assert [line.split()[0] for line in stream.getvalue().splitlines()] == ["AGENT", "studio/a", "studio/b", "2"]
+
+
 @pytest.mark.parametrize(
     ("fields", "note"),
     [
