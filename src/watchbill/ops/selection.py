@@ -73,8 +73,8 @@ class Selection:
             ("tenant", self.tenant, fleet.tenants),
         ):
             if name is not None and name not in known:
-                hint = did_you_mean(name, known) or f"there are: {', '.join(sorted(known))}"
-                raise OperationError(f"there is no {kind} {name}", hint, f"unknown-{kind}")
+                hint = did_you_mean(name, known) or f"{kind}s: {', '.join(sorted(known))}"
+                raise OperationError(f'there is no {kind} "{name}" in {fleet.path.name}', hint, f"unknown-{kind}")
 
     def __str__(self) -> str:
         """Return the groups in words: ``of team app with role coder on desk``."""
