@@ -122,7 +122,10 @@ def ssh(
     """
     from watchbill.lab import operations, reach
 
-    arguments = reach.shell_arguments(operations.target(_fleet(file, name), host), command or [])
+    words = command or []
+    if words[:1] == ["--"]:  # as one writes it for ssh; the shell over there knows no such command
+        words = words[1:]
+    arguments = reach.shell_arguments(operations.target(_fleet(file, name), host), words)
     sys.stdout.flush()
     os.execvp(arguments[0], arguments)  # noqa: S606 (no shell is what we want)
 
