@@ -11,10 +11,20 @@ from collections.abc import Sequence
 
 def main() -> None:
     """Run the command that the arguments of this process name, and exit with its code."""
+    try:
+        _open_streams()
+        sys.exit(_main(sys.argv[1:]))
+    except KeyboardInterrupt:  # while we import: later ones are heard of where the command runs
+        from watchbill.standby import INTERRUPTED
+
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _main(arguments: Sequence[str]) -> int:
+    """Run one command line, here or on standby, and return its exit code."""
     from watchbill import standby
 
-    _open_streams()
-    arguments = sys.argv[1:]
     code = standby.run(arguments)
     if code is None:
         # What is imported stays: looking through it again and again is a sixth of the start.
@@ -22,7 +32,7 @@ def main() -> None:
         code = _run(arguments)
         if behind := sys.modules.get("watchbill.ops.standby"):
             behind.leave_behind(_run)
-    sys.exit(code)
+    return code
 
 
 def _open_streams() -> None:

@@ -56,7 +56,7 @@ def print_error(error: WatchbillError, *, as_json: bool) -> None:
 def unexpected(error: Exception) -> OperationError:
     """Return a mistake of ours as an error with one line; with WATCHBILL_DEBUG=1 its traceback is printed as well.
 
-    A full disk is nobody's mistake, wherever it is noticed.
+    A full disk is nobody's mistake, nor is a working directory that somebody deleted, wherever it is noticed.
     """
     if os.environ.get("WATCHBILL_DEBUG") == "1":
         import traceback
@@ -65,9 +65,19 @@ def unexpected(error: Exception) -> OperationError:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         where = f"{error.filename}: " if error.filename else ""
         return OperationError(f"{where}{error.strerror}", "make room, then run it again", "cannot-write")
+    if isinstance(error, FileNotFoundError) and error.filename is None and _is_directory_gone():
+        return OperationError("the directory that this runs in is gone", "cd to one that is there", "missing-folder")
     words = " ".join(str(error).split())
     return OperationError(
         f"{type(error).__name__}: {words}"[:500],
         "this is a mistake in Watchbill: WATCHBILL_DEBUG=1 shows where; please report it",
         "internal",
     )
+
+
+def _is_directory_gone() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False

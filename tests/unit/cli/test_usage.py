@@ -13,7 +13,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from watchbill.cli import app, look
+from watchbill.cli import app, look, main
 from watchbill.cli.app import SECTIONS
 
 Cli = Callable[..., "CompletedProcess[str]"]
@@ -257,3 +257,28 @@ def test_every_command_of_the_issue_is_there() -> None:
     changes = "init apply start stop restart pause resume on off attach update agent host team project snapshot lab"
     assert set(COMMANDS) >= set(f"{looks} {changes}".split())
     assert look.plan.__doc__ is not None
+
+
+def test_interruption_before_a_command_runs_is_one_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("watchbill.standby.run", interrupted)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert (end.value.code, capsys.readouterr().err) == (130, "interrupted\n")
+
+
+@pytest.mark.parametrize("command", [["ps"], ["init", "--preset", "general"]], ids=" ".join)
+def test_directory_that_is_gone_is_no_mistake_of_ours(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    gone = here / "gone"
+    gone.mkdir()
+    monkeypatch.delenv("WATCHBILL_STANDBY")
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert app.run(command) == 1
+    assert "error[missing-folder]: the directory that this runs in is gone" in capsys.readouterr().err
