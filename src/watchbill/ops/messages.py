@@ -165,6 +165,6 @@ def _not_sent(agent: Agent, message_id: str, error: HostError) -> OperationError
         return error
     if error.unreachable:
         hint = f"nobody knows whether it arrived: --id {message_id} makes it safe to send it again"
-        return OperationError(str(error), hint, "unreachable")
+        return OperationError(error.message, hint, "unreachable")
     reason = re.sub(r"^watchbill-host: ", "", error.reason)
     return OperationError(reason, f"watchbill show {agent.reference}", "not-accepted")

@@ -95,6 +95,8 @@ def test_lost_connection_leaves_an_id_that_makes_it_safe_to_send_again(
     host(DESK, says(status=255, errors="Connection reset"))
     with pytest.raises(OperationError) as lost:
         send(target, "coder0", "hi", message_id="release 42")
+    assert lost.value.message.endswith("Connection reset")
+    assert not lost.value.message.startswith("error[")
     assert "--id release 42" in str(lost.value.hint)
 
 
