@@ -53,7 +53,9 @@ def export(
         hosts = None if snapshot.hosts is None else len(snapshot.hosts)
         print_json({"file": str(path), "files": len(snapshot.files), "hosts": hosts})
     else:
-        applied = "" if files_only else f" and what {counted(len(target.hosts), 'host')} had applied"
+        applied = (
+            "" if files_only else f" and what {counted(len(target.hosts) - len(snapshot.unknown), 'host')} had applied"
+        )
         print(f"{counted(len(snapshot.files), 'file')}{applied} in {visible(str(path))}")
         for state in snapshot.unknown:
             say(console(errors=True), f"{state.host}: not in it: {state.problem}", "yellow")

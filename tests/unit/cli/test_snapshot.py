@@ -62,6 +62,7 @@ def test_host_that_cannot_be_asked_is_exit_code_1_and_the_rest_is_kept(cli: Cli,
     (here / "ssh").chmod(0o755)
     done = cli("snapshot", "export", PATH=f"{here}:/usr/bin:/bin")
     assert done.returncode == 1
+    assert "what 0 hosts had applied" in done.stdout
     assert done.stderr == "attic: not in it: No route to host\ndesk: not in it: No route to host\n"
     hosts = json.loads((here / "trial.snapshot.json").read_text())["hosts"]
     assert [(host["host"], host["problem"]) for host in hosts] == [
