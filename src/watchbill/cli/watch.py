@@ -19,7 +19,7 @@ from watchbill.ops.selection import Selection
 
 if TYPE_CHECKING:
     from watchbill.fleet import Agent
-    from watchbill.ops.watch import Watch
+    from watchbill.ops.watch import Frame, Watch
 
 TICK_SECONDS = 0.1
 MOST_TILES = 16
@@ -59,9 +59,12 @@ def watch(options: Options, selection: Selection) -> int:
 
 
 def _print_lines(watching: Watch) -> None:
+    shown: dict[str, Frame] = {}
     while True:
         frame = watching.next(60.0)
-        if frame is not None:
+        # Whoever cannot be reached is tried again and again, for the same reason.
+        if frame is not None and frame != shown.get(frame.agent):
+            shown[frame.agent] = frame
             print(json.dumps(frame.to_json()), flush=True)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from watchbill.api import Fleet
+from watchbill.cli.watch import _print_lines
 from watchbill.errors import OperationError
 from watchbill.ops import watch as watch_module
 from watchbill.ops.attach import attach
@@ -167,3 +168,22 @@ def test_programs_look_as_people_do(target: Target, hosts: Path) -> None:
     with fleet.watch("coder0") as watching:
         assert until(watching, lambda frame: True).title == "t"
     assert fleet.audit("coder0").entries == ()
+
+
+def test_watch_in_a_pipe_says_once_why_it_shows_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away, there = Frame("studio/a", "desk", note="No route to host"), Frame("studio/a", "desk", lines=("hi",))
+    frames = iter((away, away, None, there, away))
+
+    class Watching:
+        def next(self, seconds: float) -> Frame | None:
+            try:
+                return next(frames)
+            except StopIteration:
+                raise KeyboardInterrupt from None
+
+    with pytest.raises(KeyboardInterrupt):
+        _print_lines(Watching())  # type: ignore[arg-type]
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["note"] for line in lines] == ["No route to host", None, "No route to host"]
