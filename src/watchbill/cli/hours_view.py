@@ -80,7 +80,8 @@ def outcome_words(outcome: Outcome, verb: str, end: str | None) -> str:
         return f"{outcome.state}, off by its schedule once it is idle"
     if outcome.pending:
         waits = "it is on watch" if outcome.state == "off" else "its turn is over" if verb == "pause" else "it is idle"
-        return f"{outcome.state}, {verb} waits until {waits}" + (f"; it holds{ending}" if ending else "")
+        when = "is under way" if outcome.state == "idle" else f"waits until {waits}"
+        return f"{outcome.state}, {verb} {when}" + (f"; it holds{ending}" if ending else "")
     if verb in ("start", "resume") and outcome.state == "off":
         return f"off by its schedule; watchbill on {outcome.agent} puts it on watch"
     if verb not in SAID:

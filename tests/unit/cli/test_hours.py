@@ -125,6 +125,7 @@ def test_end_is_as_short_as_it_is_clear(end: datetime, words: str) -> None:
         ("resume", None, "working", {"pending": True}, "working, off by its schedule once it is idle"),
         ("restart", None, "off", {"pending": True}, "off, restart waits until it is on watch"),
         ("restart", None, "working", {"pending": True}, "working, restart waits until it is idle"),
+        ("restart", None, "idle", {"pending": True}, "idle, restart is under way"),
         ("restart", None, None, {}, "restart is noted"),
         ("on", None, None, {"error": "it is stopped"}, "not done: it is stopped"),
     ],
