@@ -225,6 +225,14 @@ def main() -> int:
         tty.setcbreak(0, termios.TCSANOW)
         _write(BRACKETED_PASTE)
     _write(f"stub agent {os.environ.get('WATCHBILL_TENANT', '')}/{os.environ.get('WATCHBILL_AGENT', '')}, say help\n> ")
+    try:
+        return _live(stub)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _live(stub: Stub) -> int:
+    """Hear keys and do what is due until the stub ends; return its exit status."""
     poll = select.poll()
     poll.register(0, select.POLLIN)
     while True:

@@ -128,7 +128,12 @@ def unsend(target: Target, reference: str, message_id: str) -> Sent:
     """Take back a message that is still queued. Raises OperationError when it is not, or its host cannot be asked."""
     agent = find_agent(target, reference)
     arguments = ["unsend", agent.reference, message_id, "--from", writer(), "--json"]
-    message = ask(target, agent.host, arguments)
+    try:
+        message = ask(target, agent.host, arguments)
+    except HostError as error:
+        if isinstance(error, NotInstalled) or error.unreachable:
+            raise
+        raise OperationError(_refusal(error), f"watchbill messages {agent.reference}", "not-taken-back") from error
     return Sent(_checked(agent, message), agent.host, agent.runtime)
 
 
@@ -166,5 +171,9 @@ def _not_sent(agent: Agent, message_id: str, error: HostError) -> OperationError
     if error.unreachable:
         hint = f"nobody knows whether it arrived: --id {message_id} makes it safe to send it again"
         return OperationError(error.message, hint, "unreachable")
-    reason = re.sub(r"^watchbill-host: ", "", error.reason)
-    return OperationError(reason, f"watchbill show {agent.reference}", "not-accepted")
+    return OperationError(_refusal(error), f"watchbill show {agent.reference}", "not-accepted")
+
+
+def _refusal(error: HostError) -> str:
+    """Return why a host does not do it, in its own words."""
+    return re.sub(r"^watchbill-host: ", "", error.reason)

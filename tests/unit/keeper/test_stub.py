@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,17 @@ def test_states_are_played_as_told(terminal: Terminal) -> None:
     assert terminal.beat("waiting-input").evidence == "run: npm test?"
     terminal.type("idle")
     terminal.beat("idle")
+
+
+def test_interruption_ends_it_without_a_traceback(terminal: Terminal) -> None:
+    terminal.beat()
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.process.wait(10) == 130
+    shown = b""
+    with suppress(OSError):  # how a terminal says that nobody writes to it any more
+        while more := os.read(terminal.master, 4096):
+            shown += more
+    assert shown and b"Traceback" not in shown
 
 
 def test_work_for_a_while_ends_in_idle(terminal: Terminal) -> None:

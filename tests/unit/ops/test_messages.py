@@ -112,6 +112,16 @@ def test_answer_that_is_no_message_is_an_error(target: Target, host: Callable[[s
             messages(target, "coder0")
 
 
+def test_message_that_cannot_be_taken_back_is_told_in_the_words_of_its_host(
+    target: Target, host: Callable[[str, str], Path]
+) -> None:
+    host(DESK, says(status=1, errors="watchbill-host: studio/coder0: there is no message nope"))
+    with pytest.raises(OperationError) as refused:
+        unsend(target, "coder0", "nope")
+    assert refused.value.message == "studio/coder0: there is no message nope"
+    assert (refused.value.hint, refused.value.code) == ("watchbill messages studio/coder0", "not-taken-back")
+
+
 def test_half_a_character_is_no_text(target: Target) -> None:
     with pytest.raises(OperationError, match="half a character"):
         send(target, "coder0", "\ud800")
