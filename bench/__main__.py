@@ -34,7 +34,7 @@ from bench.contenders import (
     write_pyinfra_hosts,
 )
 from bench.keepers import at_rest
-from bench.ps import fleet_text, measure_ps, ps_json, ps_promises
+from bench.ps import fleet_text, measure_ps, ps_json, ps_promises, wait_until_settled
 from bench.report import Findings, as_json, promises, promises_table, table
 from bench.run import ContenderFailedError, Cost, measure
 from bench.scale import measure_scale, scale_json, scale_promises
@@ -104,6 +104,7 @@ def looks(home: Path, rounds: int, keep: bool) -> int:
         say("rolling out 480 agents")
         watchbill_command(("apply", "-f", str(fleet), "--yes"), environment)
         wait_until_healthy(fleet, environment)
+        wait_until_settled()
         found = measure_ps(fleet, environment, rounds)
     checked = ps_promises(found)
     print(promises_table(checked))

@@ -25,6 +25,7 @@ MACHINES, AGENTS = 24, 20
 RATIO = 2.0
 ONE_HOST_SECONDS = 0.5
 _NETWORK = "10.77.5"
+_WINDOW_SECONDS, _SETTLED = 5.0, 0.9
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -63,6 +64,18 @@ def fleet_text() -> str:
             "",
         ]
     )
+
+
+def wait_until_settled() -> None:
+    """Wait until the machines do what they always do: until this computer works no less than in the window before."""
+    before = float("inf")
+    while True:
+        begun = _busy()
+        time.sleep(_WINDOW_SECONDS)
+        now = _busy() - begun
+        if now > _SETTLED * before:
+            return
+        before = now
 
 
 def measure_ps(fleet: Path, environment: Mapping[str, str], rounds: int) -> Looks:
