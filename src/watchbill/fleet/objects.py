@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -353,19 +353,20 @@ class Fleet:
 
     def host(self, name: str) -> Host:
         """Return one host. Raises OperationError, with the nearest name, where there is none."""
-        if name not in self.hosts:
-            known = ", ".join(sorted(self.hosts)) or "none"
-            hint = did_you_mean(name, self.hosts) or f"hosts: {known}"
-            raise OperationError(f'there is no host "{name}" in {self.path.name}', hint, "unknown-host")
+        self.require("host", name, self.hosts)
         return self.hosts[name]
 
     def team(self, name: str) -> Team:
         """Return one team. Raises OperationError, with the nearest name, where there is none."""
-        if name not in self.teams:
-            known = ", ".join(sorted(self.teams)) or "none"
-            hint = did_you_mean(name, self.teams) or f"teams: {known}"
-            raise OperationError(f'there is no team "{name}" in {self.path.name}', hint, "unknown-team")
+        self.require("team", name, self.teams)
         return self.teams[name]
+
+    def require(self, kind: str, name: str, known: Collection[str]) -> None:
+        """Raise OperationError, with the nearest name, where a name of some `kind` is not among those `known`."""
+        if name not in known:
+            names = sorted(known)
+            hint = did_you_mean(name, names) or f"{kind}s: {', '.join(names) or 'none'}"
+            raise OperationError(f'there is no {kind} "{name}" in {self.path.name}', hint, f"unknown-{kind}")
 
     def get(self, reference: str | None) -> Agent | None:
         """Return the agent called exactly ``tenant/name``, None where the file has none."""

@@ -63,8 +63,6 @@ class Selection:
 
     def _check(self, target: Target) -> None:
         """Raise OperationError for a name that the fleet does not know."""
-        from watchbill.fleet.objects import did_you_mean
-
         fleet = target.fleet
         for kind, name, known in (
             ("team", self.team, fleet.teams),
@@ -72,9 +70,8 @@ class Selection:
             ("host", self.host, fleet.hosts),
             ("tenant", self.tenant, fleet.tenants),
         ):
-            if name is not None and name not in known:
-                hint = did_you_mean(name, known) or f"{kind}s: {', '.join(sorted(known))}"
-                raise OperationError(f'there is no {kind} "{name}" in {fleet.path.name}', hint, f"unknown-{kind}")
+            if name is not None:
+                fleet.require(kind, name, known)
 
     def __str__(self) -> str:
         """Return the groups in words: ``of team app with role coder on desk``."""

@@ -52,16 +52,15 @@ class Filter:
 
     def check(self, target: Target) -> None:
         """Raise OperationError for a team, tenant, role or state that there is not."""
-        from watchbill.fleet.objects import did_you_mean
-
         fleet = target.fleet
         roles = {agent.role for agent in fleet.agents}
-        if self.team is not None:
-            fleet.team(self.team)
-        for what, name, known in (("tenant", self.tenant, set(fleet.tenants)), ("role", self.role, roles)):
-            if name is not None and name not in known:
-                hint = did_you_mean(name, sorted(known)) or f"{what}s: {', '.join(sorted(known))}"
-                raise OperationError(f'there is no {what} "{name}" in {target.path.name}', hint, f"unknown-{what}")
+        for kind, name, known in (
+            ("team", self.team, fleet.teams),
+            ("tenant", self.tenant, fleet.tenants),
+            ("role", self.role, roles),
+        ):
+            if name is not None:
+                fleet.require(kind, name, known)
         self.check_states()
 
     def check_states(self) -> None:
