@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from watchbill.compile.half import canonical
-from watchbill.compile.limits import ROOTLESS_UNITS
+from watchbill.compile.limits import ROOTLESS_UNITS, SYSTEM_UNITS
 from watchbill.compile.orders import notifiers_of
 from watchbill.compile.render import render
 from watchbill.compile.tenant import READER
@@ -22,7 +22,6 @@ EVENT = "drift"
 MINUTES = 5
 """Between two looks. One takes a fifth of a second of a processor, and drift that nobody asked for is found late
 anyway: by whom it troubles, or by this."""
-SYSTEM_UNITS = "/etc/systemd/system"
 
 
 def add_tenant_drift(builder: ManifestBuilder, tenant: str, ignore: Sequence[dict[str, Any]]) -> None:

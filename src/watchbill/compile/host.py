@@ -10,7 +10,7 @@ from watchbill.compile.agent import add_agent
 from watchbill.compile.builder import ManifestBuilder
 from watchbill.compile.drift import add_tenant_drift
 from watchbill.compile.half import FORMAT_VERSION, VERSION, Layout, canonical, digest
-from watchbill.compile.limits import add_agent_limits, add_tenant_limits
+from watchbill.compile.limits import SYSTEM_UNITS, add_agent_limits, add_tenant_limits
 from watchbill.compile.projects import add_tenant_projects, projects_on
 from watchbill.compile.render import render
 from watchbill.compile.secrets import add_tenant_secrets
@@ -112,7 +112,7 @@ def _add_account(builder: ManifestBuilder, tenant: str, uid: int) -> None:
     unit_path = UNIT_PATH.format(uid=uid)
     builder.add("user", tenant, tenant=tenant, uid=uid, home=home, shell="/bin/bash")  # noqa: S604 -- a login shell
     builder.add_directory(home, "0700", tenant, tenant, tenant=tenant)
-    drop_in_directory = f"/etc/systemd/system/{manager}.d"
+    drop_in_directory = f"{SYSTEM_UNITS}/{manager}.d"
     builder.add_directory(drop_in_directory, "0755", tenant=tenant)
     body = render("user-dropin.conf.j2", unit_path=unit_path)
     builder.add_file(f"{drop_in_directory}/watchbill.conf", body, "0644", tenant=tenant, reload="system")

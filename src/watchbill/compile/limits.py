@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from watchbill.fleet import Agent, Tenant
     from watchbill.fleet.objects import Limits
 
+SYSTEM_UNITS = "/etc/systemd/system"
 ROOTLESS_UNITS = "~/.config/systemd/user"
 
 
@@ -39,7 +40,7 @@ def add_tenant_limits(builder: ManifestBuilder, tenant: Tenant) -> None:
         _add_slice(builder, "watchbill.slice", body, ROOTLESS_UNITS, limits, tenant=tenant.name)
         return
     name = f"user-{tenant.uid}.slice"
-    directory = f"/etc/systemd/system/{name}.d"
+    directory = f"{SYSTEM_UNITS}/{name}.d"
     builder.add_directory(directory, "0755", tenant=tenant.name)
     builder.add_file(f"{directory}/{TENANT_LIMITS_DROP_IN}", body, "0644", tenant=tenant.name, reload="system")
     builder.add("unit", name, scope="system", tenant=tenant.name, limits=limits)
