@@ -222,7 +222,7 @@ class _Line:
                 pipe.close()
         # A process on standby is not the parent of those that it took over, and cannot tell by their exit status.
         try:
-            if not _has_ended(self._handle):
+            if not readable(self._handle):  # so is the handle of a process that has ended
                 os.killpg(process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass  # it ended in this very moment
@@ -299,8 +299,8 @@ class _Line:
         self._watch(selector)
 
 
-def _has_ended(handle: int) -> bool:
-    """Return whether the process of a pidfd has ended."""
+def readable(descriptor: int) -> bool:
+    """Return whether there is something to read now, if only the end."""
     waiting = select.poll()
-    waiting.register(handle, select.POLLIN)
+    waiting.register(descriptor, select.POLLIN)
     return bool(waiting.poll(0))

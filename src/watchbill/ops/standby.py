@@ -26,14 +26,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from watchbill.errors import WatchbillError
+from watchbill.ops.poller import Poller, readable
 from watchbill.ops.status import AgentStatus, LastApply, Status, Stray
 from watchbill.standby import ANSWER_SECONDS, PATIENCE_SECONDS, STARTED, socket_path, switched_off
-
-if TYPE_CHECKING:
-    from watchbill.ops.poller import Poller
 
 IDLE_SECONDS = 60.0
 _REQUEST_SECONDS = 2.0
@@ -218,8 +216,8 @@ class _Standby:
             if request.get("end") is True or self._is_outdated():
                 self._poller.close()
                 return False
-            if _has_left(line):
-                return True
+            if readable(line.fileno()):
+                return True  # it has nothing more to say, so it has left: a look that was slow kept it
             if "command" in request:
                 with contextlib.suppress(WatchbillError):  # whoever runs the command hears of it again, and says so
                     self._see(tuple(request["limit"]))
@@ -301,13 +299,6 @@ def _received(line: socket.socket) -> tuple[dict[str, Any], list[int]]:
         _close(streams)
         raise
     return request, streams
-
-
-def _has_left(line: socket.socket) -> bool:
-    """Return whether who asked has waited long enough: a look that was slow kept it, and it asks hosts itself."""
-    end = select.poll()
-    end.register(line, select.POLLIN)  # it has nothing more to say
-    return bool(end.poll(0))
 
 
 def _close(descriptors: Sequence[int]) -> None:
