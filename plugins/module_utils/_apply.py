@@ -78,7 +78,7 @@ class Apply:
         strays = [action for action in todo if action.get("stray")]
         self._each(sorted(strays, key=lambda action: action["name"], reverse=True), self._remove_stray)
         gone = [action for action in todo if action["action"] in GONE]
-        self._each((a for a in _of(gone, "unit") if self._is_system_timer(a)), _stop_timer)
+        self._each((a for a in _of(gone, "unit") if self._is_system_timer(a)), _system_unit("stop"))
         self._stop(gone)
         for action in _of(gone, "agent"):
             if action["action"] == "delete" and "result" not in action:
@@ -96,7 +96,7 @@ class Apply:
         self.before_units()
         for tenant in sorted({action["tenant"] for action in todo if action["tenant"]} | self._all_if_shared(todo)):
             self._converge_units(tenant, [action for action in todo if action["tenant"] == tenant])
-        self._each((a for a in _of(staying, "unit") if self._is_system_timer(a)), _start_timer)
+        self._each((a for a in _of(staying, "unit") if self._is_system_timer(a)), _system_unit("start"))
         self._each((a for a in _of(gone, "unit") if self._is_manager(a)), self._delete_manager)
         self._each(_of(gone, "user"), lambda action: UserKind.delete(action["name"]))
         self._conclude(todo)
@@ -380,12 +380,8 @@ def _unit(action: Action) -> str:
     return name
 
 
-def _start_timer(action: Action) -> None:
-    _run("systemctl", "start", action["name"])
-
-
-def _stop_timer(action: Action) -> None:
-    _run("systemctl", "stop", action["name"])
+def _system_unit(verb: str) -> t.Callable[[Action], None]:
+    return lambda action: _run("systemctl", verb, action["name"])
 
 
 def _run(*arguments: str) -> None:

@@ -12,9 +12,10 @@ import signal
 import subprocess
 import typing as t
 
+from .._beside import processes_of
 from ._kind import Differences, Kind
 
-PROGRAMS = (b"/watchbill-host", b"/watchbill-host.pyz")
+PROGRAMS = ("/watchbill-host", "/watchbill-host.pyz")
 ENDING_SECONDS = 5.0
 
 
@@ -109,20 +110,13 @@ def _end_lookers(uid: int) -> None:
 
     userdel refuses to remove an account that has a process; any other process of it is a reason to.
     """
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
+    for pid, process in processes_of(uid, ()).items():
+        if "status" not in process.words or not any(word.endswith(PROGRAMS) for word in process.words):
             continue
         try:
-            if os.stat(f"/proc/{entry}").st_uid != uid:
-                continue
-            with open(f"/proc/{entry}/cmdline", "rb") as stream:
-                words = stream.read().split(b"\0")
-            if b"status" not in words or not any(word.endswith(PROGRAMS) for word in words):
-                continue
-            looker = os.pidfd_open(int(entry))
-        except (FileNotFoundError, ProcessLookupError):
-            # It ended by itself.
-            continue
+            looker = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue  # it ended by itself
         try:
             signal.pidfd_send_signal(looker, signal.SIGKILL)
             select.select([looker], [], [], ENDING_SECONDS)
