@@ -90,11 +90,7 @@ def run(arguments: Sequence[str]) -> int | None:
             started = answers.readline().split()
             if len(started) != len(STARTED.split()):
                 return None
-        except TimeoutError:
-            # It is busy with a host that does not answer: whoever runs the command here need not wait for it again.
-            os.environ[SWITCH] = "0"
-            return None
-        except (OSError, WatchbillError):
+        except (OSError, WatchbillError):  # a time-out as well: it is busy with a host that does not answer
             return None
         except KeyboardInterrupt:
             return INTERRUPTED

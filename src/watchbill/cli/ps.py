@@ -129,12 +129,11 @@ def overview(options: Options) -> int:
 
 
 def _look(options: Options) -> Status:
-    """Return what every agent does, as the process on standby finds it, else by asking hosts; then leave one behind."""
+    """Return what every agent does, as the process on standby found it, else by asking hosts; then leave one behind."""
     from watchbill.ops import standby
     from watchbill.ops.poller import Poller
 
-    found = standby.ask(options.path, options.limit, options.in_lab, None if options.as_json else _prepare)
-    if found is not None:
+    if found := standby.just_seen(options.path, options.limit, options.in_lab):
         return found
     poller = Poller(options.target())
     found = poller.look()
@@ -143,7 +142,7 @@ def _look(options: Options) -> Status:
 
 
 def _prepare() -> None:
-    """Import what prints tables, while hosts are asked or before anybody asks."""
+    """Import what prints tables, before anybody asks for one."""
     import rich.table  # noqa: F401
 
     import watchbill.cli.overview_view

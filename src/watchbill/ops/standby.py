@@ -3,9 +3,8 @@
 Who asked hosts leaves it behind: a fork that has the fleet loaded, all lines open, all that a command imports, and a
 socket in the private directory of ssh's own sockets (`watchbill.standby` asks there). A request is one line of JSON:
 
-- ``{"limit": [HOST, …]}``: what the agents of these hosts do; the answer is a status.
-- ``{"command": [WORD, …], "limit": …, "directory": …, "environment": …}`` with three descriptors: a fork of this
-  process, which has just looked, runs that command line; the answer is `STARTED` and the exit code.
+- ``{"command": [WORD, …], "limit": [HOST, …], "directory": …, "environment": …}`` with three descriptors: a fork of
+  this process, which has just looked at these hosts, runs that command line; the answer is `STARTED` and the exit code.
 - ``{"end": true}``: let go of all hosts.
 
 It reads the fleet again where a file of it changed, and ends after a minute without a request, or when its own program
@@ -30,7 +29,7 @@ from typing import Any
 
 from watchbill.errors import WatchbillError
 from watchbill.ops.poller import Poller, readable
-from watchbill.ops.status import AgentStatus, LastApply, Status, Stray
+from watchbill.ops.status import Status
 from watchbill.standby import ANSWER_SECONDS, PATIENCE_SECONDS, STARTED, socket_path, switched_off
 
 IDLE_SECONDS = 60.0
@@ -45,37 +44,18 @@ _seen: dict[tuple[str, bool, tuple[str, ...]], Status] = {}
 _waiting: list[tuple[Poller, Callable[[], None]]] = []
 
 
-def ask(path: Path, limit: Sequence[str], lab: bool, meanwhile: Callable[[], None] | None = None) -> Status | None:
-    """Return what the process on standby for this fleet file finds, None where there is none or it cannot tell.
-
-    `meanwhile` is called while it looks.
-    """
-    if switched_off():
-        return None
-    if seen := _seen.pop((os.path.realpath(path), lab, tuple(limit)), None):
-        return seen
-    try:
-        answer = _asked(path, lab, {"limit": list(limit)}, meanwhile)
-        return _read(json.loads(answer)) if answer else None
-    except (OSError, ValueError, LookupError, TypeError, WatchbillError):
-        return None
+def just_seen(path: Path, limit: Sequence[str], lab: bool) -> Status | None:
+    """Return what the process on standby has found for this command, None where none runs it; once."""
+    return _seen.pop((os.path.realpath(path), lab, tuple(limit)), None)
 
 
 def end(path: Path, lab: bool) -> None:
     """End the process on standby for this fleet file, where there is one; returns when it has let go of its hosts."""
-    with contextlib.suppress(OSError, WatchbillError):
-        _asked(path, lab, {"end": True})
-
-
-def _asked(path: Path, lab: bool, request: Mapping[str, Any], meanwhile: Callable[[], None] | None = None) -> bytes:
-    """Return the whole answer. Raises OSError where nobody answers."""
-    with socket.socket(socket.AF_UNIX) as line:
+    with contextlib.suppress(OSError, WatchbillError), socket.socket(socket.AF_UNIX) as line:
         line.settimeout(PATIENCE_SECONDS + ANSWER_SECONDS)
         line.connect(socket_path(path, lab))
-        line.sendall(json.dumps(request).encode() + b"\n")
-        if meanwhile is not None:
-            meanwhile()
-        return b"".join(iter(lambda: line.recv(1 << 18), b""))
+        line.sendall(b'{"end": true}\n')
+        line.recv(1)
 
 
 def keep(poller: Poller, prepare: Callable[[], None]) -> None:
@@ -105,8 +85,9 @@ def leave_behind(run: Command) -> None:
     if listener is None:
         return
     try:
+        programs = _programs()
         pid = os.fork()
-    except OSError:  # no more processes: then nobody stays
+    except OSError:  # the program is being replaced, or there are no more processes: then nobody stays
         listener.close()
         return
     if pid:
@@ -114,7 +95,8 @@ def leave_behind(run: Command) -> None:
     try:
         _detach()
         prepare()
-        _Standby(listener, poller, run).serve()
+        # Who left us behind may have ended long ago: what changed since is another program.
+        _Standby(listener, poller, run, _programs() | programs).serve()
     finally:
         # Neither exit handlers nor buffers of the process that left us behind are ours.
         os._exit(0)
@@ -167,7 +149,7 @@ def _detach() -> None:
 class _Standby:
     """What serves requests, and what it knows of the commands that run."""
 
-    def __init__(self, listener: socket.socket, poller: Poller, run: Command) -> None:
+    def __init__(self, listener: socket.socket, poller: Poller, run: Command, programs: Mapping[str, int]) -> None:
         from watchbill.ops.target import target_of
 
         self._listener, self._poller, self._run = listener, poller, run
@@ -175,7 +157,7 @@ class _Standby:
         poller.target = target_of(poller.target.fleet, lab=poller.target.lab)
         self._file = os.path.realpath(poller.target.path)
         self._children: dict[int, _Child] = {}
-        self._programs = _programs()
+        self._programs = programs
         # What is there now stays: commands share it with us, as long as nobody counts its references.
         gc.freeze()
 
@@ -218,14 +200,11 @@ class _Standby:
                 return False
             if readable(line.fileno()):
                 return True  # it has nothing more to say, so it has left: a look that was slow kept it
-            if "command" in request:
-                with contextlib.suppress(WatchbillError):  # whoever runs the command hears of it again, and says so
-                    self._see(tuple(request["limit"]))
-                self._start(line, request, streams)
-                stack.pop_all()
-                _close(streams)
-            else:
-                line.sendall(json.dumps(_written(self._look(request["limit"]))).encode())
+            with contextlib.suppress(WatchbillError):  # whoever runs the command hears of it again, and says so
+                self._see(tuple(request["limit"]))
+            self._start(line, request, streams)
+            stack.pop_all()
+            _close(streams)
         return True
 
     def _is_outdated(self) -> bool:
@@ -327,29 +306,3 @@ def _programs() -> dict[str, int]:
     """Return when the files that this process was made of were written."""
     files = {module.__file__ for name, module in list(sys.modules.items()) if name.partition(".")[0] == "watchbill"}
     return {file: os.stat(file).st_mtime_ns for file in files if file}
-
-
-def _written(status: Status) -> dict[str, Any]:
-    return {
-        "fleet": status.fleet,
-        "agents": [agent.to_json() for agent in status.agents],
-        "hosts": status.hosts,
-        "unknown": dict(status.unknown),
-        "not_applied": status.not_applied,
-        "notices": dict(status.notices),
-        "strays": [stray.to_json() for stray in status.strays],
-        "applied": {host: [one.generation, one.at] for host, one in status.applied.items()},
-    }
-
-
-def _read(said: Mapping[str, Any]) -> Status:
-    return Status(
-        agents=tuple(AgentStatus(**row) for row in said["agents"]),
-        hosts=tuple(said["hosts"]),
-        unknown=said["unknown"],
-        not_applied=tuple(said["not_applied"]),
-        notices={host: tuple(notices) for host, notices in said["notices"].items()},
-        strays=tuple(Stray(**stray) for stray in said["strays"]),
-        applied={host: LastApply(*one) for host, one in said["applied"].items()},
-        fleet=said["fleet"],
-    )

@@ -142,7 +142,7 @@ def test_variables_are_those_of_who_asks(fleet: Path) -> None:
 def test_what_goes_on_is_not_run_there(fleet: Path, words: list[str]) -> None:
     ps(fleet)
     assert told(fleet, [*words, "--team", "ap"], standby=False)[0] == 1
-    assert standby.ask(fleet, (), lab=False) is not None
+    assert asked(ps(fleet)) == 2, "nobody was there"
     command = [sys.executable, "-X", "importtime", "-m", "watchbill", *words, "--team", "ap"]
     done = subprocess.run(command, cwd=fleet.parent, capture_output=True, text=True, timeout=60, check=False)
     assert "typer" in done.stderr
@@ -161,17 +161,21 @@ def test_interruption_reaches_the_command_wherever_it_runs(fleet: Path, hosts: P
     assert (client.returncode, output, errors) == (130, "", "")
 
 
-def test_program_that_has_changed_is_not_asked_again(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = Path(standby.__file__)
-    before = program.stat()
-    ps(fleet)
-    os.utime(program, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
-    try:
-        assert standby.ask(fleet, (), lab=False) is None
-        assert asked(ps(fleet)) == 1
-    finally:
-        os.utime(program, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert asked(ps(fleet)) == 1
+def test_program_that_has_changed_is_not_asked_again(fleet: Path, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.touch()
+    plant = f"import sys, types; sys.modules['watchbill.x'] = x = types.ModuleType('x'); x.__file__ = {str(program)!r}"
+    script = f"{plant}; from watchbill.cli import main; main()"
+
+    def looks() -> int:
+        words = [sys.executable, "-c", script, "ps", "-f", str(fleet), "--json"]
+        return asked(json.loads(subprocess.run(words, timeout=60, check=True, capture_output=True).stdout))
+
+    assert [looks(), looks()] == [1, 2]
+    os.utime(program, ns=(1, 1))
+    assert looks() == 1
+    os.utime(program, ns=(2, 2))  # while who was left behind may still be about to begin
+    assert [looks(), looks()] == [1, 2]
 
 
 def test_who_reaches_hosts_in_another_way_has_another_one(fleet: Path, hosts: Path) -> None:
@@ -202,12 +206,6 @@ def test_connection_that_does_not_end_by_itself_ends_with_who_stayed_behind(flee
         assert select.select([handle], [], [], 10)[0], "it goes on"
     finally:
         os.close(handle)
-
-
-def test_answer_of_another_release_is_none(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for said in (b'{"agents": [{"tenant": "studio", "planet": 1}]}', b"{}", b"[]"):
-        monkeypatch.setattr(standby, "_asked", lambda *_, said=said: said)
-        assert standby.ask(fleet, (), lab=False) is None
 
 
 def test_one_that_was_killed_is_missed_by_nobody(fleet: Path, hosts: Path) -> None:
@@ -284,26 +282,20 @@ def test_whoever_has_left_by_its_turn_is_not_looked_for(fleet: Path, hosts: Path
     answers_with(hosts, "192.0.2.12", f"n=0; while read -r l; do n=$((n + 1)); {wait}; {says('writer', '$n')}; done")
     ps(fleet)
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(standby.ask, fleet, (), lab=False)
+        first = pool.submit(ps, fleet)
         asked_again.read_text()
         with socket.socket(socket.AF_UNIX) as line:
             line.connect(socket_path(fleet, lab=False))
             line.sendall(b'{"limit": []}\n')
         go_on.write_text("\n")
-        assert first.result(30) is not None
+        assert asked(first.result(30)) == 2
     assert asked(ps(fleet)) == 3
 
 
-def test_one_that_is_busy_is_not_asked_a_second_time(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(watchbill.standby.SWITCH, "1")
+def test_one_that_is_busy_is_not_waited_for(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchbill.standby, "PATIENCE_SECONDS", 0.1)
     monkeypatch.setattr(watchbill.standby, "ANSWER_SECONDS", 0.1)
     with socket.socket(socket.AF_UNIX) as busy:
         busy.bind(socket_path(fleet, lab=False))
         busy.listen()
         assert watchbill.standby.run(["ps", "-f", str(fleet)]) is None
-        busy.setblocking(False)
-        busy.accept()[0].close()
-        assert standby.ask(fleet, (), lab=False) is None
-        with pytest.raises(BlockingIOError):
-            busy.accept()
