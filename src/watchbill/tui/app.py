@@ -168,18 +168,23 @@ class Screen(App[None]):
         except Exception as error:  # noqa: BLE001 - the last line of defence of a thread
             self.post_message(Finished(error=_in_one_line(unexpected(error))))
 
+    # What threads bring while the screen closes finds no widgets any more.
+
     def on_looked(self, message: Looked) -> None:
         """Show the news of the table."""
-        self._status = message.status
-        self._draw()
+        if self.is_running:
+            self._status = message.status
+            self._draw()
 
     def on_seen(self, message: Seen) -> None:
         """Show the news of a terminal, unless another one is looked at by now."""
-        if message.frame.agent == self._watched:
+        if self.is_running and message.frame.agent == self._watched:
             self.query_one(Pane).show(message.frame)
 
     def on_finished(self, message: Finished) -> None:
         """Go on with what came of some work; what went wrong is said."""
+        if not self.is_running:
+            return
         if message.error is not None:
             self._say(message.error, "red")
         elif message.then is not None:
@@ -213,8 +218,7 @@ class Screen(App[None]):
         self._settling = self.set_timer(SETTLE_SECONDS, self._look_at_selected)
 
     def _look_at_selected(self) -> None:
-        # At the end the table may be gone before the timer is.
-        reference = next((table.reference for table in self.query(Agents)), None)
+        reference = self.query_one(Agents).reference if self.is_running else None
         if reference is None or reference == self._watched:
             return
         self._watch_over.set()

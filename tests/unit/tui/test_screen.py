@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from textual.message import Message
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -18,7 +19,7 @@ from watchbill.errors import OperationError
 from watchbill.ops.answer import Question
 from watchbill.ops.status import AgentStatus, Status
 from watchbill.ops.watch import Frame
-from watchbill.tui.app import ACTIONS, Screen
+from watchbill.tui.app import ACTIONS, Finished, Looked, Screen, Seen
 from watchbill.tui.dialogs import Choose, Page
 from watchbill.tui.pane import Pane
 from watchbill.tui.table import Agents
@@ -282,6 +283,30 @@ def test_keys_are_taken_while_a_host_does_not_answer() -> None:
         await pilot.press("escape")
         assert screen.query_one(Agents).reference == "studio/reviewer"
         fake.answers.set()
+
+    play(test)
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        Looked(Status((CODER,), ("desk",), {})),
+        Seen(Frame("studio/coder", "desk", width=9, height=1, lines=("late",))),
+        Finished(error="late"),
+    ],
+    ids=lambda news: type(news).__name__,
+)
+def test_news_that_come_while_the_screen_closes_are_nobodys(news: Message) -> None:
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        await until(pilot, lambda: "this is studio/coder" in shown(screen))
+        close = screen._close_messages
+
+        async def close_with_news() -> None:
+            screen.post_message(news)
+            await close()
+
+        # The widgets are gone by then: a thread is seldom that unlucky.
+        screen._close_messages = close_with_news  # type: ignore[method-assign]
 
     play(test)
 
