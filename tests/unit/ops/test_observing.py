@@ -160,14 +160,18 @@ def test_whoever_looks_or_types_is_named_to_the_host(target: Target, hosts: Path
 def test_programs_look_as_people_do(target: Target, hosts: Path) -> None:
     said = {"at": None, "who": "agent", "text": "hello", "source": "transcript"}
     frame = {"agent": "studio/coder0", **FRAME}
-    script(
-        hosts, DESK, f"case \"$1\" in *tail*) {says(said)};; *watch*) {says(frame)} exec sleep 60;; *) echo '[]';; esac"
+    stop = {"at": "2026-11-21T10:00:00Z", "verb": "stop", "agent": "studio/coder0"}
+    cases = (
+        f"*' tail '*) {says(said)};;",
+        f"*' watch '*) {says(frame)} exec sleep 60;;",
+        f"*' audit '*) {says([stop])};;",
     )
+    script(hosts, DESK, f'case "$1" in {" ".join(cases)} esac')
     fleet = Fleet(target)
     assert [one.text for one in fleet.tail("coder0")] == ["hello"]
     with fleet.watch("coder0") as watching:
         assert until(watching, lambda frame: True).title == "t"
-    assert fleet.audit("coder0").entries == ()
+    assert [entry["verb"] for entry in fleet.audit("coder0").entries] == ["stop"]
 
 
 def test_watch_in_a_pipe_says_once_why_it_shows_nothing(
