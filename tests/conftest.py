@@ -1,8 +1,15 @@
-"""Tests that have a long form run it with `--long`."""
+"""Tests that have a long form run it with `--long`; how long an example of hypothesis takes is no failure."""
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
+
+# A machine with other things to do stops any process for a while: that says nothing about what is tested.
+hypothesis.settings.register_profile(
+    "watchbill", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("watchbill")
 
 # Not tests by name, but they assert: what they compared is shown.
 pytest.register_assert_rewrite("tests.runtimes.live", "tests.runtimes.steps")
