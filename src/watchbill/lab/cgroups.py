@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -10,7 +11,7 @@ from pathlib import Path
 from watchbill.errors import OperationError
 from watchbill.lab.supervisor import cgroup_directories
 
-_SECONDS_TO_DIE = 10.0
+_SECONDS_TO_DIE = 30.0
 
 
 def remove(name: str) -> None:
@@ -21,29 +22,33 @@ def remove(name: str) -> None:
             # The kernel wants the innermost first.
             for path, _, _ in os.walk(directory, topdown=False):
                 Path(path).rmdir()
-        parent = directory.parent
-        if parent.is_dir() and not any(entry.is_dir() for entry in parent.iterdir()):
-            parent.rmdir()
+        # Other machines are in there, or whoever ended at the same moment was quicker.
+        with contextlib.suppress(OSError):
+            directory.parent.rmdir()
 
 
 def _end_processes(directory: Path, name: str) -> None:
-    descriptors = []
-    try:
-        for file in directory.rglob("cgroup.procs"):
-            for pid in map(int, file.read_text().split()):
-                try:
+    """End all processes of a cgroup, those too that they start meanwhile."""
+    while pids := _processes(directory):
+        with contextlib.ExitStack() as stack:
+            descriptors = []
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError, FileNotFoundError):
                     descriptor = os.pidfd_open(pid)
-                    descriptors.append(descriptor)
+                    stack.callback(os.close, descriptor)
                     # Looked at after opening: the pid may have passed to a process that is none of ours.
                     if f"/{name}" in Path(f"/proc/{pid}/cgroup").read_text():
                         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                    else:
-                        os.close(descriptors.pop())
-                except (ProcessLookupError, FileNotFoundError):
-                    continue
-        for descriptor in descriptors:
-            if not select.select([descriptor], [], [], _SECONDS_TO_DIE)[0]:
-                raise OperationError(f"a process in cgroup {name} does not end", code="machine-stays")
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
+                        descriptors.append(descriptor)
+            for descriptor in descriptors:
+                if not select.select([descriptor], [], [], _SECONDS_TO_DIE)[0]:
+                    raise OperationError(f"a process in cgroup {name} does not end", code="machine-stays")
+
+
+def _processes(directory: Path) -> list[int]:
+    """Return all processes of a cgroup and of those in it."""
+    pids: list[int] = []
+    for path, _, _ in os.walk(directory):
+        with contextlib.suppress(FileNotFoundError):  # a systemd that is ending removes what is empty
+            pids += map(int, Path(path, "cgroup.procs").read_text().split())
+    return pids

@@ -90,7 +90,7 @@ class Machine:
     def stop(self) -> None:
         """End the machine at once, and check that it has ended: supervisor and machine both."""
         process = self._process()
-        if process is not None and not process.end((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
+        if process is not None and not process.end((signal.SIGTERM, 30), (signal.SIGKILL, 30)):
             raise OperationError(f"{self.host}: supervisor {process.pid} does not end", code="machine-stays")
         self._supervisor.unlink(missing_ok=True)
         cgroups.remove(self._cgroup())

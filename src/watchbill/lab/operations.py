@@ -20,7 +20,8 @@ from watchbill.lab.record import BASE_IMAGE, LabRecord, LabTarget, MachineRecord
 
 # Called with a host (or BASE_IMAGE, "lab") and what happens to it; from several threads.
 Progress = Callable[[str, str], None]
-BOOT_SECONDS = 60.0
+BOOT_SECONDS = 180.0
+"""One that ended is noticed at once, so this is for a control machine that is busy, or boots many at a time."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ with `mount` and `machine` (two commands), `cgroup` (a name, or null) and `statu
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -76,7 +77,11 @@ def cgroup_directories(name: str) -> list[Path]:
 def enter_cgroup(name: str) -> None:
     """Move this process into a cgroup of its own. In a shared one, systemd cannot end what another machine has too."""
     for directory in cgroup_directories(name):
-        directory.mkdir(parents=True, exist_ok=True)
+        while True:
+            # The last machine that ends takes the parent along, and may do so in between.
+            with contextlib.suppress(FileNotFoundError):
+                directory.mkdir(parents=True, exist_ok=True)
+                break
         (directory / "cgroup.procs").write_text(str(os.getpid()))
 
 
