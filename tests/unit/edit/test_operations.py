@@ -400,7 +400,7 @@ texts = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 @given(mission=texts)
 def test_what_was_typed_is_what_is_read(mission: str, fleet: Path) -> None:
     fleet.write_text(FLEET)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.promises import holds, refused_in_place
@@ -56,7 +56,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("mutations") / "fleet.yaml"
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400)
 @given(path=st.sampled_from(PATHS), value=values, as_key=st.booleans())
 def test_any_value_anywhere_is_refused_in_place_or_harmless(
     file: Path, path: tuple[str | int, ...], value: object, as_key: bool
@@ -74,7 +74,7 @@ def test_any_value_anywhere_is_refused_in_place_or_harmless(
         holds(fleet)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(words=st.lists(st.sampled_from([*WORDS, *EVIL]), max_size=60))
 def test_any_salad_of_words_is_refused_in_place(file: Path, words: list[str]) -> None:
     assert loaded(file, " ".join(words).encode("utf-8", "surrogatepass")) is None
