@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import Any
 
 WATCHBILL = [sys.executable, "-m", "watchbill"]
+PATIENCE = 120.0
+"""How many seconds tests wait for what nobody has promised a time for: on a machine that is busy with other things
+everything takes long, and only what never comes is a failure."""
+COMMAND_SECONDS = 600.0
+"""The same for a whole command, an apply for one."""
 
 
 def watchbill(
@@ -23,7 +28,7 @@ def watchbill(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=COMMAND_SECONDS,
         check=False,
         env=os.environ | (environment or {}),
     )
@@ -36,7 +41,7 @@ def answer(fleet: Path, *arguments: str, status: int = 0, environment: dict[str,
     return json.loads(done.stdout)
 
 
-def eventually(holds: Callable[[], bool], seconds: float, what: str) -> float:
+def eventually(holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> float:
     """Wait until something holds on a machine; return after how many seconds it did. Fails after *seconds*."""
     started = time.monotonic()
     while not holds():

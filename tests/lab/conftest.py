@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.lab.command_line import PATIENCE
 from watchbill.errors import OperationError
 from watchbill.lab import LabTarget, operations, reach
 
@@ -33,7 +34,7 @@ class Lab:
     targets: dict[str, LabTarget]
 
     def ssh(
-        self, host: str, command: str, timeout: float = 60, check: bool = False
+        self, host: str, command: str, timeout: float = PATIENCE, check: bool = False
     ) -> subprocess.CompletedProcess[str]:
         """Run a command on a machine as root, return how it ended; `check` makes a failure a failed test."""
         result = reach.ask(self.targets[host], command, timeout)

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from tests.lab.command_line import eventually
+from tests.lab.command_line import PATIENCE, eventually
 from tests.lab.conftest import Lab
 
 UID = 20001
@@ -55,6 +55,10 @@ class KeeperHost:
         unit = f"watchbill-{role}@{agent}.service"
         return int(self.as_tenant(f"systemctl --user show --property=MainPID --value {unit}"))
 
+    def boottime(self) -> float:
+        """Return the clock that heartbeats are written by, in seconds."""
+        return float(self.do("cut -d ' ' -f 1 /proc/uptime"))
+
     def type(self, agent: str, text: str) -> None:
         """Type a line into an agent's terminal."""
         self.as_tenant(f"tmux -N -S {RUNTIME}/{agent}/tmux.sock send-keys -t agent {shlex.quote(text)} Enter")
@@ -63,13 +67,16 @@ class KeeperHost:
         """Return what an agent's terminal shows."""
         return self.as_tenant(f"tmux -N -S {RUNTIME}/{agent}/tmux.sock capture-pane -p -t agent -S -200")
 
-    def until(self, agent: str, seconds: float, **wanted: Any) -> dict[str, Any]:
-        """Wait until an agent's row has these fields; return the row."""
+    def until(self, agent: str, seconds: float = PATIENCE, **wanted: Any) -> dict[str, Any]:
+        """Wait until an agent's row has these fields; return the row.
+
+        `seconds` are for what has a promise. What passes again by itself may have passed between two looks.
+        """
         seen: list[dict[str, Any]] = []
 
         def holds() -> bool:
             seen.append(self.row(agent))
             return all(seen[-1][name] == value for name, value in wanted.items())
 
-        eventually(holds, seconds, f"{agent}: {wanted}")
+        eventually(holds, f"{agent}: {wanted}", seconds)
         return seen[-1]

@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tests.lab.command_line import COMMAND_SECONDS
 from tests.lab.conftest import Lab
 from watchbill.lab import reach
 from watchbill.lab.record import LabTarget
@@ -37,7 +38,7 @@ class PlainUser:
         """Where all lies that is this user's."""
         return f"/home/{self.name}"
 
-    def attempt(self, command: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def attempt(self, command: str, timeout: float = COMMAND_SECONDS) -> subprocess.CompletedProcess[str]:
         """Run a command in a login and return how it ended."""
         target = self.lab.targets[self.host]
         account = LabTarget(**{**vars(target), "user": self.name})
@@ -75,7 +76,7 @@ def install(user: PlainUser, wheel: Path) -> None:
     packages = f"{user.home}/environment/lib/python3.{sys.version_info.minor}/site-packages"
     target = LabTarget(**{**vars(user.lab.targets[user.host]), "user": user.name})
     unpack = f"cd {packages} && tar -x && python3 -m zipfile -e wheel.whl . && rm wheel.whl"
-    subprocess.run([*reach.ssh_arguments(target), unpack], input=_archive(wheel), check=True, timeout=120)
+    subprocess.run([*reach.ssh_arguments(target), unpack], input=_archive(wheel), check=True, timeout=COMMAND_SECONDS)
     for program, module in PROGRAMS.items():
         script = f"#!{user.home}/environment/bin/python\nimport sys\nfrom {module} import main\nsys.exit(main())\n"
         path = f"~/environment/bin/{program}"

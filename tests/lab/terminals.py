@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from tests.lab.command_line import eventually
+from tests.lab.command_line import PATIENCE, eventually
 
 _ESCAPES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[()][A-Z0-9]|\x1b[=>]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
@@ -44,7 +44,7 @@ class Terminal:
     ) -> None:
         """End it, if it runs on."""
         self.kill()
-        self._reader.join(5)
+        self._reader.join(PATIENCE)
         os.close(self._master)
 
     def _read(self) -> None:
@@ -69,14 +69,14 @@ class Terminal:
         """Type."""
         os.write(self._master, keys.encode())
 
-    def shows(self, words: str, seconds: float = 30) -> None:
+    def shows(self, words: str) -> None:
         """Wait until some words were shown."""
-        eventually(lambda: words in self.text or self.process.poll() is not None, seconds, f"{words!r} on the terminal")
+        eventually(lambda: words in self.text or self.process.poll() is not None, f"{words!r} on the terminal")
         assert words in self.text, self.text[-2000:]
 
-    def ended(self, seconds: float = 15) -> int:
+    def ended(self) -> int:
         """Wait for the program to end, return how."""
-        return self.process.wait(seconds)
+        return self.process.wait(PATIENCE)
 
     def kill(self) -> None:
         """End the program and all it started, without a chance to tidy up."""

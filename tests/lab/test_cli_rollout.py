@@ -141,7 +141,7 @@ def test_plan_and_ps_print_what_their_schemas_say(machines: Lab) -> None:
     assert shown.returncode == 2
     assert "-X=1" in shown.stdout
     assert watchbill(machines.path, "apply", "--yes").returncode == 0
-    eventually(lambda: all(row["healthy"] for row in answer(machines.path, "ps")), 20, "everybody healthy")
+    eventually(lambda: all(row["healthy"] for row in answer(machines.path, "ps")), "everybody healthy")
     assert valid("ps", answer(machines.path, "ps"))
 
 
@@ -161,7 +161,6 @@ def test_stop_start_and_restart_say_what_is_now_true(machines: Lab) -> None:
             next(row for row in answer(machines.path, "ps") if row["name"] == "coder0")["session_pid"]
             not in (before, None)
         ),
-        15,
         "a new session of coder0",
     )
 
@@ -182,12 +181,12 @@ def test_logs_follow_until_interrupted(machines: Lab) -> None:
     code, shown = ended(child)
     assert code == 130
     assert "Traceback" not in shown
-    eventually(lambda: machines.ssh("desk", "pgrep -f '[w]atchbill-host logs'").returncode == 1, 5, "nobody follows")
+    eventually(lambda: machines.ssh("desk", "pgrep -f '[w]atchbill-host logs'").returncode == 1, "nobody follows")
     assert watchbill(machines.path, "start", "coder1").returncode == 0
 
 
 def test_attach_says_where_keys_go_and_is_left_without_ending_the_agent(machines: Lab) -> None:
-    eventually(lambda: all(row["healthy"] for row in answer(machines.path, "ps")), 20, "everybody healthy")
+    eventually(lambda: all(row["healthy"] for row in answer(machines.path, "ps")), "everybody healthy")
     before = next(row for row in answer(machines.path, "ps") if row["name"] == "writer")["session_pid"]
     child = on_a_terminal(machines, "attach", "writer")
     child.expect("keys you type go to the agent")
@@ -287,7 +286,7 @@ def test_unreachable_host_is_unknown_everywhere_and_the_rest_is_done(machines: L
     def silent() -> bool:
         return any(row["state"] == "unknown" for row in json.loads(watchbill(machines.path, "ps", "--json").stdout))
 
-    eventually(silent, 15, "attic cannot be reached")
+    eventually(silent, "attic cannot be reached")
     for command in ("plan", "drift"):
         found = answer(machines.path, command, status=1)
         assert {host["host"]: host["state"] for host in found["hosts"]} == {"attic": "unknown", "desk": "asked"}

@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._messages.text import pasted, sanitise
 
 from tests.hostile_texts import hostile_texts
-from tests.lab.command_line import answer, eventually, watchbill
+from tests.lab.command_line import COMMAND_SECONDS, answer, eventually, watchbill
 from tests.lab.conftest import Lab
 from tests.lab.keeper_host import RUNTIME, STATE, KeeperHost
 from watchbill.api import Fleet
@@ -63,7 +63,7 @@ class Desk(KeeperHost):
         assert len(found) == 1, found
         return dict(found[0])
 
-    def until_over(self, agent: str, seconds: float) -> dict[str, dict[str, Any]]:
+    def until_over(self, agent: str) -> dict[str, dict[str, Any]]:
         """Wait until nothing more happens to the messages of an agent; return them by id."""
         seen: list[dict[str, dict[str, Any]]] = []
 
@@ -72,7 +72,7 @@ class Desk(KeeperHost):
             seen.append({row["id"]: row for row in rows})
             return all(row["over"] for row in rows)
 
-        eventually(over, seconds, f"all messages to {agent} over")
+        eventually(over, f"all messages to {agent} over", COMMAND_SECONDS)
         return seen[-1]
 
     def inside(self, agent: str, command: str) -> str:
@@ -90,7 +90,7 @@ def desk(lab: Callable[[str | Path], Lab]) -> Desk:
     done = watchbill(machines.path, "apply", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     desk = Desk(machines)
-    eventually(lambda: all(desk.row(f"coder{n}")["state"] == "idle" for n in range(9)), 30, "all stubs idle")
+    eventually(lambda: all(desk.row(f"coder{n}")["state"] == "idle" for n in range(9)), "all stubs idle")
     return desk
 
 
@@ -140,14 +140,14 @@ def test_message_is_accepted_with_the_word_of_the_agent_itself(desk: Desk) -> No
     message_id = done.stdout.split()[0]
     [prompt] = desk.prompts("coder0")
     assert prompt.endswith(f"-> desk:studio/coder0] watchbill:{message_id}\nRebase on main.")
-    eventually(lambda: desk.message("coder0", message_id)["state"] == "answered", 5, "answered")
+    eventually(lambda: desk.message("coder0", message_id)["state"] == "answered", "answered")
     assert desk.message("coder0", message_id)["answer"] == "done: Rebase on main."
 
 
 def test_hostile_texts_arrive_once_and_whole_as_one_prompt_each(desk: Desk) -> None:
     sent = {desk.fleet.send("coder1", text).id: text for text in hostile_texts(40)}
-    assert_each_arrived_once(desk, "coder1", sent, desk.until_over("coder1", 120))
-    assert [row["tries"] for row in desk.until_over("coder1", 1).values()] == [0] * 40
+    assert_each_arrived_once(desk, "coder1", sent, desk.until_over("coder1"))
+    assert [row["tries"] for row in desk.until_over("coder1").values()] == [0] * 40
 
 
 def test_nothing_is_lost_or_twice_while_keeper_and_server_are_killed(
@@ -166,13 +166,13 @@ def test_nothing_is_lost_or_twice_while_keeper_and_server_are_killed(
                 continue
     killing.join()
     assert len(sent) == 40
-    rows = desk.until_over("coder2", 240)
+    rows = desk.until_over("coder2")
     assert_each_arrived_once(desk, "coder2", sent, rows)
 
 
 def test_nothing_is_typed_into_a_dialog_and_what_waited_comes_after_it(desk: Desk) -> None:
     desk.type("coder3", "dialog run: rm -rf /?")
-    desk.until("coder3", 5, state="waiting-input")
+    desk.until("coder3", state="waiting-input")
     held = answer(desk.lab.path, "send", "coder3", "go on")
     assert (held["state"], held["reason"]) == ("held", "waiting for an answer: dialog: run: rm -rf /?")
     now = answer(desk.lab.path, "send", "coder3", "go on now", "--wait", "now")
@@ -180,7 +180,7 @@ def test_nothing_is_typed_into_a_dialog_and_what_waited_comes_after_it(desk: Des
     time.sleep(3)
     assert desk.do("cat /home/studio/agents/coder3/stub-keys", check=False) == ""
     desk.as_tenant(f"tmux -N -S {RUNTIME}/coder3/tmux.sock send-keys -t agent n")
-    assert {row["state"] for row in desk.until_over("coder3", 15).values()} <= {"accepted", "answered"}
+    assert {row["state"] for row in desk.until_over("coder3").values()} <= {"accepted", "answered"}
     assert desk.do("cat /home/studio/agents/coder3/stub-keys") == "n"
 
 
@@ -207,30 +207,30 @@ def test_messages_are_held_by_a_word_of_an_operator_and_delivered_after_it(
     assert held["state"] == "held"
     assert str(held["reason"]).startswith(reason)
     assert watchbill(desk.lab.path, back, "coder5").returncode == 0
-    eventually(lambda: desk.message("coder5", held["id"])["state"] in OVER, 30, "delivered")
+    eventually(lambda: desk.message("coder5", held["id"])["state"] in OVER, "delivered")
     assert desk.message("coder5", held["id"])["state"] in ("accepted", "answered")
 
 
 def test_messages_are_held_at_a_providers_limit(desk: Desk) -> None:
     desk.type("coder5", "limit 600")
-    desk.until("coder5", 5, state="limited")
+    desk.until("coder5", state="limited")
     held = answer(desk.lab.path, "send", "coder5", "when you are back")
     assert held["state"] == "held"
     assert str(held["reason"]).startswith("limited until 20")
     desk.type("coder5", "idle")
-    eventually(lambda: desk.message("coder5", held["id"])["state"] in ("accepted", "answered"), 20, "delivered")
+    eventually(lambda: desk.message("coder5", held["id"])["state"] in ("accepted", "answered"), "delivered")
 
 
 def test_somebody_at_the_terminal_is_not_typed_over(desk: Desk) -> None:
     attach = f"script -qfc 'tmux -N -S {RUNTIME}/coder6/tmux.sock attach -t agent' /dev/null >/dev/null 2>&1"
     desk.as_tenant(f"systemd-run --user --unit=typist --setenv=TERM=xterm sh -c {shlex.quote(attach)}")
     clients = f"tmux -N -S {RUNTIME}/coder6/tmux.sock list-clients"
-    eventually(lambda: desk.as_tenant(clients) != "", 10, "somebody attached")
+    eventually(lambda: desk.as_tenant(clients) != "", "somebody attached")
     sent = desk.fleet.send("coder6", "not over you")
-    eventually(lambda: "somebody types" in str(desk.message("coder6", sent.id)["reason"]), 10, "held")
+    eventually(lambda: "somebody types" in str(desk.message("coder6", sent.id)["reason"]), "held")
     assert not desk.prompts("coder6")
     desk.as_tenant("systemctl --user stop typist")
-    eventually(lambda: desk.message("coder6", sent.id)["state"] in ("accepted", "answered"), 20, "delivered")
+    eventually(lambda: desk.message("coder6", sent.id)["state"] in ("accepted", "answered"), "delivered")
 
 
 def test_the_same_id_is_the_same_message_and_never_another_one(desk: Desk) -> None:
@@ -238,13 +238,13 @@ def test_the_same_id_is_the_same_message_and_never_another_one(desk: Desk) -> No
     assert first["id"] == second["id"]
     other = watchbill(desk.lab.path, "send", "coder0", "do not", "--id", "release 42")
     assert (other.returncode, "is the id of another message" in other.stderr) == (1, True)
-    desk.until_over("coder0", 10)
+    desk.until_over("coder0")
     assert sum(f"watchbill:{first['id']}" in prompt for prompt in desk.prompts("coder0")) == 1
 
 
 def test_queued_message_can_be_taken_back_and_an_accepted_one_not(desk: Desk) -> None:
     desk.type("coder7", "work")
-    desk.until("coder7", 5, state="working")
+    desk.until("coder7", state="working")
     queued = answer(desk.lab.path, "send", "coder7", "never mind")
     done = watchbill(desk.lab.path, "unsend", "coder7", queued["id"])
     assert (done.returncode, "taken back by" in done.stdout) == (0, True)
@@ -325,16 +325,16 @@ def test_inbox_survives_a_reboot(desk: Desk) -> None:
     held = answer(desk.lab.path, "send", "coder7", "through the night")
     assert held["state"] == "held"
     desk.lab.reboot("desk")
-    desk.until("coder7", 60, state="paused")
+    desk.until("coder7", state="paused")
     assert desk.message("coder7", held["id"])["state"] == "held"
     assert watchbill(desk.lab.path, "resume", "coder7").returncode == 0
-    eventually(lambda: desk.message("coder7", held["id"])["state"] in ("accepted", "answered"), 30, "delivered")
+    eventually(lambda: desk.message("coder7", held["id"])["state"] in ("accepted", "answered"), "delivered")
     assert sum("through the night" in prompt for prompt in desk.prompts("coder7")) == 1
 
 
 def test_log_has_every_step(desk: Desk) -> None:
     sent = desk.fleet.send("coder6", "step by step", verify=30)
-    desk.until_over("coder6", 10)
+    desk.until_over("coder6")
     steps = [json.loads(line) for line in desk.do(f"cat {STATE}/coder6/messages.jsonl").splitlines()]
     mine = [(step["state"], step["phase"]) for step in steps if step["id"] == sent.id]
     assert mine[:5] == [

@@ -83,8 +83,8 @@ class Inert:
         self.before = self.units()
         lab.rewrite(lambda document: say(document, WORDS, FOLDER, ALIAS))
         self.apply()
-        self.desk.until("shell-a", 20, state="working")
-        self.desk.until("queued", 20, healthy=True)
+        self.desk.until("shell-a", state="working")
+        self.desk.until("queued", healthy=True)
 
     def apply(self) -> None:
         done = watchbill(self.lab.path, "apply", "--yes")

@@ -42,7 +42,7 @@ def desk(lab: Callable[[str | Path], Lab]) -> KeeperHost:
     done = watchbill(machines.path, "apply", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     desk = KeeperHost(machines)
-    eventually(lambda: all(row["healthy"] for row in desk.rows(STUBS).values()), 30, "all stubs healthy")
+    eventually(lambda: all(row["healthy"] for row in desk.rows(STUBS).values()), "all stubs healthy")
     return desk
 
 
@@ -110,7 +110,7 @@ def test_killed_session_is_back_within_10_seconds_with_an_event(desk: KeeperHost
     before = desk.row("coder0")
     desk.do(f"kill -9 {before['session_pid']}")
     started = time.monotonic()
-    eventually(lambda: desk.row("coder0")["session_pid"] not in (None, before["session_pid"]), 10, "another session")
+    eventually(lambda: desk.row("coder0")["session_pid"] not in (None, before["session_pid"]), "another session")
     after = desk.until("coder0", 10 - (time.monotonic() - started), healthy=True)
     assert after["last_event"]["event"] == "session-killed"
     assert after["last_event"]["session_id"] == before["session_id"] != after["session_id"]
@@ -120,7 +120,7 @@ def test_killed_session_is_back_within_10_seconds_with_an_event(desk: KeeperHost
 
 def test_end_of_the_program_is_told_with_status_and_last_words(desk: KeeperHost) -> None:
     desk.type("coder1", "exit 7")
-    row = desk.until("coder1", 10, restarts=1, healthy=True)
+    row = desk.until("coder1", restarts=1, healthy=True)
     assert (row["last_event"]["event"], row["last_event"]["status"]) == ("session-ended", 7)
     assert row["last_event"]["last_line"] == "> exit 7"
     assert "exit 7" in desk.do(f"cat {STATE}/coder1/last-screen.txt")
@@ -128,12 +128,12 @@ def test_end_of_the_program_is_told_with_status_and_last_words(desk: KeeperHost)
 
 def test_killed_program_is_told_with_its_signal(desk: KeeperHost) -> None:
     desk.do(f"kill -9 $(pgrep --parent {desk.pid('session', 'coder2')})")
-    row = desk.until("coder2", 10, restarts=1, healthy=True)
+    row = desk.until("coder2", restarts=1, healthy=True)
     assert (row["last_event"]["event"], row["last_event"]["signal"]) == ("session-ended", "SIGKILL")
 
 
 def test_program_that_cannot_stay_is_crashed_and_tried_ever_more_rarely(desk: KeeperHost) -> None:
-    row = desk.until("failing", 30, state="crashed")
+    row = desk.until("failing", state="crashed")
     assert row["last_event"]["status"] == 3
     assert row["last_event"]["last_line"] == "no auth"
     ends = [event["next_start_s"] for event in desk.events("failing") if event["event"] == "session-ended"]
@@ -141,17 +141,17 @@ def test_program_that_cannot_stay_is_crashed_and_tried_ever_more_rarely(desk: Ke
 
 
 def test_missing_program_says_so_where_people_look(desk: KeeperHost) -> None:
-    row = desk.until("missing", 30, state="crashed")
+    row = desk.until("missing", state="crashed")
     assert row["last_event"]["status"] == 127
     assert row["last_event"]["last_line"] == "watchbill: the agent cannot be started: no-such-program: not found"
 
 
 def test_death_of_a_keeper_leaves_its_session_and_what_is_known_about_it(desk: KeeperHost) -> None:
     desk.type("coder3", "work")
-    before = desk.until("coder3", 5, state="working")
+    before = desk.until("coder3", state="working")
     desk.do(f"kill -9 {before['keeper_pid']}")
-    eventually(lambda: desk.row("coder3")["keeper_pid"] != before["keeper_pid"], 10, "another keeper")
-    after = desk.until("coder3", 10, healthy=True, keeper="active")
+    eventually(lambda: desk.row("coder3")["keeper_pid"] != before["keeper_pid"], "another keeper")
+    after = desk.until("coder3", healthy=True, keeper="active")
     for name in ("session_pid", "session_id", "state", "since", "restarts", "launch_digest"):
         assert after[name] == before[name], name
     desk.type("coder3", "idle")
@@ -165,7 +165,7 @@ def test_session_that_ended_while_its_keeper_was_stopped_comes_back_with_it(desk
     row = desk.row("coder4")
     assert (row["state"], row["unit"]) == ("off", "inactive")
     desk.as_tenant("systemctl --user start watchbill-agent@coder4.service")
-    row = desk.until("coder4", 10, healthy=True)
+    row = desk.until("coder4", healthy=True)
     assert row["last_event"]["event"] == "session-lost"
 
 
@@ -182,7 +182,7 @@ def test_frozen_agent_is_not_healthy_in_time_and_then_restarted(desk: KeeperHost
     before = desk.row("coder5")
     freeze(desk, "coder5")
     desk.until("coder5", WITHIN + 3, healthy=False)
-    after = desk.until("coder5", 15, healthy=True)
+    after = desk.until("coder5", healthy=True)
     assert after["session_pid"] != before["session_pid"]
     assert [event["event"] for event in desk.events("coder5")][-3:] == ["stuck", "session-restart", "session-started"]
 
@@ -195,7 +195,7 @@ def test_frozen_agent_is_only_reported_where_policy_says_so(desk: KeeperHost, st
     assert desk.row("reporter")["session_pid"] == before["session_pid"]
     assert row["last_event"]["event"] == "stuck"
     desk.do("pkill -CONT -u studio")
-    row = desk.until("reporter", 5, healthy=True, state="idle")
+    row = desk.until("reporter", healthy=True, state="idle")
     assert row["last_event"]["event"] == "answering"
     assert row["session_pid"] == before["session_pid"]
 
@@ -212,7 +212,7 @@ def test_stopped_processes_cannot_hold_up_a_stop(desk: KeeperHost, stopped_clock
 
 def test_restart_of_a_working_agent_waits_and_now_does_not(desk: KeeperHost) -> None:
     desk.type("coder7", "work")
-    before = desk.until("coder7", 5, state="working")
+    before = desk.until("coder7", state="working")
     said = json.loads(desk.do("watchbill-host override restart studio/coder7 --who test --wait 10 --json"))
     assert (said["pending"], said["error"]) == (True, None)
     row = desk.row("coder7")
@@ -230,11 +230,11 @@ def test_override_says_when_there_is_no_keeper_to_hear_it(desk: KeeperHost) -> N
     done = desk.lab.ssh("desk", "watchbill-host override stop studio/coder8 --who test --wait 5 --json")
     assert done.returncode == 1
     assert "keeper does not run" in json.loads(done.stdout)["error"]
-    assert desk.until("coder8", 5, keeper="inactive")["note"] == "keeper down"
+    assert desk.until("coder8", keeper="inactive")["note"] == "keeper down"
     desk.as_tenant("systemctl --user start watchbill-agent@coder8.service")
-    desk.until("coder8", 10, state="off", unit="inactive")
+    desk.until("coder8", state="off", unit="inactive")
     desk.do("watchbill-host override start studio/coder8 --who test --wait 10")
-    desk.until("coder8", 5, healthy=True)
+    desk.until("coder8", healthy=True)
 
 
 def test_tenant_can_neither_keep_itself_from_being_stopped_nor_hold_up_what_root_is_told(desk: KeeperHost) -> None:
@@ -250,7 +250,7 @@ def test_tenant_can_neither_keep_itself_from_being_stopped_nor_hold_up_what_root
     finally:
         desk.do(f"kill -CONT {manager}")
     assert {(row["unit"], row["healthy"]) for row in rows if row["name"] in STUBS} == {(None, False)}
-    desk.until("coder9", 10, healthy=True)
+    desk.until("coder9", healthy=True)
 
 
 def test_override_is_for_root_to_write_and_for_the_tenant_to_read(desk: KeeperHost) -> None:
@@ -297,7 +297,7 @@ def test_definition_that_cannot_be_read_changes_nothing_and_says_so(desk: Keeper
     before = desk.row("coder10")
     desk.do(f"cp -a {path} /root/kept; echo '{{' > {path}")
     desk.as_tenant("systemctl --user reload watchbill-agent@coder10.service")
-    eventually(lambda: desk.events("coder10")[-1]["event"] == "orders-unreadable", 5, "the event")
+    eventually(lambda: desk.events("coder10")[-1]["event"] == "orders-unreadable", "the event")
     shown = desk.as_tenant("systemctl --user show --property=StatusText watchbill-agent@coder10.service")
     assert "definition.json" in shown
     # Also a keeper that starts with it leaves the session alone, and goes on once it can be read.
@@ -305,7 +305,7 @@ def test_definition_that_cannot_be_read_changes_nothing_and_says_so(desk: Keeper
     assert desk.pid("session", "coder10") == before["session_pid"]
     desk.do(f"mv /root/kept {path}")
     desk.as_tenant("systemctl --user reload watchbill-agent@coder10.service")
-    after = desk.until("coder10", 10, healthy=True)
+    after = desk.until("coder10", healthy=True)
     assert after["session_pid"] == before["session_pid"]
 
 
@@ -329,7 +329,7 @@ def test_what_the_tenant_removed_is_made_again_for_the_next_session(desk: Keeper
 
 def test_keepers_are_small_and_nothing_is_spawned_while_nothing_happens(desk: KeeperHost) -> None:
     desk.do("watchbill-host override stop studio/failing studio/missing --who test --wait 70")
-    eventually(lambda: desk.row("coder11")["healthy"], 20, "calm")
+    eventually(lambda: desk.row("coder11")["healthy"], "calm")
     # Counters of the kernel are shared with other machines: the tenant's own processes and their start times are not.
     listing = "ps -u studio -o pid=,lstart="
     before = desk.do(listing)
@@ -354,7 +354,7 @@ def test_upgrade_of_the_host_half_under_20_working_stubs_ends_no_session(desk: K
     coders = [f"coder{n}" for n in range(20)]
     for agent in coders:
         desk.type(agent, "work")
-    eventually(lambda: all(row["state"] == "working" for row in desk.rows(coders).values()), 10, "all working")
+    eventually(lambda: all(row["state"] == "working" for row in desk.rows(coders).values()), "all working")
     before = desk.rows(coders)
     programs = desk.do("pgrep -u studio -f 'watchbill-host stub'")
     pyz = "/usr/local/lib/watchbill/watchbill-host.pyz"
@@ -363,7 +363,7 @@ def test_upgrade_of_the_host_half_under_20_working_stubs_ends_no_session(desk: K
     time.sleep(3)
     assert all(row["healthy"] for row in desk.rows(coders).values())
     desk.as_tenant("systemctl --user restart 'watchbill-agent@*.service'")
-    eventually(lambda: all(row["healthy"] for row in desk.rows(coders).values()), 10, "all healthy")
+    eventually(lambda: all(row["healthy"] for row in desk.rows(coders).values()), "all healthy")
     after = desk.rows(coders)
     for agent in coders:
         for name in ("session_pid", "session_id", "state", "since"):
@@ -378,7 +378,7 @@ def test_reboot_brings_everybody_back_one_after_another_but_not_who_was_stopped(
     desk.do("watchbill-host override stop studio/coder12 --who test --wait 10")
     desk.lab.reboot("desk")
     others = [agent for agent in STUBS if agent != "coder12"]
-    eventually(lambda: all(row["healthy"] for row in desk.rows(others).values()), 30, "all but one")
+    eventually(lambda: all(row["healthy"] for row in desk.rows(others).values()), "all but one")
     row = desk.row("coder12")
     assert (row["state"], row["unit"], row["session_pid"]) == ("off", "inactive", None)
     started = {agent: desk.heartbeat(agent)["started_boottime"] for agent in others}

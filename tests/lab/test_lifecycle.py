@@ -63,7 +63,7 @@ def desk(lab: Callable[[str | Path], Lab]) -> Iterator[KeeperHost]:
         done = watchbill(machines.path, "apply", "--yes", environment={"PAGER": address})
         assert done.returncode == 0, done.stdout + done.stderr
         desk = KeeperHost(machines)
-        eventually(lambda: all(row["state"] == "idle" for row in desk.rows().values()), 30, "all stubs idle")
+        eventually(lambda: all(row["state"] == "idle" for row in desk.rows().values()), "all stubs idle")
         yield desk
     finally:
         server.shutdown()
@@ -78,30 +78,30 @@ def pids(desk: KeeperHost, *agents: str) -> dict[str, int]:
 def test_drained_team_finishes_its_turns_and_no_other_team_notices(desk: KeeperHost) -> None:
     before = pids(desk, "writer")
     desk.type("coder0", "work 6")
-    desk.until("coder0", 5, state="working")
+    desk.until("coder0", state="working")
     outcomes = {entry["agent"]: entry for entry in answer(desk.lab.path, "drain", "--team", "app", "--why", "new disk")}
     assert outcomes.keys() == {f"studio/coder{number}" for number in range(3)}
     assert [outcomes[f"studio/coder{number}"]["pending"] for number in range(3)] == [True, False, False]
     row = desk.row("coder0")
     assert (row["state"], row["evidence"].partition(";")[0]) == ("working", "draining: stops when its turn is over")
-    desk.until("coder0", 15, state="off", unit="inactive")
+    desk.until("coder0", state="off", unit="inactive")
     assert pids(desk, "writer") == before
     answer(desk.lab.path, "start", "--team", "app")
     for number in range(3):
-        desk.until(f"coder{number}", 20, state="idle")
+        desk.until(f"coder{number}", state="idle")
 
 
 def test_question_is_told_to_people_once_and_answered_on_their_word_alone(desk: KeeperHost) -> None:
     desk.type("coder1", "dialog Deploy now?")
-    desk.until("coder1", 5, state="waiting-input")
+    desk.until("coder1", state="waiting-input")
     asked = answer(desk.lab.path, "answer", "coder1")
     assert (asked["evidence"], [choice["label"] for choice in asked["choices"]]) == (
         "dialog: Deploy now?",
         ["Yes", "No"],
     )
-    eventually(lambda: bool(Pager.taken), 10, "the webhook is told")
+    eventually(lambda: bool(Pager.taken), "the webhook is told")
     book = "/home/studio/agents/coder1/told.jsonl"
-    eventually(lambda: desk.do(f"cat {book}", check=False) != "", 10, "the command is told")
+    eventually(lambda: desk.do(f"cat {book}", check=False) != "", "the command is told")
     (told,) = [json.loads(line) for line in desk.do(f"cat {book}").splitlines()]
     (paged,) = Pager.taken
     for notice in (told, paged):
@@ -112,7 +112,7 @@ def test_question_is_told_to_people_once_and_answered_on_their_word_alone(desk: 
         )
     done = answer(desk.lab.path, "answer", "coder1", "2")
     assert done["answer"] == "No"
-    desk.until("coder1", 5, state="idle")
+    desk.until("coder1", state="idle")
     assert desk.do("cat /home/studio/agents/coder1/stub-keys") == "2"
     assert watchbill(desk.lab.path, "answer", "coder1", "1").returncode == 1, "it asks nothing any more"
     entry = json.loads(desk.do("tail -1 /var/lib/watchbill/audit.jsonl"))
@@ -126,18 +126,18 @@ def test_agent_that_ends_again_and_again_is_crashed_with_its_last_words_and_take
     before = pids(desk, "coder0", "coder1", "writer")
     Pager.taken.clear()
     for ends in range(3):
-        desk.until("coder2", 30, state="idle")
+        desk.until("coder2", state="idle")
         desk.type("coder2", "exit 3")
-        eventually(lambda ends=ends: (desk.row("coder2")["restarts"] or 0) > ends, 10, "it ended")  # type: ignore[misc]
-    row = desk.until("coder2", 10, state="crashed")
+        eventually(lambda ends=ends: (desk.row("coder2")["restarts"] or 0) > ends, "it ended")  # type: ignore[misc]
+    row = desk.until("coder2", state="crashed")
     # In four seconds it is tried again.
     shown = watchbill(desk.lab.path, "ps").stdout
     assert "crashed" in next(line for line in shown.splitlines() if "coder2" in line)
     assert row["last_event"]["status"] == 3
-    eventually(lambda: [notice["event"] for notice in Pager.taken] == ["crashed"], 10, "people are told once")
+    eventually(lambda: [notice["event"] for notice in Pager.taken] == ["crashed"], "people are told once")
     assert pids(desk, "coder0", "coder1", "writer") == before
     answer(desk.lab.path, "restart", "coder2")
-    desk.until("coder2", 20, state="idle")
+    desk.until("coder2", state="idle")
 
 
 LOOK = "systemctl start watchbill-drift@studio.service"
@@ -152,15 +152,15 @@ def test_drift_is_told_once_by_the_host_alone(desk: KeeperHost) -> None:
     desk.do(LOOK)
     assert desk.do(f"ls {MARKER}", check=False) == "", "nothing differs"
     desk.do(f"echo MORE=1 >> {env}; {LOOK}")
-    eventually(lambda: bool(Pager.taken), 10, "people are told")
+    eventually(lambda: bool(Pager.taken), "people are told")
     (notice,) = Pager.taken
     assert (notice["event"], notice["agent"], notice["evidence"]) == ("drift", "coder0", f"file {env}: content")
     assert desk.as_tenant(f"cat {MARKER}; echo >> {MARKER} || echo refused").endswith("refused\n")
     stranger = "setpriv --reuid=65534 --regid=65534 --clear-groups"
     assert desk.do(f"{stranger} cat {MARKER}", check=False) == ""
     desk.do(f"kill -9 {desk.pid('agent', 'coder0')}; {LOOK}")
-    desk.until("coder0", 20, state="idle", keeper="active")
-    eventually(lambda: desk.heartbeat("coder0")["drift"] is not None, 10, "the next keeper knows it")
+    desk.until("coder0", state="idle", keeper="active")
+    eventually(lambda: desk.heartbeat("coder0")["drift"] is not None, "the next keeper knows it")
     assert Pager.taken == [notice]
 
 
@@ -177,7 +177,7 @@ def test_repaired_drift_ends_silently_and_the_timer_is_looked_after_as_well(desk
     assert {action["name"] for action in answer(desk.lab.path, "drift", status=2)["actions"]} == {path, TIMER}
     apply(desk)
     desk.do(LOOK)
-    eventually(lambda: desk.heartbeat("coder0")["drift"] is None, 10, "the keeper knows nothing of drift")
+    eventually(lambda: desk.heartbeat("coder0")["drift"] is None, "the keeper knows nothing of drift")
     assert Pager.taken == told
 
 
@@ -210,11 +210,11 @@ def test_job_is_told_by_the_host_alone_when_its_window_opens(desk: KeeperHost) -
     assert done.returncode == 0, done.stdout + done.stderr
     assert pids(desk, "writer") == before, "a job is no reason for a restart"
     transcript = "/home/studio/agents/writer/stub-transcript.jsonl"
-    eventually(lambda: "What is next?" in desk.do(f"cat {transcript}", check=False), 100, "the job is told")
+    eventually(lambda: "What is next?" in desk.do(f"cat {transcript}", check=False), "the job is told")
     at = datetime.datetime.fromisoformat(desk.do("date --utc +%Y-%m-%dT%H:%M:%S").strip())
     assert opening <= at <= opening + datetime.timedelta(seconds=5)
     desk.do(f"kill -9 {desk.pid('agent', 'writer')}")
-    desk.until("writer", 20, state="idle", keeper="active")
+    desk.until("writer", state="idle", keeper="active")
     (prompt,) = [json.loads(line)["content"] for line in desk.do(f"cat {transcript}").splitlines()]
     assert prompt.startswith("[desk:operator/job.standup -> desk:studio/writer] watchbill:")
     assert prompt.endswith("\nWhat is next?")

@@ -45,7 +45,7 @@ def desk(lab: Callable[[str | Path], Lab]) -> KeeperHost:
     """One machine with the fleet on it, everybody healthy."""
     machines = lab(FLEET)
     applied(machines)
-    eventually(lambda: len(healthy(machines)) == 3, 20, "everybody healthy")
+    eventually(lambda: len(healthy(machines)) == 3, "everybody healthy")
     return KeeperHost(machines)
 
 
@@ -198,7 +198,7 @@ def test_apply_does_not_claim_limits_that_somebody_elses_file_overrules(desk: Ke
 
 def test_limits_are_there_after_a_reboot(desk: KeeperHost) -> None:
     desk.lab.reboot(desk.host)
-    eventually(lambda: len(healthy(desk.lab)) == 3, 30, "everybody healthy again")
+    eventually(lambda: len(healthy(desk.lab)) == 3, "everybody healthy again")
     assert shown(desk, SLICE) == limits(600 * M, "infinity", 120)
     assert shown(desk, OF_TENANT) == limits(6 * G, "4s", 2048)
     assert watchbill(desk.lab.path, "drift").returncode == 0

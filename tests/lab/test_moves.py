@@ -64,7 +64,7 @@ def test_move_needs_no_prune_keeps_the_home_and_leaves_one_agent(pair: Lab) -> N
     assert [(a["host"], a["name"]) for a in moves] == [("desk", "studio/walker")]
     assert planned["summary"]["delete"] == 0
     assert watchbill(pair.path, "apply", "--yes").returncode == 0
-    eventually(lambda: row_of_walker(pair)["healthy"] is True, 15, "walker healthy on attic")
+    eventually(lambda: row_of_walker(pair)["healthy"] is True, "walker healthy on attic")
     assert row_of_walker(pair)["host"] == "attic"
     assert answer(pair.path, "plan")["actions"] == []
     assert pair.read("desk", "/home/studio/agents/walker/notes") == "notes\n"
@@ -77,7 +77,7 @@ def test_working_agent_is_not_moved_and_not_started_twice(pair: Lab) -> None:
         "tmux -S /run/user/20001/watchbill/walker/tmux.sock send-keys '{}' Enter"
     )
     pair.ssh("attic", typed.format("work 600"), check=True)
-    eventually(lambda: row_of_walker(pair)["state"] == "working", 10, "walker works")
+    eventually(lambda: row_of_walker(pair)["state"] == "working", "walker works")
     pair.rewrite(place("desk"))
     applied = watchbill(pair.path, "apply", "--yes")
     assert applied.returncode == 0, applied.stdout + applied.stderr
@@ -91,5 +91,5 @@ def test_working_agent_is_not_moved_and_not_started_twice(pair: Lab) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         return watchbill(pair.path, "plan").returncode == 0
 
-    eventually(applied_and_moved, 30, "the move is done once walker is idle")
-    eventually(lambda: row_of_walker(pair)["healthy"] is True, 15, "walker healthy on desk")
+    eventually(applied_and_moved, "the move is done once walker is idle")
+    eventually(lambda: row_of_walker(pair)["healthy"] is True, "walker healthy on desk")

@@ -65,8 +65,8 @@ def desk(lab: Callable[[str | Path], Lab]) -> KeeperHost:
     assert done.returncode == 0, done.stdout + done.stderr
     desk = KeeperHost(machines)
     for agent in ("coder0", "coder1"):
-        desk.until(agent, 30, state="idle")
-    eventually(lambda: "recorder is ready" in desk.screen("recorder"), 30, "the recorder")
+        desk.until(agent, state="idle")
+    eventually(lambda: "recorder is ready" in desk.screen("recorder"), "the recorder")
     return desk
 
 
@@ -102,7 +102,7 @@ def test_three_viewers_come_and_go_and_the_agent_never_notices(desk: KeeperHost)
         assert people[0].ended() == 0
         people[1].process.send_signal(signal.SIGHUP)
         people[2].kill()
-    eventually(lambda: not viewers(desk), 20, "nothing of the viewers left on the host")
+    eventually(lambda: not viewers(desk), "nothing of the viewers left on the host")
     assert recorded(desk, "sizes") == "200 50\n"
     assert recorded(desk, "keys") == ""
     assert "hello" not in desk.screen("recorder") + desk.screen("coder0") + desk.screen("coder1")
@@ -127,7 +127,7 @@ def test_viewer_that_is_stopped_holds_up_nobody(desk: KeeperHost) -> None:
         desk.do("pkill -STOP -f 'watchbill-host watch'")
         try:
             desk.as_tenant(f"tmux -N -S {RUNTIME}/recorder/tmux.sock send-keys -t %0 f")
-            eventually(lambda: recorded(desk, "floods") != "", 30, "four megabytes printed while nobody reads")
+            eventually(lambda: recorded(desk, "floods") != "", "four megabytes printed while nobody reads")
         finally:
             desk.do("pkill -CONT -f 'watchbill-host watch'")
         person.shows("flood 39999")
@@ -145,9 +145,9 @@ def test_attach_types_keeps_the_size_and_is_written_down_with_everybody_who_look
     with Terminal(command(desk, "attach", "recorder"), (30, 90)) as person:
         person.shows("keys you type go to the agent")
         tmux = f"tmux -N -S {RUNTIME}/recorder/tmux.sock"
-        eventually(lambda: desk.as_tenant(f"{tmux} list-clients") != "", 20, "somebody at the terminal")
+        eventually(lambda: desk.as_tenant(f"{tmux} list-clients") != "", "somebody at the terminal")
         person.type("typed by a person")
-        eventually(lambda: recorded(desk, "keys").endswith("typed by a person"), 10, "what was typed")
+        eventually(lambda: recorded(desk, "keys").endswith("typed by a person"), "what was typed")
         person.type("\x02d")
         assert person.ended() == 0
     assert recorded(desk, "sizes") == "200 50\n"
@@ -166,7 +166,7 @@ def test_agent_without_a_record_is_followed_at_its_terminal(desk: KeeperHost) ->
         person.shows("coder1 keeps no record; this is its terminal")
         desk.type("coder1", "env HOME")
         person.shows("HOME=/home/studio/agents/coder1")
-    eventually(lambda: not viewers(desk), 20, "nothing left on the host")
+    eventually(lambda: not viewers(desk), "nothing left on the host")
 
 
 def test_watch_goes_on_with_the_next_session(desk: KeeperHost) -> None:
@@ -174,7 +174,7 @@ def test_watch_goes_on_with_the_next_session(desk: KeeperHost) -> None:
         person.shows("stub agent studio/coder1")
         assert watchbill(desk.lab.path, "restart", "coder1", "--now", "--yes").returncode == 0
         person.shows("it has no terminal now")
-        eventually(lambda: "stub agent" in person.text.rpartition("no terminal now")[2], 30, "the next session")
+        eventually(lambda: "stub agent" in person.text.rpartition("no terminal now")[2], "the next session")
 
 
 def test_screen_shows_the_fleet_and_does_what_is_confirmed(desk: KeeperHost) -> None:
@@ -187,13 +187,13 @@ def test_screen_shows_the_fleet_and_does_what_is_confirmed(desk: KeeperHost) -> 
         person.type("n")
         asked(person, "p", "pause studio/coder0?")
         person.type("y")
-        desk.until("coder0", 20, state="paused")
+        desk.until("coder0", state="paused")
         asked(person, "u", "resume studio/coder0?")
         person.type("y")
-        desk.until("coder0", 20, state="idle")
+        desk.until("coder0", state="idle")
         asked(person, "m", "message to studio/coder0")
         person.type("hello agent\r")
-        eventually(lambda: "hello agent" in desk.do("cat /home/studio/agents/coder0/stub-transcript.jsonl"), 20, "sent")
+        eventually(lambda: "hello agent" in desk.do("cat /home/studio/agents/coder0/stub-transcript.jsonl"), "sent")
         person.type("q")
         assert person.ended() == 0
     assert b"Traceback" not in person.raw
@@ -208,4 +208,4 @@ def asked(person: Terminal, key: str, words: str) -> None:
         time.sleep(0.5)
         return words in person.text_since(before)
 
-    eventually(holds, 20, words)
+    eventually(holds, words)

@@ -59,12 +59,12 @@ class Studio:
     def until_healthy(self) -> None:
         for host, agents in ((self.desk, STUDIO["desk"]), (self.attic, STUDIO["attic"])):
             for agent in agents:
-                host.until(agent, 30, healthy=True)
+                host.until(agent, healthy=True)
 
     def shown(self, agent: str, command: str, wanted: str) -> str:
         """Type a command into the terminal of an agent on desk; return its screen once it shows what is wanted."""
         self.desk.type(agent, command)
-        eventually(lambda: wanted in self.desk.screen(agent), 10, f"{wanted} on the terminal of {agent}")
+        eventually(lambda: wanted in self.desk.screen(agent), f"{wanted} on the terminal of {agent}")
         return self.desk.screen(agent)
 
 
@@ -74,7 +74,7 @@ def prompt(host: KeeperHost, agent: str) -> str:
 
 def restart(host: KeeperHost, agent: str) -> None:
     host.do(f"watchbill-host override restart studio/{agent} --when now --who test --wait 20")
-    host.until(agent, 20, healthy=True)
+    host.until(agent, healthy=True)
 
 
 @pytest.fixture(scope="module")
@@ -177,5 +177,5 @@ def test_runtime_that_a_host_lacks_is_refused_before_anything_is_changed(studio:
     program = "printf '#!/bin/sh\\nexec sleep infinity\\n' > /usr/local/bin/codex && chmod 755 /usr/local/bin/codex"
     studio.attic.do(program)
     studio.apply()
-    row = studio.attic.until("reviewer", 20, state="starting")
+    row = studio.attic.until("reviewer", state="starting")
     assert (row["runtime"], row["healthy"]) == ("codex", False)

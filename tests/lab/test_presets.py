@@ -30,7 +30,7 @@ def test_preset_rolls_out_as_it_is_written(fleet_file: Path) -> None:
     subprocess.run([*WATCHBILL, "lab", "up", "-f", fleet_file], check=True, timeout=300)
     applied = watchbill(fleet_file, "apply", "--yes")
     assert applied.returncode == 0, applied.stdout + applied.stderr
-    eventually(lambda: all(row["healthy"] for row in answer(fleet_file, "ps")), 60, "everybody healthy")
+    eventually(lambda: all(row["healthy"] for row in answer(fleet_file, "ps")), "everybody healthy")
     rows = answer(fleet_file, "ps")
     assert [row["name"] for row in rows] == ["coder", "enhancer", "ops", "orchestrator", "researcher", "reviewer"]
     assert {row["host"] for row in rows} == {"desk", "attic"}

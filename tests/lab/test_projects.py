@@ -104,7 +104,7 @@ def desk(lab: Callable[[str], Lab]) -> KeeperHost:
     host.do(f"cat > /srv/server.py <<'END'\n{SERVER}\nEND")
     host.lab.ssh("desk", REMOTES, timeout=280, check=True)
     ask = "python3 -c \"import socket; socket.create_connection(('localhost', 8443))\" && echo there"
-    eventually(lambda: "there" in host.do(ask, check=False), 20, "https")
+    eventually(lambda: "there" in host.do(ask, check=False), "https")
     return host
 
 
@@ -140,11 +140,11 @@ def test_remote_with_another_key_is_refused_and_the_other_project_is_brought(
     assert done["/home/studio/src/site"] == ("done", "")
     assert desk.do("ls -A /home/studio/src").split() == ["site"]
     # An agent that git owes its project is starting; it does not begin in an empty folder.
-    row = desk.until("coder0", 20, state="starting")
+    row = desk.until("coder0", state="starting")
     assert row["evidence"] is None
     events = [event["why"] for event in desk.events("coder0") if event["event"] == "waits-for-project"]
     assert "is not there yet: watchbill plan says why" in events[0]
-    desk.until("writer", 40, state="idle")
+    desk.until("writer", state="idle")
 
 
 def test_pinned_key_is_taken_and_agents_begin_on_branches_of_their_own(
@@ -159,7 +159,7 @@ def test_pinned_key_is_taken_and_agents_begin_on_branches_of_their_own(
     done = answer(desk.lab.path, "apply", "--yes", environment=variables)
     assert done["complete"]
     for agent in ("coder0", "coder1"):
-        desk.until(agent, 40, state="idle")
+        desk.until(agent, state="idle")
         path = f"/home/studio/src/shop-worktrees/{agent}"
         assert desk.as_tenant(f"git -C {path} rev-parse --abbrev-ref HEAD").strip() == f"agent/{agent}"
         assert path in desk.do(f"readlink /proc/{desk.pid('session', agent)}/cwd /proc/[0-9]*/cwd", check=False)
@@ -191,7 +191,7 @@ def test_work_that_is_nowhere_else_shows_and_is_not_touched(desk: KeeperHost, va
     assert told == "worktree of studio/coder0: 1 file changed and not committed, 1 commit not pushed"
     # Its keeper looks every two minutes, and when it starts.
     desk.as_tenant("systemctl --user restart watchbill-agent@coder0.service")
-    eventually(lambda: (desk.row("coder0")["worktree"] or {}).get("unpushed") == 1, 30, "the look of the keeper")
+    eventually(lambda: (desk.row("coder0")["worktree"] or {}).get("unpushed") == 1, "the look of the keeper")
     (row,) = [row for row in answer(desk.lab.path, "ps") if row["name"] == "coder0"]
     assert row["worktree"] == {"path": path, "branch": "agent/coder0", "dirty": True, "unpushed": 1}
 

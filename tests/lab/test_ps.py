@@ -37,7 +37,7 @@ def fleet(lab: Callable[[str], Lab]) -> Iterator[Lab]:
     found = lab(FLEET)
     done = watchbill(found.path, "apply", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
-    eventually(lambda: all(row["healthy"] for row in answer(found.path, "ps")), 60, "all healthy")
+    eventually(lambda: all(row["healthy"] for row in answer(found.path, "ps")), "all healthy")
     yield found
     standby.end(found.path, lab=True)
 
@@ -111,7 +111,7 @@ def test_lost_host_is_unknown_with_the_reason_and_holds_up_nobody(fleet: Lab) ->
     fleet.ssh(
         "attic", "nohup sh -c 'sleep 1; ip link set host0 down; sleep 40; ip link set host0 up' >/dev/null 2>&1 &"
     )
-    eventually(lambda: not reachable(fleet, "attic"), 30, "attic is off the network")
+    eventually(lambda: not reachable(fleet, "attic"), "attic is off the network")
     begun = time.monotonic()
     rows = {row["name"]: row for row in answer(fleet.path, "ps", status=1)}
     assert time.monotonic() - begun < 25

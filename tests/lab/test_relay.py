@@ -42,7 +42,7 @@ def pair(lab: Callable[[str | Path], Lab]) -> Lab:
     machines = lab(FLEET)
     done = watchbill(machines.path, "apply", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
-    eventually(lambda: {row["state"] for row in answer(machines.path, "ps")} == {"idle"}, 60, "all idle")
+    eventually(lambda: {row["state"] for row in answer(machines.path, "ps")} == {"idle"}, "all idle")
     return machines
 
 
@@ -84,8 +84,8 @@ def test_relay_brings_messages_there_once_and_receipts_back(pair: Lab) -> None:
     assert (message["state"], message["reason"]) == ("held", "waits for the relay")
     for _ in range(3):
         assert watchbill(pair.path, "relay").returncode == 0
-    eventually(lambda: any(message["id"] in prompt for prompt in prompts(pair)), 20, "arrived")
-    eventually(lambda: answer(pair.path, "relay")["messages"] == [], 30, "nothing is left to be told")
+    eventually(lambda: any(message["id"] in prompt for prompt in prompts(pair)), "arrived")
+    eventually(lambda: answer(pair.path, "relay")["messages"] == [], "nothing is left to be told")
     assert {sent(pair, one["id"])["state"] for one in (first, message)} == {"answered"}
     assert sum(first["id"] in prompt for prompt in prompts(pair)) == 1
     [arrived] = [prompt for prompt in prompts(pair) if message["id"] in prompt]
@@ -96,7 +96,7 @@ def test_two_relays_at_once_bring_each_message_once(pair: Lab) -> None:
     ids = [posted(pair, f"number {number}")["id"] for number in range(5)]
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda _: watchbill(pair.path, "relay"), range(6)))
-    eventually(lambda: all(any(one in prompt for prompt in prompts(pair)) for one in ids), 40, "all arrived")
+    eventually(lambda: all(any(one in prompt for prompt in prompts(pair)) for one in ids), "all arrived")
     assert sorted(prompt.rpartition("\n")[2] for prompt in prompts(pair)[-5:]) == [f"number {n}" for n in range(5)]
 
 
@@ -106,7 +106,7 @@ def test_receipt_says_why_a_message_waits_there(pair: Lab) -> None:
     assert watchbill(pair.path, "relay").returncode == 0
     assert (sent(pair, message["id"])["state"], sent(pair, message["id"])["reason"][:6]) == ("held", "paused")
     assert watchbill(pair.path, "resume", "reviewer").returncode == 0
-    eventually(lambda: any("when you are back" in prompt for prompt in prompts(pair)), 20, "arrived")
+    eventually(lambda: any("when you are back" in prompt for prompt in prompts(pair)), "arrived")
 
 
 def test_tenants_stay_apart(pair: Lab) -> None:
@@ -132,4 +132,4 @@ def test_message_to_a_host_that_fails_goes_with_a_later_pass(pair: Lab) -> None:
     assert sent(pair, message["id"])["state"] == "held"
     pair.ssh("attic", "mv /root/away /usr/local/bin/watchbill-host", check=True)
     assert watchbill(pair.path, "relay").returncode == 0
-    eventually(lambda: any("later" in prompt for prompt in prompts(pair)), 20, "arrived")
+    eventually(lambda: any("later" in prompt for prompt in prompts(pair)), "arrived")

@@ -174,14 +174,14 @@ def test_limits_hold_for_an_agent_and_for_all_together_and_are_lifted_again(ben:
 
 def test_without_linger_agents_end_with_the_last_login_and_that_is_no_drift(ana: PlainUser) -> None:
     gone = 'test -z "$(pgrep -u ana)"'
-    eventually(lambda: ana.lab.ssh("desk", gone).returncode == 0, 30, "everything of ana's ended")
+    eventually(lambda: ana.lab.ssh("desk", gone).returncode == 0, "everything of ana's ended")
     refused = ana.lab.ssh("desk", as_user(ana, "PATH=environment/bin:$PATH watchbill plan"))
     assert refused.returncode == 1
     assert "no systemd user manager runs for ana" in refused.stdout + refused.stderr
     # Her next login brings them back.
     assert ana.attempt("watchbill drift").returncode == 0
     ana.lab.ssh("desk", "loginctl enable-linger ana", check=True)
-    eventually(partial(all_answer, ana), 20, "back on watch")
+    eventually(partial(all_answer, ana), "back on watch")
     assert "linger" not in ana.run("watchbill ps")
     ana.run("systemctl --user start backup")
 
@@ -239,10 +239,10 @@ def test_host_of_a_plain_user_finds_drift_by_itself(ana: PlainUser) -> None:
         return json.loads(ana.run("cat $XDG_RUNTIME_DIR/watchbill/coder1/heartbeat.json"))["drift"]
 
     ana.run(f"chmod 600 {env}; systemctl --user start watchbill-drift@mine.service")
-    eventually(lambda: known() is not None, 10, "the keeper knows it")
+    eventually(lambda: known() is not None, "the keeper knows it")
     assert known()["what"] == [f"file {env}: mode 0600 → 0640"]
     ana.run("watchbill apply --yes")
-    eventually(lambda: known() is None, 10, "the keeper knows that it is over")
+    eventually(lambda: known() is None, "the keeper knows that it is over")
 
 
 def test_stop_is_an_override_until_start(ana: PlainUser) -> None:
@@ -256,7 +256,7 @@ def test_stop_is_an_override_until_start(ana: PlainUser) -> None:
 def test_with_linger_everybody_is_back_within_30_seconds_of_a_boot(ana: PlainUser, ben: PlainUser) -> None:
     ana.lab.reboot("desk")
     for user in (ana, ben):
-        eventually(partial(all_answer, user), 30, f"agents of {user.name} back")
+        eventually(partial(all_answer, user), f"agents of {user.name} back")
     assert ana.attempt("watchbill drift").returncode == 0
 
 

@@ -66,7 +66,7 @@ def desk(lab: Callable[[str | Path], Lab]) -> KeeperHost:
     assert done.returncode == 0, done.stdout + done.stderr
     desk = KeeperHost(machines)
     running = ["always0", "always1", "always2", "open-0", "open-1", "open-2"]
-    eventually(lambda: all(row["healthy"] for row in desk.rows(running).values()), 30, "who is on watch is healthy")
+    eventually(lambda: all(row["healthy"] for row in desk.rows(running).values()), "who is on watch is healthy")
     return desk
 
 
@@ -107,20 +107,20 @@ def test_backlog_brings_an_agent_and_its_end_sends_it_home_when_it_is_idle(
     desk: KeeperHost, nothing_differs: None
 ) -> None:
     desk.as_tenant("echo issue 42 > /home/studio/src/burst0/queue")
-    desk.until("burst0", 10, healthy=True, on_watch=True)
+    desk.until("burst0", healthy=True, on_watch=True)
     desk.type("burst0", "work")
-    desk.until("burst0", 5, state="working")
+    desk.until("burst0", state="working")
     desk.as_tenant("rm /home/studio/src/burst0/queue")
-    row = desk.until("burst0", 5, on_watch=False)
+    row = desk.until("burst0", on_watch=False)
     assert (row["state"], row["evidence"]) == ("working", "closing: drains until it is idle; told to work")
     desk.type("burst0", "idle")
-    row = desk.until("burst0", 5, state="off", unit="inactive")
+    row = desk.until("burst0", state="off", unit="inactive")
     assert (row["last_event"]["event"], row["last_event"]["why"]) == ("session-stopped", "off-watch")
 
 
 def test_backlog_command_that_cannot_run_is_an_event_and_no_work(desk: KeeperHost) -> None:
     desk.as_tenant("mv /home/studio/src/burst0 /home/studio/src/kept; touch /home/studio/src/burst0")
-    eventually(lambda: "File exists" in str((desk.row("burst0")["last_event"] or {}).get("why")), 5, "the event")
+    eventually(lambda: "File exists" in str((desk.row("burst0")["last_event"] or {}).get("why")), "the event")
     assert desk.row("burst0")["on_watch"] is False
     desk.as_tenant("rm /home/studio/src/burst0; mv /home/studio/src/kept /home/studio/src/burst0")
 
@@ -137,7 +137,7 @@ def test_on_puts_an_agent_on_watch_and_is_gone_when_it_ends(
     row = desk.row(agent)
     assert (row["on_watch"], row["next_change"], row["override"]["kind"]) == (True, told["until"], "on")
     assert (row["override"]["until"], row["override"]["why"]) == (told["until"], "release")
-    row = desk.until(agent, 10, state="off", unit="inactive", override=None, on_watch=False)
+    row = desk.until(agent, state="off", unit="inactive", override=None, on_watch=False)
     over = next(event for event in desk.events(agent) if event["event"] == "override-over")
     assert over["kind"] == "on"
     late = datetime.datetime.strptime(over["at"], UNTIL) - datetime.datetime.strptime(told["until"], UNTIL)
@@ -146,7 +146,7 @@ def test_on_puts_an_agent_on_watch_and_is_gone_when_it_ends(
 
 def test_off_waits_until_the_agent_is_idle(desk: KeeperHost, nothing_differs: None) -> None:
     desk.type("open-0", "work 3")
-    desk.until("open-0", 5, state="working")
+    desk.until("open-0", state="working")
     told = tell(desk, "off", "open-0")
     assert (told["state"], told["pending"]) == ("working", True)
     row = desk.row("open-0")
@@ -158,7 +158,7 @@ def test_off_waits_until_the_agent_is_idle(desk: KeeperHost, nothing_differs: No
 
 def test_off_ends_work_after_the_grace(desk: KeeperHost, nothing_differs: None) -> None:
     desk.type("open-1", "work")
-    desk.until("open-1", 5, state="working")
+    desk.until("open-1", state="working")
     assert tell(desk, "off", "open-1")["pending"] is True
     row = desk.until("open-1", GRACE + 4, state="off", unit="inactive")
     assert row["last_event"]["was"] == "working"
@@ -168,10 +168,10 @@ def test_off_ends_work_after_the_grace(desk: KeeperHost, nothing_differs: None) 
 def test_pause_keeps_the_session_and_waits_for_the_end_of_the_turn(desk: KeeperHost, nothing_differs: None) -> None:
     before = desk.row("always0")
     desk.type("always0", "work 3")
-    desk.until("always0", 5, state="working")
+    desk.until("always0", state="working")
     told = tell(desk, "pause", "always0", "--until", "1h", "--why", "release")
     assert (told["state"], told["pending"]) == ("working", True)
-    row = desk.until("always0", 6, state="paused")
+    row = desk.until("always0", state="paused")
     assert (row["session_pid"], row["healthy"]) == (before["session_pid"], True)
     assert "paused until " in watchbill(desk.lab.path, "ps").stdout
     shown = watchbill(desk.lab.path, "plan").stdout
@@ -185,7 +185,7 @@ def test_pause_keeps_the_session_and_waits_for_the_end_of_the_turn(desk: KeeperH
 def test_outside_pause_keeps_the_session_off_watch(desk: KeeperHost, nothing_differs: None) -> None:
     tell(desk, "on", "kept0", "--until", "4s")
     before = desk.row("kept0")["session_pid"]
-    row = desk.until("kept0", 8, state="paused", override=None)
+    row = desk.until("kept0", state="paused", override=None)
     assert (row["session_pid"], row["healthy"], row["on_watch"]) == (before, True, False)
 
 
@@ -229,7 +229,7 @@ def test_zone_that_is_gone_changes_nothing_and_is_told_and_an_apply_is_refused(d
     desk.do(f"mv -T {zone} /root/Berlin")
     try:
         desk.as_tenant("systemctl --user restart watchbill-agent@open-2.service")
-        row = desk.until("open-2", 10, on_watch=None, healthy=True)
+        row = desk.until("open-2", on_watch=None, healthy=True)
         assert row["session_pid"] == before
         assert 'knows no zone "Europe/Berlin"' in row["note"]
         shown = desk.as_tenant("systemctl --user show --property=StatusText watchbill-agent@open-2.service")
@@ -245,7 +245,7 @@ def test_zone_that_is_gone_changes_nothing_and_is_told_and_an_apply_is_refused(d
         desk.do(f"mv -T /root/Berlin {zone}")
     # Found again without anybody's help within five minutes, at once when its orders are read.
     desk.as_tenant("systemctl --user restart watchbill-agent@open-2.service")
-    row = desk.until("open-2", 10, on_watch=True, healthy=True, note=None)
+    row = desk.until("open-2", on_watch=True, healthy=True, note=None)
     assert row["session_pid"] == before
 
 
@@ -267,7 +267,7 @@ def test_session_that_is_missing_while_it_should_run_is_found_without_its_keeper
     found = {action["kind"]: action for action in answer(desk.lab.path, "drift", status=2)["actions"]}
     assert found["session"]["diff"] == {"running": [False, True]}
     assert watchbill(desk.lab.path, "apply", "--yes").returncode == 0
-    desk.until("open-2", 10, healthy=True)
+    desk.until("open-2", healthy=True)
 
 
 # -- what outlives what ----------------------------------------------------------------------------------------------
@@ -290,13 +290,13 @@ def test_words_and_hours_outlive_keepers_applies_and_a_reboot(desk: KeeperHost) 
 
     assert [before[name]["state"] for name in names] == ["off", "paused", "idle", "off"]
     desk.as_tenant("systemctl --user restart 'watchbill-agent@*.service'")
-    eventually(holds, 15, "after a restart of the keepers")
+    eventually(holds, "after a restart of the keepers")
     assert desk.row("always1")["session_pid"] == before["always1"]["session_pid"]
     desk.lab.rewrite(lambda document: document["roster"][0].update(env={"LEVEL": "4"}))
     assert watchbill(desk.lab.path, "apply", "--yes").returncode == 0
-    eventually(holds, 15, "after an apply that changed one of them")
+    eventually(holds, "after an apply that changed one of them")
     desk.lab.reboot("desk")
-    eventually(holds, 30, "after a reboot")
+    eventually(holds, "after a reboot")
     answer(desk.lab.path, "plan")
     for verb, agent in (("start", "open-0"), ("resume", "always1"), ("resume", "closed-1")):
         assert tell(desk, verb, agent)["error"] is None
@@ -306,14 +306,14 @@ def test_words_and_hours_outlive_keepers_applies_and_a_reboot(desk: KeeperHost) 
 def test_changed_schedule_is_live_and_ends_who_is_off_watch_by_it(desk: KeeperHost) -> None:
     before = desk.row("open-1")["session_pid"]
     desk.type("open-2", "work")
-    desk.until("open-2", 5, state="working")
+    desk.until("open-2", state="working")
     desk.lab.rewrite(lambda document: document["schedules"]["open"].update(windows=[f"{day(3)} 10:00-11:00"]))
     plan = answer(desk.lab.path, "plan", status=2)
     agents = [action for action in plan["actions"] if action["kind"] == "agent"]
     assert {(a["action"], a["disruption"], a["reason"].split()[1]) for a in agents} == {("update", "live", "windows")}
     assert watchbill(desk.lab.path, "apply", "--yes").returncode == 0
     assert before is not None
-    desk.until("open-1", 5, state="off", unit="inactive")
+    desk.until("open-1", state="off", unit="inactive")
     row = desk.until("open-2", GRACE + 5, state="off", unit="inactive")
     assert row["last_event"]["was"] == "working"
     answer(desk.lab.path, "plan")

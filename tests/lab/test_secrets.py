@@ -126,7 +126,7 @@ def test_only_the_tenant_may_read_it(desk: KeeperHost) -> None:
 
 def test_agents_have_the_values_that_they_were_promised_and_no_others(desk: KeeperHost) -> None:
     for agent in ("coder", "writer", "plain"):
-        desk.until(agent, 30, state="idle")
+        desk.until(agent, state="idle")
     coder, writer, plain = (environment_of(desk, agent) for agent in ("coder", "writer", "plain"))
     assert (coder["GH_TOKEN"], coder["PLAIN"]) == (FIRST, "1")
     # cat ends its line; a variable does not.
@@ -175,8 +175,8 @@ def test_higher_version_is_sent_without_a_trace_and_restarts_who_uses_it_when_id
     )
     assert done.returncode == 0, done.stdout[-3000:]
     assert held(done.stdout + done.stderr) == []
-    eventually(lambda: desk.row("coder")["session_id"] not in (None, sessions["coder"]), 30, "the restart")
-    desk.until("coder", 30, state="idle")
+    eventually(lambda: desk.row("coder")["session_id"] not in (None, sessions["coder"]), "the restart")
+    desk.until("coder", state="idle")
     assert environment_of(desk, "coder")["GH_TOKEN"] == SECOND
     assert desk.row("writer")["session_id"] == sessions["writer"]
     assert found_on(desk) == ["/etc/watchbill/secrets/studio/board", FILE]

@@ -65,7 +65,7 @@ class Desk:
             seen.append({row["id"]: row for row in rows if row["id"] in ids})
             return len(seen[-1]) == len(ids) and all(row["over"] for row in seen[-1].values())
 
-        eventually(over, seconds, f"all messages to {runtime} over")
+        eventually(over, f"all messages to {runtime} over", seconds)
         return seen[-1]
 
     def arrivals(self, runtime: str, message_id: str) -> list[Request]:
@@ -210,7 +210,7 @@ def test_nothing_is_typed_into_a_permission_dialog(desk: Desk, runtime: str) -> 
     now = answer(desk.host.lab.path, "send", runtime, "y", "--wait", "now")
     assert {held["state"], now["state"]} == {"held"}
     with pytest.raises(AssertionError):
-        eventually(lambda: desk.host.row(runtime)["state"] != "waiting-input", 12, "somebody answered")
+        eventually(lambda: desk.host.row(runtime)["state"] != "waiting-input", "somebody answered", 12)
     assert desk.host.do(f"ls {path} 2>/dev/null", check=False) == ""
     for one in (held, now):
         watchbill(desk.host.lab.path, "unsend", runtime, one["id"])
