@@ -28,7 +28,7 @@ def identity() -> list[int]:
 
 
 def endless() -> None:
-    time.sleep(60)
+    time.sleep(600)
 
 
 def flood() -> str:
@@ -77,10 +77,15 @@ def test_command_in_the_hands_of_a_tenant_cannot_fill_our_memory_or_hold_us() ->
     with pytest.raises(AsUserError, match="larger than"):
         run_as(WHO, ("cat", "/dev/zero"))
     with pytest.raises(AsUserError, match=r"no answer within 0\.2 s"):
-        run_as(WHO, ("sleep", "60"), timeout=0.2)
-    # It may close what we read from and go on: that is no end either.
+        run_as(WHO, ("sleep", "600"), timeout=0.2)
+
+
+@needs_root
+def test_command_that_closes_what_we_read_from_and_goes_on_has_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_all = _as_user._read_all
+    monkeypatch.setattr(_as_user, "_read_all", lambda readers, timeout: read_all(readers, 60))
     with pytest.raises(AsUserError, match="timed out"):
-        run_as(WHO, ("sh", "-c", "exec >&- 2>&-; exec sleep 60"), timeout=0.3)
+        run_as(WHO, ("sh", "-c", "exec >&- 2>&-; exec sleep 600"), timeout=0.3)
 
 
 @needs_root

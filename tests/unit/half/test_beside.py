@@ -90,12 +90,15 @@ def test_units_on_our_names_that_no_definition_knows_are_told() -> None:
 
 
 def test_running_agent_is_found_by_its_user(tmp_path: Path) -> None:
-    program = tmp_path / "opencode"
+    # A name of its own: what else runs on this machine is not looked at.
+    program = tmp_path / "agent-of-this-test"
     shutil.copy("/bin/sleep", program)
-    with subprocess.Popen([str(program), "60"]) as running:
+    with subprocess.Popen([str(program), "infinity"]) as running:
         try:
-            found = agents_beside(os.getuid(), PROGRAMS, ())
-            assert running.pid in {stray["pid"] for stray in found}
-            assert agents_beside(os.getuid() + 1, PROGRAMS, ()) == []
+            # The kernel shows it a moment after it was started: before that it could be anything.
+            while not Path(f"/proc/{running.pid}/cmdline").read_bytes():
+                assert running.poll() is None
+            assert [stray["pid"] for stray in agents_beside(os.getuid(), [program.name], ())] == [running.pid]
+            assert agents_beside(os.getuid() + 1, [program.name], ()) == []
         finally:
             running.kill()
