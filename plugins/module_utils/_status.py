@@ -21,7 +21,7 @@ from ._beside import Stray, agents_beside, units_beside
 from ._deputy import Deputy
 from ._eyes import Eyes
 from ._hours import hours, problem, shown_override
-from ._keeper.heartbeat import printable
+from ._keeper.heartbeat import flat, printable
 from ._layout import Account, Layout, account_by_uid
 from ._plain_files import number, read_object
 from ._rootless import lingers
@@ -188,7 +188,7 @@ def _row(
         "lingers": lingering,
         "override": override,
         "restarts": _integer(heartbeat.get("restarts")),
-        "last_event": _flat(heartbeat.get("last_event")),
+        "last_event": flat(heartbeat.get("last_event")),
         "pending_restart": heartbeat.get("pending_restart") is True,
         "evidence": printable(heartbeat.get("evidence")),
         "session_pid": _integer(heartbeat.get("session_pid")),
@@ -215,8 +215,8 @@ def _said(heartbeat: dict[str, t.Any]) -> Row:
         "resets_at": printable(heartbeat.get("resets_at"), 40),
         **{field: number(heartbeat.get(field)) for field in ("context_percent", "cost_usd", "cost_today_usd")},
         "context_tokens": _integer(heartbeat.get("context_tokens")),
-        "limits": [_flat(limit) for limit in limits[:MOST_LIMITS]] if isinstance(limits, list) else None,
-        "messages": _flat(messages),
+        "limits": [flat(limit) for limit in limits[:MOST_LIMITS]] if isinstance(limits, list) else None,
+        "messages": flat(messages),
         "worktree": _worktree(heartbeat.get("worktree")),
     }
 
@@ -285,18 +285,6 @@ def _entries(directory: str) -> list[str]:
         return sorted(entry.name for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False))
     except (FileNotFoundError, PermissionError):
         return []
-
-
-def _flat(value: t.Any) -> dict[str, t.Any] | None:
-    """Return an event as a flat object of at most 20 short texts and numbers."""
-    if not isinstance(value, dict):
-        return None
-    return {
-        str(printable(name, 40)): printable(content) if isinstance(content, str) else content
-        for name, content in list(value.items())[:20]
-        if isinstance(name, str)
-        and (content is None or isinstance(content, (str, bool)) or number(content) is not None)
-    }
 
 
 def _integer(value: t.Any) -> int | None:

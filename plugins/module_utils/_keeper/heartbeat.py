@@ -187,6 +187,18 @@ def printable(value: t.Any, limit: int = TEXT_LIMIT) -> str | None:
     return text.strip() or None
 
 
+def flat(value: t.Any) -> dict[str, t.Any] | None:
+    """Return an event as a flat object of at most 20 short texts and numbers, None for anything else."""
+    if not isinstance(value, dict):
+        return None
+    return {
+        str(printable(name, 40)): printable(content) if isinstance(content, str) else content
+        for name, content in list(value.items())[:20]
+        if isinstance(name, str)
+        and (content is None or isinstance(content, (str, bool)) or number(content) is not None)
+    }
+
+
 class Ear:
     """The reading end of an agent's FIFO. It is open for writing too, so that the end of a writer is no end of file."""
 

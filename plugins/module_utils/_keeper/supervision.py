@@ -16,7 +16,7 @@ from .._plain_files import number
 from .._runtimes import RUNTIMES, Runtime
 from .closer_look import CloserLook
 from .definition import Definition
-from .heartbeat import Beat
+from .heartbeat import Beat, flat
 from .memory import Memory
 from .patience import WELL_SECONDS, Patience
 from .posture import Posture, nobody, posture
@@ -122,8 +122,7 @@ class Supervision:
         self.restarts = int(number(previous.get("restarts")) or 0)
         self.patience = Patience(int(number(previous.get("quick_ends")) or 0))
         self.restart_done = text(previous, "restart_done")
-        last = previous.get("last_event")
-        self.record.last = last if isinstance(last, dict) else self.record.last
+        self.record.last = flat(previous.get("last_event")) or self.record.last
 
     # -- what is heard ------------------------------------------------------------------------------------------------
 

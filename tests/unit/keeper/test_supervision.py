@@ -340,6 +340,13 @@ def test_heartbeat_of_an_older_keeper_is_understood(bench: Bench) -> None:
     assert (bench.state, bench.healthy, bench.session.told) == ("working", True, ["start"])
 
 
+def test_what_a_heartbeat_cannot_say_is_not_taken_over_from_one_that_a_tenant_wrote(bench: Bench) -> None:
+    bench.use()
+    event = {"at": "2026-11-21T10:00:00Z", "event": "stuck", "more": {"deep": float("inf")}, "n": float("nan")}
+    bench.succeed({**bench.mind.heartbeat(), "last_event": event})
+    assert bench.mind.heartbeat()["last_event"] == {"at": "2026-11-21T10:00:00Z", "event": "stuck"}
+
+
 def test_next_keeper_does_not_repeat_a_restart(bench: Bench) -> None:
     bench.use()
     bench.beat("idle")
