@@ -9,6 +9,7 @@ each unit would show (limits in force, where a unit was loaded from) is left to 
 from __future__ import annotations
 
 import os
+import time
 import typing as t
 
 from ._applied import read_applied, signature
@@ -18,6 +19,8 @@ from ._observe import TenantView, agent_of, printable, state_of
 from ._resources import KINDS
 
 MOST = 10
+SETTLED_NS = 2 * 10**9
+"""Who touches again what was touched longer ago gives it another time, however coarse the clock of its disk is."""
 Difference = dict[str, t.Any]
 
 
@@ -84,16 +87,19 @@ class Applied:
     def _on_disk(self, resource: dict[str, t.Any], view: TenantView) -> list[Difference]:
         """Compare again only when the inode was touched: nobody can set back the time of that."""
         path = self._layout.expand(resource["name"])
+        now = time.time_ns()
         try:
             status = os.lstat(path)
         except OSError:
             return _compared(resource, None)
         inode = (status.st_ino, status.st_ctime_ns)
         known = self._on_disk_before.get(path)
-        if known is None or known[0] != inode:
-            known = inode, _compared(resource, state_of(self._layout, resource, view))
-            self._on_disk_before[path] = known
-        return known[1]
+        if known is not None and known[0] == inode:
+            return known[1]
+        found = _compared(resource, state_of(self._layout, resource, view))
+        if now - status.st_ctime_ns > SETTLED_NS:
+            self._on_disk_before[path] = inode, found
+        return found
 
 
 def _compared(resource: dict[str, t.Any], state: dict[str, t.Any] | None) -> list[Difference]:

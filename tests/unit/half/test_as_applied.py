@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -83,7 +85,20 @@ def test_limits_set_by_hand_are_told_as_the_plan_tells_them(layout: Layout) -> N
     assert wanted.items() <= difference.items()
 
 
+def test_what_is_changed_again_in_the_same_moment_is_told(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many disks tell the time by a clock that stands still for some milliseconds."""
+    clock = SimpleNamespace(st_ctime_ns=time.time_ns(), st_ino=env_of(layout).stat().st_ino)
+    with monkeypatch.context() as patch:
+        patch.setattr(_as_applied, "os", SimpleNamespace(lstat=lambda path: clock))
+        applied = Applied(layout)
+        assert words(layout, applied) == []
+        env_of(layout).write_bytes(b"LEVEL=9\n")
+        assert words(layout, applied) == ["file: content"]
+
+
 def test_what_did_not_change_is_not_read_again(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = time.time_ns() + 2 * _as_applied.SETTLED_NS
+    monkeypatch.setattr(_as_applied, "time", SimpleNamespace(time_ns=lambda: later))
     applied = Applied(layout)
     words(layout, applied)
     read: list[str] = []
