@@ -9,12 +9,15 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from watchbill.errors import OperationError
 from watchbill.lab import archives, commands
 from watchbill.lab.record import Store
+from watchbill.retry import PassingError, persistently
 
 # Raise it whenever _configure changes.
 RECIPE_VERSION = 1
@@ -37,6 +40,8 @@ PACKAGES = (
 )
 # Timers that would take apt's lock in the middle of a rollout, and a login prompt on a console nobody reads.
 _MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "console-getty.service")
+# How debootstrap says that a mirror did not give it what it should have.
+_NOT_DOWNLOADED = re.compile(r"Failed getting|Couldn't download")
 _SSHD = """\
 # A lab's machine: keys only, and only the one host key that the control machine knows.
 HostKey /etc/ssh/ssh_host_ed25519_key
@@ -62,17 +67,28 @@ def ensure(store: Store, suite: str, sources: Sequence[archives.Archive], on_lin
     if final.is_dir():
         return name
     building = store.root / f"{name}.building"
-    if building.exists():
-        shutil.rmtree(building)
     main = next(source for source in sources if source.suite == suite)
     keyring = [f"--keyring={archives.KEYRING}"] if Path(archives.KEYRING).exists() else []
     include = f"--include={','.join(PACKAGES)}"
-    commands.follow(["debootstrap", "--variant=minbase", *keyring, include, suite, str(building), main.uri], on_line)
+    command = ["debootstrap", "--variant=minbase", *keyring, include, suite, str(building), main.uri]
+    persistently(lambda: _bootstrap(command, building, on_line))
     _configure(building)
     # Everything is on the disk before the name says that it is complete.
     os.sync()
     building.rename(final)
     return name
+
+
+def _bootstrap(command: Sequence[str], building: Path, on_line: Callable[[str], None]) -> None:
+    """Fill `building`, from nothing. Raises OperationError."""
+    if building.exists():
+        shutil.rmtree(building)
+    try:
+        commands.follow(command, on_line)
+    except OperationError as error:
+        if _NOT_DOWNLOADED.search(error.message):
+            raise PassingError(error.message, error.hint, error.code) from error
+        raise
 
 
 def remove_unused(store: Store, keep: set[str]) -> None:

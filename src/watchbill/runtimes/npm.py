@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -11,10 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from watchbill.errors import OperationError, visible
+from watchbill.retry import PassingError, persistently
 from watchbill.runtimes.recipe import Platform
 
+# npm 10 and later say `error`, those before `ERR!`.
+_COMPLAINT = re.compile(r"npm (?:error|ERR!) (.*)")
 # How lines begin that npm prints before the one that a person understands, or after.
 _LESS_TELLING = ("code ", "syscall ", "errno ", "A complete log")
+# A registry that does not answer, or is busy, npm asks again by itself. An answer that is cut off is the end of it.
+_CUT_OFF = {"ECONNRESET", "EPIPE", "ETIMEDOUT", "ERR_SOCKET_TIMEOUT", "ERR_STREAM_PREMATURE_CLOSE", "FETCH_ERROR"}
 MOST_SECONDS = 1800.0
 """How long one runtime may take over a slow line."""
 
@@ -37,6 +43,12 @@ def install(directory: Path, packages: Sequence[str], platform: Platform, regist
         *([f"--registry={registry}"] if registry else []),
         *packages,
     ]
+    persistently(lambda: _run(command, directory, packages[0]))
+    return _integrity(directory)
+
+
+def _run(command: Sequence[str], directory: Path, wanted: str) -> None:
+    """Run npm in a directory. Raises OperationError where it fails; `wanted` is what it is to fetch, for people."""
     try:
         done = subprocess.run(
             command,
@@ -51,14 +63,14 @@ def install(directory: Path, packages: Sequence[str], platform: Platform, regist
     except subprocess.TimeoutExpired as error:
         raise OperationError(f"npm did not end within {MOST_SECONDS:.0f} s", "is the registry slow?", "npm") from error
     if done.returncode != 0:
-        raise OperationError(f"npm could not fetch {packages[0]}: {_reason(done.stderr)}", _hint(done.stderr), "npm")
-    return _integrity(directory)
+        said = _COMPLAINT.findall(done.stderr)
+        kind = PassingError if any(f"code {code}" in said for code in _CUT_OFF) else OperationError
+        raise kind(f"npm could not fetch {wanted}: {_reason(said)}", _hint(done.stderr), "npm")
 
 
-def _reason(text: str) -> str:
+def _reason(said: Sequence[str]) -> str:
     """Return what npm complains about, in one line."""
-    lines = [line.removeprefix("npm error ").strip() for line in text.splitlines() if line.startswith("npm error ")]
-    told = [line for line in lines if line and not line.startswith(_LESS_TELLING)]
+    told = [line.strip() for line in said if line.strip() and not line.startswith(_LESS_TELLING)]
     return visible(told[0].removeprefix("notarget "))[:300] if told else "it does not say why"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.npm_registry import AGENT, NODE, Registry, serving
+from watchbill import retry
 from watchbill.errors import OperationError
 from watchbill.runtimes import Package, Platform, cache, fetch
 from watchbill.runtimes.recipe import NODE_VERSION, recipe
@@ -50,6 +51,30 @@ def test_version_that_nobody_made_says_where_to_look_and_leaves_nothing(registry
         pi("9.9.9")
     assert "npm view" in caught.value.hint
     assert not list(cache.directory().glob("*.tar.gz")), "nothing that could be taken for an archive"
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits before another try."""
+    monkeypatch.setattr(retry, "PAUSES", (0.0,) * len(retry.PAUSES))
+
+
+@pytest.mark.usefixtures("at_once")
+def test_package_that_was_cut_off_on_its_way_is_fetched_again(registry: Registry) -> None:
+    registry.add_pi("1.0.0")
+    registry.cut = 1
+    assert pi().path.is_file()
+    assert sum(registry.asked.values()) >= 3, "one of the two packages was asked for twice"
+
+
+@pytest.mark.usefixtures("at_once")
+def test_package_that_is_always_cut_off_is_given_up_with_what_npm_says(registry: Registry) -> None:
+    registry.add_pi("1.0.0")
+    registry.cut = 1000
+    with pytest.raises(OperationError, match="aborted") as caught:
+        pi()
+    assert "npm ping" in caught.value.hint
+    assert registry.asked[f"{NODE}@{NODE_VERSION}"] <= 3
 
 
 def test_old_archives_go(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

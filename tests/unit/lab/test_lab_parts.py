@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from watchbill import retry
 from watchbill.errors import OperationError
 from watchbill.lab import base, commands, network
 from watchbill.lab.archives import Archive
@@ -16,8 +17,10 @@ from watchbill.lab.record import Store
 SOURCES = [Archive("http://mirror.example.net/debian", "bookworm", ("main",))]
 
 
-def pretend_to_build(monkeypatch: pytest.MonkeyPatch, fails: bool = False) -> list[list[str]]:
+def pretend_to_build(monkeypatch: pytest.MonkeyPatch, *failures: str) -> list[list[str]]:
+    """Let the first builds fail like this; return the command lines of all."""
     built: list[list[str]] = []
+    monkeypatch.setattr(retry, "PAUSES", (0.0,) * len(retry.PAUSES))
 
     def follow(arguments: Sequence[str], on_line: Callable[[str], None]) -> None:
         built.append(list(arguments))
@@ -25,8 +28,8 @@ def pretend_to_build(monkeypatch: pytest.MonkeyPatch, fails: bool = False) -> li
         for directory in ("etc/ssh/sshd_config.d", "etc/default", "etc/dpkg/dpkg.cfg.d", "var/log"):
             (root / directory).mkdir(parents=True)
         (root / "etc/ssh/ssh_host_rsa_key").write_text("one for everybody")
-        if fails:
-            raise OperationError("no network")
+        if len(built) <= len(failures):
+            raise OperationError(failures[len(built) - 1])
 
     monkeypatch.setattr(commands, "follow", follow)
     return built
@@ -43,13 +46,20 @@ def test_image_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_image_that_failed_to_build_is_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(tmp_path)
-    pretend_to_build(monkeypatch, fails=True)
-    with pytest.raises(OperationError):
+    pretend_to_build(monkeypatch, "no room")
+    with pytest.raises(OperationError, match="no room"):
         base.ensure(store, "bookworm", SOURCES, print)
     assert not (tmp_path / base.name_of("bookworm")).exists()
     pretend_to_build(monkeypatch)
     name = base.ensure(store, "bookworm", SOURCES, print)
     assert [path.name for path in tmp_path.glob("base-*")] == [name]
+
+
+def test_mirror_that_is_busy_for_a_moment_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = ("debootstrap failed: E: Failed getting release file", "debootstrap failed: E: Couldn't download dpkg")
+    built = pretend_to_build(monkeypatch, *failures)
+    assert (tmp_path / base.ensure(Store(tmp_path), "bookworm", SOURCES, print)).is_dir()
+    assert len(built) == 3
 
 
 def test_image_has_no_host_key_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
