@@ -13,8 +13,11 @@ import pytest
 from tests.lab.command_line import eventually, watchbill
 from tests.lab.conftest import Lab
 from tests.lab.keeper_host import AS_STUDIO, RUNTIME, STATE, KeeperHost
+from tests.lab.terminals import Terminal
+from watchbill.lab import reach
 
 WITHIN = 6
+"""After how many seconds without an answer an agent is stuck, of those that a test silences."""
 FLEET = r"""
 version: 1
 fleet: {name: keepers}
@@ -23,21 +26,22 @@ hosts: {desk: {address: 10.77.0.1, slots: 40}}
 teams: {app: {tenant: studio}}
 roster:
   - {name: coder, count: 20, team: app, role: coder, runtime: stub}
+  - {name: silent, count: 2, team: app, role: coder, runtime: stub, policy: {heartbeat: {healthy_within: 6s}}}
   - {name: odd-one, team: app, role: coder, runtime: stub, working_directory: ~/src/odd place,
      env: {TEXT: 'a "b" $HOME `id` \ %h é #'}}
-  - {name: reporter, team: app, role: coder, runtime: stub, policy: {stuck: report}}
+  - {name: reporter, team: app, role: coder, runtime: stub, policy: {stuck: report, heartbeat: {healthy_within: 6s}}}
   - {name: shell, team: app, role: operations, runtime: command, command: [bash, -l]}
   - {name: failing, team: app, role: operations, runtime: command, command: [sh, -c, 'echo no auth; exit 3']}
   - {name: missing, team: app, role: operations, runtime: command, command: [no-such-program]}
 policy:
-  heartbeat: {interval: 1s, healthy_within: 6s}
+  heartbeat: {interval: 1s, healthy_within: 60s}
 """
-STUBS = [f"coder{n}" for n in range(20)] + ["odd-one", "reporter"]
+STUBS = [f"coder{n}" for n in range(20)] + ["odd-one"]
 
 
 @pytest.fixture(scope="module")
 def desk(lab: Callable[[str | Path], Lab]) -> KeeperHost:
-    """A machine with 25 agents, the stubs healthy."""
+    """A machine with 27 agents, the stubs healthy."""
     machines = lab(FLEET)
     done = watchbill(machines.path, "apply", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -96,7 +100,7 @@ def test_status_says_who_answered_and_how_long_ago(desk: KeeperHost) -> None:
     assert [row["healthy"] for row in map(rows.get, STUBS) if row] == [True] * len(STUBS)
     coder = rows["coder0"]
     assert (coder["state"], coder["source"], coder["unit"], coder["keeper"]) == ("idle", "stub", "active", "active")
-    assert 0 <= coder["heartbeat_age_s"] <= 2
+    eventually(lambda: 0 <= desk.row("coder0")["heartbeat_age_s"] <= 2, "an answer of just now")
     assert coder["enabled"] is True
     shell = rows["shell"]
     assert (shell["state"], shell["healthy"], shell["source"]) == ("working", None, "process")
@@ -107,11 +111,12 @@ def test_status_says_who_answered_and_how_long_ago(desk: KeeperHost) -> None:
 
 
 def test_killed_session_is_back_within_10_seconds_with_an_event(desk: KeeperHost) -> None:
-    before = desk.row("coder0")
+    before, killed = desk.row("coder0"), desk.boottime()
     desk.do(f"kill -9 {before['session_pid']}")
-    started = time.monotonic()
     eventually(lambda: desk.row("coder0")["session_pid"] not in (None, before["session_pid"]), "another session")
-    after = desk.until("coder0", 10 - (time.monotonic() - started), healthy=True)
+    after = desk.until("coder0", healthy=True)
+    # By the clock of its keeper: nobody has promised how soon we hear of it.
+    assert desk.heartbeat("coder0")["started_boottime"] - killed < 10
     assert after["last_event"]["event"] == "session-killed"
     assert after["last_event"]["session_id"] == before["session_id"] != after["session_id"]
     assert after["restarts"] == before["restarts"] + 1
@@ -179,18 +184,20 @@ def freeze(desk: KeeperHost, agent: str) -> None:
 
 
 def test_frozen_agent_is_not_healthy_in_time_and_then_restarted(desk: KeeperHost, stopped_clock: None) -> None:
-    before = desk.row("coder5")
-    freeze(desk, "coder5")
-    desk.until("coder5", WITHIN + 3, healthy=False)
-    after = desk.until("coder5", healthy=True)
-    assert after["session_pid"] != before["session_pid"]
-    assert [event["event"] for event in desk.events("coder5")][-3:] == ["stuck", "session-restart", "session-started"]
+    before = desk.until("silent0", healthy=True)
+    freeze(desk, "silent0")
+    eventually(lambda: desk.row("silent0")["session_pid"] not in (None, before["session_pid"]), "another session")
+    desk.until("silent0", healthy=True)
+    # It may have been stuck between two looks only: what its keeper wrote down tells.
+    *_, stuck, ended, started = desk.events("silent0")
+    assert [event["event"] for event in (stuck, ended, started)] == ["stuck", "session-restart", "session-started"]
+    assert WITHIN <= stuck["silent_s"] < 3 * WITHIN
 
 
 def test_frozen_agent_is_only_reported_where_policy_says_so(desk: KeeperHost, stopped_clock: None) -> None:
-    before = desk.row("reporter")
+    before = desk.until("reporter", healthy=True)
     freeze(desk, "reporter")
-    row = desk.until("reporter", WITHIN + 3, healthy=False, state="stuck")
+    row = desk.until("reporter", healthy=False, state="stuck")
     time.sleep(WITHIN)
     assert desk.row("reporter")["session_pid"] == before["session_pid"]
     assert row["last_event"]["event"] == "stuck"
@@ -202,9 +209,9 @@ def test_frozen_agent_is_only_reported_where_policy_says_so(desk: KeeperHost, st
 
 def test_stopped_processes_cannot_hold_up_a_stop(desk: KeeperHost, stopped_clock: None) -> None:
     freeze(desk, "coder6")
-    said = json.loads(desk.do("watchbill-host override stop studio/coder6 --who test --wait 15 --json"))
+    said = json.loads(desk.do("watchbill-host override stop studio/coder6 --who test --wait 60 --json"))
     assert (said["state"], said["pending"], said["error"]) == ("off", False, None)
-    desk.do("watchbill-host override start studio/coder6 --who test --wait 15 --json")
+    desk.do("watchbill-host override start studio/coder6 --who test --wait 60 --json")
 
 
 # -- operators -------------------------------------------------------------------------------------------------------
@@ -213,12 +220,12 @@ def test_stopped_processes_cannot_hold_up_a_stop(desk: KeeperHost, stopped_clock
 def test_restart_of_a_working_agent_waits_and_now_does_not(desk: KeeperHost) -> None:
     desk.type("coder7", "work")
     before = desk.until("coder7", state="working")
-    said = json.loads(desk.do("watchbill-host override restart studio/coder7 --who test --wait 10 --json"))
+    said = json.loads(desk.do("watchbill-host override restart studio/coder7 --who test --wait 60 --json"))
     assert (said["pending"], said["error"]) == (True, None)
     row = desk.row("coder7")
     assert (row["pending_restart"], row["session_pid"]) == (True, before["session_pid"])
     assert (row["override"]["kind"], row["override"]["who"]) == ("restart", "test")
-    said = json.loads(desk.do("watchbill-host override restart studio/coder7 --who test --when now --wait 10 --json"))
+    said = json.loads(desk.do("watchbill-host override restart studio/coder7 --who test --when now --wait 60 --json"))
     assert (said["pending"], said["error"]) == (False, None)
     row = desk.row("coder7")
     assert row["session_pid"] != before["session_pid"]
@@ -227,26 +234,27 @@ def test_restart_of_a_working_agent_waits_and_now_does_not(desk: KeeperHost) -> 
 
 def test_override_says_when_there_is_no_keeper_to_hear_it(desk: KeeperHost) -> None:
     desk.as_tenant("systemctl --user stop watchbill-agent@coder8.service")
-    done = desk.lab.ssh("desk", "watchbill-host override stop studio/coder8 --who test --wait 5 --json")
+    done = desk.lab.ssh("desk", "watchbill-host override stop studio/coder8 --who test --wait 60 --json")
     assert done.returncode == 1
     assert "keeper does not run" in json.loads(done.stdout)["error"]
     assert desk.until("coder8", keeper="inactive")["note"] == "keeper down"
     desk.as_tenant("systemctl --user start watchbill-agent@coder8.service")
     desk.until("coder8", state="off", unit="inactive")
-    desk.do("watchbill-host override start studio/coder8 --who test --wait 10")
+    desk.do("watchbill-host override start studio/coder8 --who test --wait 60")
     desk.until("coder8", healthy=True)
 
 
 def test_tenant_can_neither_keep_itself_from_being_stopped_nor_hold_up_what_root_is_told(desk: KeeperHost) -> None:
-    held = "flock /var/lib/watchbill/overrides/studio sleep 300"
-    desk.as_tenant(f"systemd-run --user --quiet --unit=holder {held}")
-    desk.do("timeout 20 watchbill-host override stop studio/coder9 --who test --wait 10")
-    desk.do("timeout 20 watchbill-host override start studio/coder9 --who test --wait 10")
+    overrides = "/var/lib/watchbill/overrides/studio"
+    desk.as_tenant(f"systemd-run --user --quiet --unit=holder flock {overrides} sleep 300")
+    eventually(lambda: desk.lab.ssh("desk", f"flock -n {overrides} true").returncode == 1, "the lock is held")
+    desk.do("timeout 100 watchbill-host override stop studio/coder9 --who test --wait 60")
+    desk.do("timeout 100 watchbill-host override start studio/coder9 --who test --wait 60")
     desk.as_tenant("systemctl --user stop holder.service")
     manager = "$(systemctl show --property=MainPID --value user@20001.service)"
     desk.as_tenant(f"kill -STOP {manager}")
     try:
-        rows = json.loads(desk.do("timeout 15 watchbill-host status --json"))
+        rows = json.loads(desk.do("timeout 100 watchbill-host status --json"))
     finally:
         desk.do(f"kill -CONT {manager}")
     assert {(row["unit"], row["healthy"]) for row in rows if row["name"] in STUBS} == {(None, False)}
@@ -254,13 +262,13 @@ def test_tenant_can_neither_keep_itself_from_being_stopped_nor_hold_up_what_root
 
 
 def test_override_is_for_root_to_write_and_for_the_tenant_to_read(desk: KeeperHost) -> None:
-    desk.do("watchbill-host override stop studio/coder8 --who test --wait 10")
+    desk.do("watchbill-host override stop studio/coder8 --who test --wait 60")
     path = "/var/lib/watchbill/overrides/studio/coder8.json"
     assert desk.do(f"stat -c '%U %G %a' {path}") == "root studio 640\n"
     done = desk.lab.ssh("desk", f"{AS_STUDIO} watchbill-host override start studio/coder8 --who me --json")
     assert done.returncode == 1
     assert "needs root" in done.stderr
-    desk.do("watchbill-host override start studio/coder8 --who test --wait 10")
+    desk.do("watchbill-host override start studio/coder8 --who test --wait 60")
 
 
 @pytest.mark.parametrize("name", ["studio/nobody", "nobody/coder0", "../etc/x", "studio", "studio/../coder0"])
@@ -280,10 +288,13 @@ def test_log_has_events_and_systemd_in_order(desk: KeeperHost) -> None:
 
 
 def test_person_can_sit_down_at_the_terminal_without_changing_it(desk: KeeperHost) -> None:
-    talk = "(sleep 1; printf 'env WATCHBILL_AGENT\\r'; sleep 1; printf '\\002d') | "
-    attach = "TERM=made-up script -qec 'stty cols 60 rows 20; watchbill-host attach studio/coder9' /dev/null"
-    seen = desk.do(talk + attach)
-    assert "WATCHBILL_AGENT=coder9" in seen
+    attach = "TERM=made-up watchbill-host attach studio/coder9"
+    with Terminal([*reach.ssh_arguments(desk.lab.targets["desk"], "-tt"), attach], (20, 60)) as person:
+        person.shows("stub agent")
+        person.type("env WATCHBILL_AGENT\r")
+        person.shows("WATCHBILL_AGENT=coder9")
+        person.type("\x02d")
+        assert person.ended() == 0
     assert "WATCHBILL_AGENT=coder9" in desk.screen("coder9")
     size = f"tmux -N -S {RUNTIME}/coder9/tmux.sock list-panes -F '#{{pane_width}}x#{{pane_height}}'"
     assert desk.as_tenant(size) == "200x50\n"
@@ -298,8 +309,8 @@ def test_definition_that_cannot_be_read_changes_nothing_and_says_so(desk: Keeper
     desk.do(f"cp -a {path} /root/kept; echo '{{' > {path}")
     desk.as_tenant("systemctl --user reload watchbill-agent@coder10.service")
     eventually(lambda: desk.events("coder10")[-1]["event"] == "orders-unreadable", "the event")
-    shown = desk.as_tenant("systemctl --user show --property=StatusText watchbill-agent@coder10.service")
-    assert "definition.json" in shown
+    status = "systemctl --user show --property=StatusText watchbill-agent@coder10.service"
+    eventually(lambda: "definition.json" in desk.as_tenant(status), "its status")
     # Also a keeper that starts with it leaves the session alone, and goes on once it can be read.
     desk.as_tenant("systemctl --user restart watchbill-agent@coder10.service")
     assert desk.pid("session", "coder10") == before["session_pid"]
@@ -311,16 +322,18 @@ def test_definition_that_cannot_be_read_changes_nothing_and_says_so(desk: Keeper
 
 def test_removed_runtime_directory_comes_back(desk: KeeperHost) -> None:
     desk.as_tenant(f"rm {RUNTIME}/coder13/heartbeat.json {RUNTIME}/coder13/beat && mv {RUNTIME}/coder13 {RUNTIME}/old")
-    row = desk.until("coder13", WITHIN + 15, healthy=True)
+    row = desk.until("coder13", healthy=True)
     assert row["keeper"] == "active"
     # Its terminal cannot be reached any more: another session makes another socket.
-    desk.do("watchbill-host override restart studio/coder13 --when now --who test --wait 10")
-    assert "stub agent" in desk.screen("coder13")
+    desk.do("watchbill-host override restart studio/coder13 --when now --who test --wait 60")
+    eventually(lambda: "stub agent" in desk.screen("coder13"), "what the next session shows")
 
 
 def test_what_the_tenant_removed_is_made_again_for_the_next_session(desk: KeeperHost) -> None:
-    desk.as_tenant(f"rm -r {RUNTIME}/coder11/beat")
-    row = desk.until("coder11", WITHIN + 15, restarts=1, healthy=True)
+    before = desk.until("silent1", healthy=True)
+    desk.as_tenant(f"rm -r {RUNTIME}/silent1/beat")
+    eventually(lambda: desk.row("silent1")["restarts"] > before["restarts"], "another session")
+    row = desk.until("silent1", healthy=True)
     assert row["last_event"]["why"] == "stuck"
 
 
@@ -328,10 +341,11 @@ def test_what_the_tenant_removed_is_made_again_for_the_next_session(desk: Keeper
 
 
 def test_keepers_are_small_and_nothing_is_spawned_while_nothing_happens(desk: KeeperHost) -> None:
-    desk.do("watchbill-host override stop studio/failing studio/missing --who test --wait 70")
-    eventually(lambda: desk.row("coder11")["healthy"], "calm")
-    # Counters of the kernel are shared with other machines: the tenant's own processes and their start times are not.
-    listing = "ps -u studio -o pid=,lstart="
+    # Who crashes, and who counts as stuck where the machine has little time for it.
+    restless = "studio/failing studio/missing studio/silent0 studio/silent1 studio/reporter"
+    desk.do(f"watchbill-host override stop {restless} --who test --wait 20")
+    # Counters of the kernel are shared with other machines: the tenant's own processes are not.
+    listing = "ps -u studio -o pid="
     before = desk.do(listing)
     keepers = desk.do("pgrep -u studio -f 'pyz keeper'").split()
     watch = "cat " + " ".join(f"/proc/{pid}/stat" for pid in keepers)
@@ -344,7 +358,7 @@ def test_keepers_are_small_and_nothing_is_spawned_while_nothing_happens(desk: Ke
     assert sum(used) / len(used) <= 0.005, used
     sizes = [int(desk.do(f"grep ^Pss: /proc/{pid}/smaps_rollup").split()[1]) for pid in keepers[:5]]
     assert max(sizes) <= 12 * 1024, sizes
-    desk.do("watchbill-host override start studio/failing studio/missing --who test")
+    desk.do(f"watchbill-host override start {restless} --who test")
 
 
 # -- the whole machine -----------------------------------------------------------------------------------------------
@@ -360,10 +374,9 @@ def test_upgrade_of_the_host_half_under_20_working_stubs_ends_no_session(desk: K
     pyz = "/usr/local/lib/watchbill/watchbill-host.pyz"
     desk.do(f"cp -a {pyz} /root/old.pyz; cp -a {pyz} {pyz}.new; printf ' ' >> {pyz}.new; mv {pyz}.new {pyz}")
     # Stubs and keepers of the old half go on although their program is another file now.
-    time.sleep(3)
-    assert all(row["healthy"] for row in desk.rows(coders).values())
+    until_all_answered_after(desk, desk.boottime(), coders)
     desk.as_tenant("systemctl --user restart 'watchbill-agent@*.service'")
-    eventually(lambda: all(row["healthy"] for row in desk.rows(coders).values()), "all healthy")
+    until_all_answered_after(desk, desk.boottime(), coders)
     after = desk.rows(coders)
     for agent in coders:
         for name in ("session_pid", "session_id", "state", "since"):
@@ -374,8 +387,17 @@ def test_upgrade_of_the_host_half_under_20_working_stubs_ends_no_session(desk: K
     desk.do(f"mv /root/old.pyz {pyz}")
 
 
+def until_all_answered_after(desk: KeeperHost, moment: float, agents: list[str]) -> None:
+    def holds() -> bool:
+        now = desk.boottime()
+        ages = [row["heartbeat_age_s"] for row in desk.rows(agents).values()]
+        return all(age is not None and now - age > moment for age in ages)
+
+    eventually(holds, "an answer of each")
+
+
 def test_reboot_brings_everybody_back_one_after_another_but_not_who_was_stopped(desk: KeeperHost) -> None:
-    desk.do("watchbill-host override stop studio/coder12 --who test --wait 10")
+    desk.do("watchbill-host override stop studio/coder12 --who test --wait 60")
     desk.lab.reboot("desk")
     others = [agent for agent in STUBS if agent != "coder12"]
     eventually(lambda: all(row["healthy"] for row in desk.rows(others).values()), "all but one")
@@ -383,8 +405,8 @@ def test_reboot_brings_everybody_back_one_after_another_but_not_who_was_stopped(
     assert (row["state"], row["unit"], row["session_pid"]) == ("off", "inactive", None)
     started = {agent: desk.heartbeat(agent)["started_boottime"] for agent in others}
     span = max(started.values()) - min(started.values())
-    assert 3 <= span <= 15, f"starts of {len(others)} sessions are spread over {span:.1f} s"
+    assert span >= 3, f"starts of {len(others)} sessions are spread over {span:.1f} s"
     assert all(row["restarts"] == 0 for row in desk.rows(others).values())
-    desk.do("watchbill-host override start studio/coder12 --who test --wait 10")
+    desk.do("watchbill-host override start studio/coder12 --who test --wait 60")
     quoted = shlex.quote(f"{STATE}/coder12/events.jsonl")
     assert desk.do(f"tail -n 1 {quoted} | grep -c session-started") == "1\n"
