@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import hypothesis
 import pytest
 
@@ -14,6 +16,13 @@ hypothesis.settings.load_profile("watchbill")
 
 # Not tests by name, but they assert: what they compared is shown.
 pytest.register_assert_rewrite("tests.runtimes.live", "tests.runtimes.steps")
+
+
+def pytest_configure() -> None:
+    """Take interruptions again where our caller ignores them, as shells do in the background: children would, too."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
