@@ -15,7 +15,7 @@ import pexpect
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.lab.command_line import WATCHBILL, answer, eventually, watchbill
+from tests.lab.command_line import COMMAND_SECONDS, WATCHBILL, answer, eventually, watchbill
 from tests.lab.conftest import Lab
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -34,7 +34,7 @@ roster:
   - {name: coder, count: 2, team: app, role: coder, runtime: stub, host: desk}
   - {name: writer, team: app, role: research, runtime: stub, host: attic}
 policy:
-  heartbeat: {interval: 5s, healthy_within: 30s}
+  heartbeat: {interval: 5s, healthy_within: 60s}
 """
 
 
@@ -48,7 +48,13 @@ def on_a_terminal(machines: Lab, *arguments: str) -> pexpect.spawn[str]:
     words = ["-m", "watchbill", "--lab", *arguments, "-f", str(machines.path)]
     environment = {**os.environ, "NO_COLOR": "1", "TERM": "xterm"}
     return pexpect.spawn(
-        sys.executable, words, encoding="utf-8", timeout=120, dimensions=(50, 100), env=environment, echo=False
+        sys.executable,
+        words,
+        encoding="utf-8",
+        timeout=COMMAND_SECONDS,
+        dimensions=(50, 100),
+        env=environment,
+        echo=False,
     )
 
 
@@ -117,12 +123,13 @@ def test_second_time_there_is_nothing_to_ask(machines: Lab) -> None:
 def test_the_example_of_the_python_api_runs_as_it_stands_in_the_docs(machines: Lab) -> None:
     text = (PROJECT / "docs" / "python-api.md").read_text()
     example, *_ = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    eventually(lambda: all(row["healthy"] for row in answer(machines.path, "ps")), "everybody healthy")
     done = subprocess.run(
         [sys.executable, "-c", example],
         cwd=machines.path.parent,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=COMMAND_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -266,10 +273,15 @@ def test_an_interrupted_apply_says_so_and_the_next_one_completes(machines: Lab) 
         document["roster"][0]["count"] = 4
 
     machines.rewrite(much_more)
+    # As an apply that takes long: this one is never over before it is interrupted.
+    lock = "/var/lib/watchbill/apply.lock"
+    machines.ssh("desk", f"systemd-run --quiet --unit=holder flock {lock} sleep {COMMAND_SECONDS}", check=True)
+    eventually(lambda: machines.ssh("desk", f"flock -n {lock} true").returncode == 1, "the lock is held")
     child = on_a_terminal(machines, "apply", "--yes")
     child.expect("Reconcile")
     child.sendintr()
     code, shown = ended(child)
+    machines.ssh("desk", "systemctl stop holder", check=True)
     assert code == 1, shown
     assert "Interrupted" in shown
     assert "Traceback" not in shown

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.command_line import PATIENCE
 from tests.lab.conftest import Lab
 from watchbill.connect import Connection, connection, ssh_arguments
 from watchbill.fleet import load_fleet
@@ -60,7 +61,7 @@ def reached(machines: Lab, tmp_path: Path, gate: str, inner: str, host: str) -> 
     known = with_key(connection(load_fleet(path), host))
     assert known is not None
     command = ["ssh", "-F", "/dev/null", *ssh_arguments(known), "hostname"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def test_pinned_keys_lead_through_the_jump_host(machines: Lab, tmp_path: Path) -> None:
@@ -92,6 +93,6 @@ def test_host_without_a_known_key_is_refused(machines: Lab, tmp_path: Path) -> N
     )
     known_hosts = ["-o", "UserKnownHostsFile=/dev/null", "-o", "GlobalKnownHostsFile=/dev/null"]
     command = ["ssh", "-F", "/dev/null", *known_hosts, *ssh_arguments(plain), "hostname"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 255
     assert "Host key verification failed" in done.stderr
