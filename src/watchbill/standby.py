@@ -77,14 +77,15 @@ def run(arguments: Sequence[str]) -> int | None:
 
     with socket.socket(socket.AF_UNIX) as line:
         try:
-            line.settimeout(PATIENCE_SECONDS + ANSWER_SECONDS)
-            line.connect(socket_path(fleet_path(file), in_lab(lab)))
+            # Before we connect: whoever has come is waited for.
             request = {
                 "command": list(arguments),
                 "limit": limit,
                 "directory": os.getcwd(),
                 "environment": dict(os.environ),
             }
+            line.settimeout(PATIENCE_SECONDS + ANSWER_SECONDS)
+            line.connect(socket_path(fleet_path(file), in_lab(lab)))
             _send(line, json.dumps(request).encode() + b"\n")
             answers = line.makefile("rb")
             started = answers.readline().split()

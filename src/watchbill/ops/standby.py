@@ -86,14 +86,21 @@ def leave_behind(run: Command) -> None:
         return
     try:
         programs = _programs()
+        detached, detaching = os.pipe()
         pid = os.fork()
     except OSError:  # the program is being replaced, or there are no more processes: then nobody stays
         listener.close()
         return
     if pid:
+        listener.close()
+        os.close(detaching)
+        os.read(detached, 1)  # our caller's shell may try its lock as soon as we have ended
+        os.close(detached)
         return
     try:
+        os.close(detached)
         _detach()
+        os.close(detaching)
         prepare()
         # Who left us behind may have ended long ago: what changed since is another program.
         _Standby(listener, poller, run, _programs() | programs).serve()
@@ -156,6 +163,8 @@ class _Standby:
         # Whoever left it behind may have asked some hosts only.
         poller.target = target_of(poller.target.fleet, lab=poller.target.lab)
         self._file = os.path.realpath(poller.target.path)
+        self._path = listener.getsockname()
+        self._inode = os.stat(self._path).st_ino
         self._children: dict[int, _Child] = {}
         self._programs = programs
         # What is there now stays: commands share it with us, as long as nobody counts its references.
@@ -163,8 +172,6 @@ class _Standby:
 
     def serve(self) -> None:
         """Serve until nobody has asked for a while, somebody says so, or the program is another one."""
-        path = self._listener.getsockname()
-        mine = os.stat(path).st_ino
         going_on = True
         while going_on:
             lines = {child.line.fileno(): child for child in self._children.values() if child.asks}
@@ -180,10 +187,15 @@ class _Standby:
                     lines[descriptor].interrupt()
                 else:
                     going_on = self._accept()
-        self._poller.close()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Let go of the socket and of all hosts; whoever comes next may have them."""
         with contextlib.suppress(OSError):
-            if os.stat(path).st_ino == mine:
-                os.unlink(path)
+            if os.stat(self._path).st_ino == self._inode:
+                os.unlink(self._path)
+        self._listener.close()
+        self._poller.close()
 
     def _accept(self) -> bool:
         """Serve one request; return whether to go on."""
@@ -196,7 +208,7 @@ class _Standby:
             request, streams = _received(line)
             stack.callback(_close, streams)
             if request.get("end") is True or self._is_outdated():
-                self._poller.close()
+                self._leave()  # before who asked hears of it
                 return False
             if readable(line.fileno()):
                 return True  # it has nothing more to say, so it has left: a look that was slow kept it
