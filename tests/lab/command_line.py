@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import subprocess
@@ -39,6 +40,11 @@ def answer(fleet: Path, *arguments: str, status: int = 0, environment: dict[str,
     done = watchbill(fleet, *arguments, "--json", environment=environment)
     assert done.returncode == status, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
     return json.loads(done.stdout)
+
+
+def seconds_of(at: str) -> float:
+    """Return the seconds since 1970 of a time as JSON has it. Machines of a lab have the clock of this one."""
+    return datetime.datetime.fromisoformat(at).timestamp()
 
 
 def eventually(holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> float:

@@ -37,7 +37,7 @@ roster:
   - {name: queued, team: app, role: coder, runtime: stub, schedule: queue}
 policy:
   restart: now
-  heartbeat: {interval: 1s, healthy_within: 10s}
+  heartbeat: {interval: 1s, healthy_within: 60s}
   ignore: [{path: file./nowhere.mode}]
 """
 SHELL = ["/bin/sh", "-c", "while :; do sleep 1000; done"]

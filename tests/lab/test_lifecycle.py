@@ -25,16 +25,19 @@ hosts: {desk: {address: 10.77.0.1, slots: 40}}
 teams:
   app: {tenant: studio}
   site: {tenant: studio}
+  yard: {tenant: studio}
 secrets: {pager: {environment: PAGER}}
 notify:
-  pager: {events: [crashed, waiting-input, drift], webhook: {secret: pager}, teams: [app]}
+  pager: {events: [crashed, waiting-input, drift], webhook: {secret: pager}, teams: [app, yard]}
   book: {events: [waiting-input], command: [tee, -a, told.jsonl]}
 roster:
   - {name: coder, count: 3, team: app, role: coder, runtime: stub}
   - {name: writer, team: site, role: research, runtime: stub}
+  - {name: crane, team: yard, role: operations, runtime: command, command: [sh, -c, 'RUN']}
 policy:
-  heartbeat: {interval: 1s, healthy_within: 10s}
-"""
+  heartbeat: {interval: 1s, healthy_within: 60s}
+""".replace("RUN", "test ! -e ~/broken || { echo no auth; exit 3; }; exec sleep infinity")
+STUBS = ["coder0", "coder1", "coder2", "writer"]
 
 
 class Pager(http.server.BaseHTTPRequestHandler):
@@ -63,7 +66,7 @@ def desk(lab: Callable[[str | Path], Lab]) -> Iterator[KeeperHost]:
         done = watchbill(machines.path, "apply", "--yes", environment={"PAGER": address})
         assert done.returncode == 0, done.stdout + done.stderr
         desk = KeeperHost(machines)
-        eventually(lambda: all(row["state"] == "idle" for row in desk.rows().values()), "all stubs idle")
+        eventually(lambda: all(row["state"] == "idle" for row in desk.rows(STUBS).values()), "all stubs idle")
         yield desk
     finally:
         server.shutdown()
@@ -77,13 +80,14 @@ def pids(desk: KeeperHost, *agents: str) -> dict[str, int]:
 
 def test_drained_team_finishes_its_turns_and_no_other_team_notices(desk: KeeperHost) -> None:
     before = pids(desk, "writer")
-    desk.type("coder0", "work 6")
+    desk.type("coder0", "work")
     desk.until("coder0", state="working")
     outcomes = {entry["agent"]: entry for entry in answer(desk.lab.path, "drain", "--team", "app", "--why", "new disk")}
     assert outcomes.keys() == {f"studio/coder{number}" for number in range(3)}
     assert [outcomes[f"studio/coder{number}"]["pending"] for number in range(3)] == [True, False, False]
     row = desk.row("coder0")
     assert (row["state"], row["evidence"].partition(";")[0]) == ("working", "draining: stops when its turn is over")
+    desk.type("coder0", "idle")
     desk.until("coder0", state="off", unit="inactive")
     assert pids(desk, "writer") == before
     answer(desk.lab.path, "start", "--team", "app")
@@ -125,19 +129,22 @@ def test_agent_that_ends_again_and_again_is_crashed_with_its_last_words_and_take
 ) -> None:
     before = pids(desk, "coder0", "coder1", "writer")
     Pager.taken.clear()
-    for ends in range(3):
-        desk.until("coder2", state="idle")
-        desk.type("coder2", "exit 3")
-        eventually(lambda ends=ends: (desk.row("coder2")["restarts"] or 0) > ends, "it ended")  # type: ignore[misc]
-    row = desk.until("coder2", state="crashed")
-    # In four seconds it is tried again.
-    shown = watchbill(desk.lab.path, "ps").stdout
-    assert "crashed" in next(line for line in shown.splitlines() if "coder2" in line)
-    assert row["last_event"]["status"] == 3
-    eventually(lambda: [notice["event"] for notice in Pager.taken] == ["crashed"], "people are told once")
+    broken = "/home/studio/agents/crane/broken"
+    desk.as_tenant(f"touch {broken} && kill -9 $(pgrep -f '^sleep infinity')")
+    row = desk.until("crane", state="crashed")
+    assert (row["last_event"]["status"], row["last_event"]["last_line"]) == (3, "no auth")
+
+    # It is tried again after 4, 8, 16 … seconds.
+    def shown_as_crashed() -> bool:
+        return any("crashed" in line for line in watchbill(desk.lab.path, "ps").stdout.splitlines() if "crane" in line)
+
+    eventually(shown_as_crashed, "crashed in what people look at")
+    eventually(lambda: bool(Pager.taken), "people are told")
+    desk.as_tenant(f"rm {broken}")
+    answer(desk.lab.path, "restart", "crane")
+    desk.until("crane", state="working")
+    assert [notice["event"] for notice in Pager.taken] == ["crashed"], "people are told once"
     assert pids(desk, "coder0", "coder1", "writer") == before
-    answer(desk.lab.path, "restart", "coder2")
-    desk.until("coder2", state="idle")
 
 
 LOOK = "systemctl start watchbill-drift@studio.service"
@@ -196,7 +203,8 @@ def apply(desk: KeeperHost) -> None:
 
 def test_job_is_told_by_the_host_alone_when_its_window_opens(desk: KeeperHost) -> None:
     now = datetime.datetime.fromisoformat(desk.do("date --utc +%Y-%m-%dT%H:%M:%S").strip())
-    opening = (now + datetime.timedelta(seconds=80)).replace(second=0)
+    # One that is new begins with its next window: the apply has to be over by then.
+    opening = (now + datetime.timedelta(seconds=120)).replace(second=0)
     closing = opening + datetime.timedelta(minutes=2)
 
     def add_job(document: dict[str, Any]) -> None:
@@ -210,9 +218,10 @@ def test_job_is_told_by_the_host_alone_when_its_window_opens(desk: KeeperHost) -
     assert done.returncode == 0, done.stdout + done.stderr
     assert pids(desk, "writer") == before, "a job is no reason for a restart"
     transcript = "/home/studio/agents/writer/stub-transcript.jsonl"
-    eventually(lambda: "What is next?" in desk.do(f"cat {transcript}", check=False), "the job is told")
-    at = datetime.datetime.fromisoformat(desk.do("date --utc +%Y-%m-%dT%H:%M:%S").strip())
-    assert opening <= at <= opening + datetime.timedelta(seconds=5)
+    eventually(lambda: "What is next?" in desk.do(f"cat {transcript}", check=False), "the job is told", 300)
+    log = desk.do("cat /home/studio/.local/state/watchbill/writer/messages.jsonl").splitlines()
+    queued = datetime.datetime.fromisoformat(json.loads(log[0])["at"]).replace(tzinfo=None)
+    assert opening <= queued <= opening + datetime.timedelta(seconds=15)
     desk.do(f"kill -9 {desk.pid('agent', 'writer')}")
     desk.until("writer", state="idle", keeper="active")
     (prompt,) = [json.loads(line)["content"] for line in desk.do(f"cat {transcript}").splitlines()]

@@ -30,7 +30,7 @@ roster:
   - {name: writer, team: app, role: research, runtime: stub}
   - {name: guest, team: visit, role: coder, runtime: stub, protect: true}
 policy:
-  heartbeat: {interval: 5s, healthy_within: 30s}
+  heartbeat: {interval: 5s, healthy_within: 60s}
 """
 SLICE = "watchbill-coder\\x2da.slice"
 UNIT = f"/etc/watchbill/agents/studio/coder-a/units/{SLICE}"

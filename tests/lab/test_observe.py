@@ -48,7 +48,7 @@ roster:
   - {name: coder, count: 2, team: app, role: coder, runtime: stub}
   - {name: recorder, team: app, role: operations, runtime: command, command: [/usr/local/bin/recorder]}
 policy:
-  heartbeat: {interval: 1s, healthy_within: 10s}
+  heartbeat: {interval: 1s, healthy_within: 60s}
 """
 HOME = "/home/studio/agents/recorder"
 VIEWERS = "pgrep -af 'watchbill-host (watch|tail|logs)|tmux.* -C attach'"

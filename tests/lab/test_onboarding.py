@@ -34,7 +34,7 @@ roster:
   - {name: shell, team: app, role: operations, runtime: command, command: [bash, --norc], host: desk}
   - {name: guest, team: guest, role: coder, host: desk}
 policy:
-  heartbeat: {interval: 1s, healthy_within: 10s}
+  heartbeat: {interval: 1s, healthy_within: 60s}
 """
 STUDIO = {"desk": ["orchestrator", "coder0", "coder1"], "attic": ["enhancer", "far"]}
 PAGES = "/etc/watchbill/tenants/studio"
@@ -73,7 +73,7 @@ def prompt(host: KeeperHost, agent: str) -> str:
 
 
 def restart(host: KeeperHost, agent: str) -> None:
-    host.do(f"watchbill-host override restart studio/{agent} --when now --who test --wait 20")
+    host.do(f"watchbill-host override restart studio/{agent} --when now --who test --wait 60")
     host.until(agent, healthy=True)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.calls import Calls, counting, read_calls
+from tests.lab.command_line import COMMAND_SECONDS
 from tests.lab.conftest import Lab
 
 FLEET = """\
@@ -44,7 +45,7 @@ def roll_out(path: Path, log: Path) -> Calls:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=COMMAND_SECONDS,
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.command_line import WATCHBILL, answer, eventually, watchbill
+from tests.lab.command_line import COMMAND_SECONDS, WATCHBILL, answer, eventually, watchbill
 from watchbill.lab import operations
 
 
@@ -27,7 +27,7 @@ def fleet_file(lab_range: int, tmp_path: Path) -> Iterator[Path]:
 
 
 def test_preset_rolls_out_as_it_is_written(fleet_file: Path) -> None:
-    subprocess.run([*WATCHBILL, "lab", "up", "-f", fleet_file], check=True, timeout=300)
+    subprocess.run([*WATCHBILL, "lab", "up", "-f", fleet_file], check=True, timeout=COMMAND_SECONDS)
     applied = watchbill(fleet_file, "apply", "--yes")
     assert applied.returncode == 0, applied.stdout + applied.stderr
     eventually(lambda: all(row["healthy"] for row in answer(fleet_file, "ps")), "everybody healthy")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.command_line import answer, eventually, watchbill
+from tests.lab.command_line import COMMAND_SECONDS, answer, eventually, watchbill
 from tests.lab.conftest import Lab
 from tests.lab.keeper_host import KeeperHost
 
@@ -102,7 +102,7 @@ def desk(lab: Callable[[str], Lab]) -> KeeperHost:
     """A machine that is its own remote."""
     host = KeeperHost(lab(FLEET.replace("HOST_KEY", f'"{WRONG_KEY}"')))
     host.do(f"cat > /srv/server.py <<'END'\n{SERVER}\nEND")
-    host.lab.ssh("desk", REMOTES, timeout=280, check=True)
+    host.lab.ssh("desk", REMOTES, timeout=COMMAND_SECONDS, check=True)
     ask = "python3 -c \"import socket; socket.create_connection(('localhost', 8443))\" && echo there"
     eventually(lambda: "there" in host.do(ask, check=False), "https")
     return host
@@ -142,8 +142,12 @@ def test_remote_with_another_key_is_refused_and_the_other_project_is_brought(
     # An agent that git owes its project is starting; it does not begin in an empty folder.
     row = desk.until("coder0", state="starting")
     assert row["evidence"] is None
-    events = [event["why"] for event in desk.events("coder0") if event["event"] == "waits-for-project"]
-    assert "is not there yet: watchbill plan says why" in events[0]
+
+    def waits() -> bool:
+        told = [event["why"] for event in desk.events("coder0") if event["event"] == "waits-for-project"]
+        return any("is not there yet: watchbill plan says why" in why for why in told)
+
+    eventually(waits, "the event that says what it waits for")
     desk.until("writer", state="idle")
 
 

@@ -28,7 +28,7 @@ teams: {app: {tenant: studio, mission: Look around}}
 roster:
   - {name: coder, count: 2, team: app, role: coder, runtime: stub, host: desk}
   - {name: writer, team: app, role: research, runtime: stub, host: attic}
-policy: {max_unavailable: 100%, heartbeat: {interval: 1s, healthy_within: 10s}}
+policy: {max_unavailable: 100%, heartbeat: {interval: 1s, healthy_within: 60s}}
 """
 
 
@@ -67,6 +67,7 @@ def test_agent_that_a_tenant_starts_by_hand_is_a_stray_and_no_row(fleet: Lab) ->
     start = "cp /bin/sleep /usr/local/bin/claude; su studio -c 'tmux new-session -d -s old-coder \"claude 900\"'"
     fleet.ssh("desk", start, check=True)
     try:
+        eventually(lambda: bool(answer(fleet.path, "ps", "--strays")), "it is seen")
         [stray] = answer(fleet.path, "ps", "--strays")
         assert (stray["host"], stray["user"], stray["what"], stray["name"], stray["program"]) == (
             *("desk", "studio", "tmux"),
@@ -108,13 +109,12 @@ def reachable(fleet: Lab, host: str) -> bool:
 
 def test_lost_host_is_unknown_with_the_reason_and_holds_up_nobody(fleet: Lab) -> None:
     # A network that swallows everything, also what goes over connections that are open.
-    fleet.ssh(
-        "attic", "nohup sh -c 'sleep 1; ip link set host0 down; sleep 40; ip link set host0 up' >/dev/null 2>&1 &"
-    )
+    fleet.ssh("attic", "nohup sh -c 'sleep 1; ip link set host0 down' >/dev/null 2>&1 &")
     eventually(lambda: not reachable(fleet, "attic"), "attic is off the network")
     begun = time.monotonic()
     rows = {row["name"]: row for row in answer(fleet.path, "ps", status=1)}
-    assert time.monotonic() - begun < 25
+    # It is waited for 15 s; a connection notices by itself after 30 s at the earliest.
+    assert time.monotonic() - begun < 30
     assert (rows["writer"]["state"], rows["writer"]["healthy"]) == ("unknown", None)
     assert rows["writer"]["note"]
     assert rows["coder0"]["state"] in ("idle", "working")

@@ -32,7 +32,7 @@ roster:
   - {name: reviewer, alias: rev, team: app, role: coder, runtime: stub, host: attic}
   - {name: visitor, team: guest, role: coder, runtime: stub, host: attic}
 policy:
-  heartbeat: {interval: 1s, healthy_within: 10s}
+  heartbeat: {interval: 1s, healthy_within: 60s}
 """
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.command_line import answer, eventually, watchbill
+from tests.lab.command_line import COMMAND_SECONDS, answer, eventually, watchbill
 from tests.lab.conftest import Lab
 from tests.lab.keeper_host import KeeperHost
 from watchbill import runner
@@ -41,7 +41,7 @@ roster:
   - {name: plain, team: app, role: research, runtime: stub}
   - {name: guest, team: guest, role: coder, runtime: stub}
 policy:
-  heartbeat: {interval: 1s, healthy_within: 5s}
+  heartbeat: {interval: 1s, healthy_within: 60s}
 """
 FILE = "/etc/watchbill/secrets/studio/github"
 FIRST, SECOND, BOARD = "canary-github-one", "canary-github-two", "canary-board"
@@ -170,7 +170,7 @@ def test_higher_version_is_sent_without_a_trace_and_restarts_who_uses_it_when_id
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=COMMAND_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:]
