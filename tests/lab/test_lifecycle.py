@@ -130,6 +130,7 @@ def test_agent_that_ends_again_and_again_is_crashed_with_its_last_words_and_take
     before = pids(desk, "coder0", "coder1", "writer")
     Pager.taken.clear()
     broken = "/home/studio/agents/crane/broken"
+    eventually(lambda: desk.do("pgrep -f '^sleep infinity'", check=False) != "", "the crane works")
     desk.as_tenant(f"touch {broken} && kill -9 $(pgrep -f '^sleep infinity')")
     row = desk.until("crane", state="crashed")
     assert (row["last_event"]["status"], row["last_event"]["last_line"]) == (3, "no auth")
