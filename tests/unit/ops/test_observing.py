@@ -37,7 +37,7 @@ def says(*values: Any) -> str:
 
 
 def until(watching: Watch, holds: Callable[[Frame], bool]) -> Frame:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         frame = watching.next(0.1)
         if frame is not None and holds(frame):
@@ -70,11 +70,11 @@ def test_host_that_cannot_be_asked_is_asked_again_and_holds_up_no_other(
 
 
 def test_end_of_watching_ends_the_connections(target: Target, hosts: Path) -> None:
-    script(hosts, DESK, f"echo $$ > {hosts}/pid\n" + says({"agent": "studio/coder0", **FRAME}) + "exec sleep 60")
+    script(hosts, DESK, f"echo $$ > {hosts}/pid\n" + says({"agent": "studio/coder0", **FRAME}) + "exec sleep 600")
     with Watch(target, [target.fleet.find("coder0")]) as watching:
         until(watching, lambda frame: True)
         pid = int((hosts / "pid").read_text())
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while Path(f"/proc/{pid}/stat").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not Path(f"/proc/{pid}").exists()
@@ -86,7 +86,7 @@ def test_whoever_is_slow_gets_the_latest(target: Target, hosts: Path) -> None:
     script(hosts, DESK, f"for n in $(seq {count}); do echo '{line}'; done\ntouch {hosts}/done\nexec sleep 60")
     with Watch(target, [target.fleet.find("coder0")]) as watching:
         until(watching, lambda frame: True)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not (hosts / "done").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         until(watching, lambda frame: frame.title == str(count))

@@ -20,4 +20,4 @@ def test_command_that_is_roots_by_sudo_ends_because_nobody_reads_it(monkeypatch:
     assert next(stream.lines()) == "x"
     stream.end()
     stream.close()
-    assert stream._process.wait(10) != 0
+    assert stream._process.wait(60) != 0
