@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from testinfra.host import Host
+
+PATIENCE_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class Account:
         heartbeat: dict[str, Any] = json.loads(self.output(f"cat {self.runtime(agent)}/heartbeat.json"))
         return heartbeat
 
+    def said_state(self, agent: str) -> str | None:
+        """Return the state of an agent, None where no keeper has written one yet."""
+        done = self.run(f"cat {self.runtime(agent)}/heartbeat.json")
+        return str(json.loads(done.stdout)["state"]) if done.rc == 0 else None
+
     def pane(self, agent: str, variable: str) -> str:
         """Return a variable of the one pane of an agent's session, such as `pane_pid`."""
         panes = self.output(f"tmux -S {self.runtime(agent)}/tmux.sock list-panes -a -F '#{{{variable}}}'")
@@ -60,7 +68,13 @@ class Account:
         return dict(variable.split("=", 1) for variable in variables if variable)
 
     def check_agent(self, agent: str, state: str) -> None:
-        """Check that an agent is on watch: its units run, its program lives on a terminal, its state is known."""
+        """Check that an agent is on watch: its units run, its program lives on a terminal, its state is known.
+
+        A rollout is over when all has been started: the first answer of an agent comes when it comes.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.said_state(agent) != state and time.monotonic() < deadline:
+            time.sleep(1)
         keeper, session = (self.unit(f"watchbill-{role}@{agent}.service") for role in ("agent", "session"))
         assert (keeper["ActiveState"], session["ActiveState"]) == ("active", "active"), agent
         assert self.pane(agent, "pane_dead") == "0", agent

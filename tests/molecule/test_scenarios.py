@@ -18,7 +18,7 @@ SCENARIOS = sorted(
     path.parent.name for path in PROJECT.glob("extensions/molecule/*/molecule.yml") if path.parent.name != "default"
 )
 SHOWN_LINES = 120
-TIMEOUT_SECONDS = 300
+TIMEOUT_SECONDS = 1200
 
 
 @dataclass(frozen=True)
