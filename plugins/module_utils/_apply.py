@@ -16,16 +16,7 @@ from . import _limits, _tenant
 from ._as_user import AsUserError, call_as, has_manager, systemctl_user
 from ._keeper.heartbeat import IN_A_TURN
 from ._layout import Account, Layout
-from ._observe import (
-    LIMIT_PROPERTIES,
-    Observation,
-    is_manager,
-    is_tenant_slice,
-    is_timer,
-    of_system,
-    parse_show,
-    shown_limits,
-)
+from ._observe import Observation, is_manager, is_tenant_slice, is_timer, of_system
 from ._overrides import delete_override
 from ._planner import key_of, secret_key
 from ._program import require_readable
@@ -33,6 +24,7 @@ from ._resources._directory import DirectoryKind
 from ._resources._file import FileKind
 from ._resources._user import UserKind
 from ._runtime_install import remove_all
+from ._shown_units import LIMIT_PROPERTIES, parse_show, shown_limits
 
 Action = dict[str, t.Any]
 Resource = dict[str, t.Any]

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import time
 import typing as t
 
@@ -18,9 +17,9 @@ from ._planner import key_of
 from ._resources._directory import DirectoryKind
 from ._resources._file import FileKind
 from ._resources._user import UserKind
+from ._shown_units import LIMIT_PROPERTIES, parse_show, shown, shown_limits
 
 UNIT_PROPERTIES = "Id,ActiveState,FragmentPath,NeedDaemonReload"
-LIMIT_PROPERTIES = ",".join(_limits.PROPERTIES.values())
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 ALIVE = ("active", "activating", "reloading")
 State = t.Optional[dict[str, t.Any]]
@@ -161,16 +160,6 @@ def _show(who: Account, agents: list[str], others: list[str]) -> dict[str, dict[
     return parse_show(systemctl_user(who, "show", "--property=" + properties, *names))
 
 
-def parse_show(text: str) -> dict[str, dict[str, str]]:
-    """Return the blocks of ``systemctl show`` as ``{Id: {property: value}}``."""
-    units = {}
-    for block in text.split("\n\n"):
-        properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if "Id" in properties:
-            units[properties["Id"]] = properties
-    return units
-
-
 def _unit_state(layout: Layout, resource: dict[str, t.Any], view: TenantView) -> State:
     unit = resource["name"].split("/", 1)[1]
     fragment = view.fragments.get(unit)
@@ -251,17 +240,15 @@ def _digest_in(view: TenantView, agent: str, field: str) -> str | None:
 
 def _managers(resources: list[dict[str, t.Any]], tenants: dict[str, TenantView]) -> dict[str, State]:
     """Return linger, activity and search path of every ``user@UID.service``, with one systemctl call."""
-    if not resources:
-        return {}
     names = [resource["name"] for resource in resources]
-    shown = parse_show(output_of("systemctl", "show", "--property=Id,ActiveState,MainPID", *names))
+    units = shown("Id,ActiveState,MainPID", names)
     states: dict[str, State] = {}
     for resource in resources:
         name, tenant = resource["name"], resource["tenant"]
         if tenant not in tenants:
             states[name] = None
             continue
-        properties = shown.get(name, {})
+        properties = units.get(name, {})
         active = properties.get("ActiveState") in ALIVE
         state: dict[str, t.Any] = {"linger": os.path.exists(f"/var/lib/systemd/linger/{tenant}"), "active": active}
         # What the process was started with, not what systemctl would start it with now: those differ after an edit.
@@ -292,20 +279,11 @@ def _tenant_slices(resources: list[dict[str, t.Any]], tenants: dict[str, TenantV
     return {r["name"]: states.get(r["name"]) if r["tenant"] in tenants else None for r in resources}
 
 
-def shown_limits(slices: list[str]) -> dict[str, dict[str, str]]:
-    """Return what the system's manager shows of the limits of *slices*, by name."""
-    if not slices:
-        return {}
-    return parse_show(output_of("systemctl", "show", f"--property=Id,DropInPaths,{LIMIT_PROPERTIES}", *slices))
-
-
 def _timers(resources: list[dict[str, t.Any]]) -> dict[str, State]:
     """Return whether each of the system's timers runs, and which file was loaded for it, with one systemctl call."""
-    if not resources:
-        return {}
     names = [resource["name"] for resource in resources]
-    shown = parse_show(output_of("systemctl", "show", "--property=" + UNIT_PROPERTIES, *names))
-    return {name: _timer_state(shown.get(name, {})) for name in names}
+    units = shown(UNIT_PROPERTIES, names)
+    return {name: _timer_state(units.get(name, {})) for name in names}
 
 
 def _timer_state(properties: t.Mapping[str, str]) -> State:
@@ -376,17 +354,3 @@ def _foreign_definitions(directory: str, ours: set[str]) -> list[dict[str, str]]
             {"name": f"{root}/{name}", "what": "directory"} for name in directories if f"{root}/{name}" not in ours
         )
     return found
-
-
-# -- the host itself -------------------------------------------------------------------------------------------------
-
-
-def output_of(*arguments: str) -> str:
-    """Return what a program printed, or nothing where it is missing or fails: absence is what the caller reports."""
-    try:
-        done = subprocess.run(
-            arguments, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=20, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout

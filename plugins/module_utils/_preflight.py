@@ -14,8 +14,8 @@ import typing as t
 
 from . import _runtime_store, _zones
 from ._layout import Layout
-from ._observe import output_of
 from ._projects._remote import protocol_of
+from ._shown_units import output_of
 
 # Program → Debian package that brings it.
 PROGRAMS = {"tmux": "tmux", "loginctl": "systemd", "dbus-daemon": "dbus-user-session"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.module_utils import _observe
+from ansible_collections.watchbill.fleet.plugins.module_utils import _observe, _shown_units
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Account, Layout
 from ansible_collections.watchbill.fleet.plugins.module_utils._on_watch import session_wanted
 
@@ -170,7 +170,7 @@ def test_limits_of_a_tenant_are_there_when_our_drop_in_has_been_read(
     shown = (
         f"Id=user-20001.slice\nMemoryMax=1000\nTasksMax=63600\nCPUQuotaPerSecUSec=infinity\nDropInPaths={drop_ins}\n"
     )
-    monkeypatch.setattr(_observe, "output_of", lambda *words: shown)
+    monkeypatch.setattr(_shown_units, "output_of", lambda *words: shown)
     resource = {"kind": "unit", "name": "user-20001.slice", "scope": "system", "tenant": "studio", "limits": {}}
     states = _observe._tenant_slices([resource], {"studio": view()})
     assert states == {"user-20001.slice": limits and {"limits": limits}}
@@ -207,7 +207,7 @@ def test_timer_of_the_system_is_what_its_manager_made_of_it(
     path.write_text("[Timer]\n")
     mask.symlink_to(os.devnull)
     output = f"Id={path.name}\n" + shown.format(path=path, mask=mask)
-    monkeypatch.setattr(_observe, "output_of", lambda *arguments: output)
+    monkeypatch.setattr(_shown_units, "output_of", lambda *arguments: output)
     if state and state["fragment"] == "ours":
         state = {**state, "fragment": hashlib.sha256(path.read_bytes()).hexdigest()}
     resource = {"kind": "unit", "name": path.name, "scope": "system", "tenant": "studio"}
