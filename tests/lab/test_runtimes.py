@@ -75,10 +75,12 @@ def installed(machines: Lab, host: str) -> list[str]:
 
 def program(machines: Lab, host: str) -> str:
     """Return the program that runs as the agent of a host, and its process."""
-    found = machines.ssh(
-        host, "for p in $(pgrep -u studio node); do echo $p $(readlink /proc/$p/exe); done", check=True
-    )
-    return found.stdout.strip()
+    of_each = "echo $p $(cut -d ' ' -f 4 /proc/$p/stat) $(readlink /proc/$p/exe)"
+    done = machines.ssh(host, f"for p in $(pgrep -u studio node); do {of_each}; done", check=True)
+    # What it forks is called node as well, until it has become another program or ended.
+    found = [words for words in map(str.split, done.stdout.splitlines()) if len(words) == 3]
+    pids = {pid for pid, _, _ in found}
+    return "\n".join(f"{pid} {path}" for pid, parent, path in found if parent not in pids)
 
 
 def pinned(machines: Lab) -> dict[str, str]:
