@@ -47,10 +47,12 @@ def seconds_of(at: str) -> float:
     return datetime.datetime.fromisoformat(at).timestamp()
 
 
-def eventually(holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> float:
-    """Wait until something holds on a machine; return after how many seconds it did. Fails after *seconds*."""
+def eventually(holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+    """Wait until something holds on a machine. Fails when a look that began after *seconds* finds that it does not."""
     started = time.monotonic()
-    while not holds():
-        assert time.monotonic() - started < seconds, f"{what}: not within {seconds} s"
+    while True:
+        looked = time.monotonic()
+        if holds():
+            return
+        assert looked - started < seconds, f"{what}: not within {seconds} s"
         time.sleep(0.25)
-    return time.monotonic() - started

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.command_line import answer, eventually, watchbill
+from tests.lab.command_line import COMMAND_SECONDS, answer, eventually, watchbill
 from tests.lab.conftest import Lab
 
 FLEET = """
@@ -93,5 +93,5 @@ def test_working_agent_is_not_moved_and_not_started_twice(pair: Lab) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         return watchbill(pair.path, "plan").returncode == 0
 
-    eventually(applied_and_moved, "the move is done once walker is idle")
+    eventually(applied_and_moved, "the move is done once walker is idle", COMMAND_SECONDS)
     eventually(lambda: row_of_walker(pair)["healthy"] is True, "walker healthy on desk")
