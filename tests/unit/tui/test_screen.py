@@ -19,8 +19,9 @@ from watchbill.errors import OperationError
 from watchbill.ops.answer import Question
 from watchbill.ops.status import AgentStatus, Status
 from watchbill.ops.watch import Frame
+from watchbill.tui import app
 from watchbill.tui.app import ACTIONS, Finished, Looked, Screen, Seen
-from watchbill.tui.dialogs import Choose, Page
+from watchbill.tui.dialogs import Choose, Page, Write
 from watchbill.tui.pane import Pane
 from watchbill.tui.table import Agents
 
@@ -89,7 +90,7 @@ class Fake:
 
     def _do(self, *words: str) -> str:
         self.asked.append(words)
-        self.answers.wait(10)
+        self.answers.wait(60)
         if self.problem is not None:
             raise self.problem
         return "" if words[0] == "details" else f"done: {' '.join(words)}"
@@ -120,6 +121,12 @@ async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
     raise AssertionError("it did not come")
 
 
+async def begin_to_write(screen: Screen, pilot: Pilot[None], key: str) -> None:
+    """Press a key that opens a line to write, and wait until that takes letters."""
+    await pilot.press(key)
+    await until(pilot, lambda: isinstance(screen.focused, Input))
+
+
 def shown(screen: Screen) -> str:
     """Return the text on the screen, as a person at a terminal reads it."""
     return "\n".join("".join(segment.text for segment in strip) for strip in screen.screen._compositor.render_strips())
@@ -131,19 +138,24 @@ def said(screen: Screen) -> str:
 
 def test_everything_fits_on_a_small_terminal() -> None:
     async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
-        await until(pilot, lambda: "this is studio/coder" in shown(screen))
-        text = shown(screen)
-        for words in ("studio/reviewer", "◐ limited", "3 agents · 3 healthy", "studio/coder on desk  200x50", "help"):
-            assert words in text
-        assert all(len(line) <= 80 for line in text.splitlines())
+        for words in ("this is studio/coder", "studio/reviewer", "◐ limited", "3 agents · 3 healthy", "200x50", "help"):
+            await until(pilot, lambda words=words: words in shown(screen))
+        assert all(len(line) <= 80 for line in shown(screen).splitlines())
 
     play(test)
 
 
-def test_selected_agent_is_the_one_whose_terminal_is_shown_and_only_that_one_is_watched() -> None:
+def test_selected_agent_is_the_one_whose_terminal_is_shown_and_only_that_one_is_watched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
         await until(pilot, lambda: "this is studio/coder" in shown(screen))
-        await pilot.press("down", "down")
+        monkeypatch.setattr(app, "SETTLE_SECONDS", 3600)
+        await pilot.press("down")
+        await until(pilot, lambda: screen.query_one(Agents).reference == "studio/reviewer")
+        await pilot.pause()
+        monkeypatch.setattr(app, "SETTLE_SECONDS", 0.01)
+        await pilot.press("down")
         await until(pilot, lambda: "this is studio/writer" in shown(screen))
         assert "studio/reviewer" not in fake.watched, "the cursor only passed it"
         await until(pilot, lambda: fake.open == 1)
@@ -166,11 +178,13 @@ def test_terminal_that_is_hostile_is_shown_as_text() -> None:
 
 def test_filter_leaves_the_rows_with_all_words_and_escape_brings_all_back() -> None:
     async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
-        await pilot.press("slash", *"attic lim", "enter")
+        await begin_to_write(screen, pilot, "slash")
+        await pilot.press(*"attic lim", "enter")
         table = screen.query_one(Agents)
-        assert (table.row_count, table.reference) == (1, "studio/reviewer")
+        await until(pilot, lambda: (table.row_count, table.reference) == (1, "studio/reviewer"))
+        await until(pilot, lambda: screen.focused is table)
         await pilot.press("escape")
-        assert table.row_count == 3
+        await until(pilot, lambda: table.row_count == 3)
         assert table.reference == "studio/reviewer", "the cursor stays on its agent"
         assert not screen.query_one("#filter", Input).has_class("shown")
 
@@ -180,11 +194,9 @@ def test_filter_leaves_the_rows_with_all_words_and_escape_brings_all_back() -> N
 def test_enter_shows_everything_about_an_agent() -> None:
     async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(screen.screen, Page))
-        await pilot.pause()
-        assert "all about studio/coder" in shown(screen)
+        await until(pilot, lambda: isinstance(screen.screen, Page) and "all about studio/coder" in shown(screen))
         await pilot.press("escape")
-        assert not isinstance(screen.screen, Page)
+        await until(pilot, lambda: not isinstance(screen.screen, Page))
 
     play(test)
 
@@ -211,8 +223,8 @@ def test_question_is_answered_with_the_key_of_a_choice_and_for_that_question_onl
     async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
         await pilot.press("a")
         await until(pilot, lambda: isinstance(screen.screen, Choose))
-        await pilot.pause()
-        assert all(words in shown(screen) for words in ("run: npm test", "Run it?", "1  Yes", "2  No"))
+        for words in ("run: npm test", "Run it?", "1  Yes", "2  No"):
+            await until(pilot, lambda words=words: words in shown(screen))
         await pilot.press("7", "2")
         await until(pilot, lambda: ("answer", "studio/coder", "2", "m1") in fake.asked)
 
@@ -233,10 +245,14 @@ def test_agent_that_asks_nothing_is_not_answered() -> None:
 
 def test_message_is_sent_as_it_was_written() -> None:
     async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
-        await pilot.press("m", *"rebase on main, q", "enter")
+        await begin_to_write(screen, pilot, "m")
+        await pilot.press(*"rebase on main, q", "enter")
         await until(pilot, lambda: fake.asked == [("send", "studio/coder", "rebase on main, q")])
-        await pilot.press("m", "enter")
-        await pilot.press("m", "x", "escape")
+        for nothing in (["enter"], ["x", "escape"]):
+            await until(pilot, lambda: not isinstance(screen.screen, Write))
+            await begin_to_write(screen, pilot, "m")
+            await pilot.press(*nothing)
+        await until(pilot, lambda: not isinstance(screen.screen, Write))
         await pilot.pause()
         assert len(fake.asked) == 1
 
@@ -279,8 +295,9 @@ def test_keys_are_taken_while_a_host_does_not_answer() -> None:
         await pilot.press("enter")
         await until(pilot, lambda: bool(fake.asked))
         await pilot.press("down", "question_mark")
-        assert isinstance(screen.screen, Page)
+        await until(pilot, lambda: isinstance(screen.screen, Page))
         await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(screen.screen, Page))
         assert screen.query_one(Agents).reference == "studio/reviewer"
         fake.answers.set()
 
@@ -314,11 +331,12 @@ def test_news_that_come_while_the_screen_closes_are_nobodys(news: Message) -> No
 def test_news_leave_the_cursor_where_it_is() -> None:
     async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
         await pilot.press("down")
+        await until(pilot, lambda: screen.query_one(Agents).reference == "studio/reviewer")
         first = AgentStatus("studio", "architect", "desk", state="starting")
         fake.status = replace(fake.status, agents=(first, replace(CODER, state="idle"), REVIEWER, WRITER))
         await until(pilot, lambda: screen.query_one(Agents).row_count == 4)
         assert screen.query_one(Agents).reference == "studio/reviewer"
-        assert "○ idle" in shown(screen)
+        await until(pilot, lambda: shown(screen).count("○ idle") == 2)
 
     play(test)
 
@@ -327,12 +345,13 @@ def test_states_can_be_told_without_colours(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("NO_COLOR", "1")
 
     async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        for words in ("● working", "◐ limited", "○ idle"):
+            await until(pilot, lambda words=words: words in shown(screen))
         styles: list[Any] = [
             segment.style for strip in screen.screen._compositor.render_strips() for segment in strip if segment.style
         ]
         colours = [one for style in styles for one in (style.color, style.bgcolor) if one and one.triplet]
         assert all(max(one.triplet) - min(one.triplet) < 2 for one in colours), "shades of grey"
-        assert all(words in shown(screen) for words in ("● working", "◐ limited", "○ idle"))
 
     play(test)
 
