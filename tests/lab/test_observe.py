@@ -172,8 +172,9 @@ def test_agent_without_a_record_is_followed_at_its_terminal(desk: KeeperHost) ->
 def test_watch_goes_on_with_the_next_session(desk: KeeperHost) -> None:
     with Terminal(command(desk, "watch", "coder1")) as person:
         person.shows("stub agent studio/coder1")
-        assert watchbill(desk.lab.path, "restart", "coder1", "--now", "--yes").returncode == 0
+        assert watchbill(desk.lab.path, "stop", "coder1").returncode == 0
         person.shows("it has no terminal now")
+        assert watchbill(desk.lab.path, "start", "coder1").returncode == 0
         eventually(lambda: "stub agent" in person.text.rpartition("no terminal now")[2], "the next session")
 
 
