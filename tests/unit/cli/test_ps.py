@@ -139,11 +139,15 @@ def test_watching_in_a_pipe_is_a_line_of_json_for_each_change_until_interrupted(
     command = [sys.executable, "-m", "watchbill", "ps", "--watch", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        rows = [json.loads(process.stdout.readline()) for _ in range(2)]
+        # Hosts count questions: another number is a change. Who had no time to answer within a look has none.
+        counts: list[dict[str, int]] = []
+        while not counts or counts[-1].keys() < {"coder0", "writer"} or counts[-1]["coder0"] < 2:
+            rows = json.loads(process.stdout.readline())
+            counts.append({row["name"]: row["restarts"] for row in rows if row["restarts"] is not None})
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
-    # The host counts questions: another number is a change.
-    assert [next(r["restarts"] for r in row if r["name"] == "coder0") for row in rows] == [1, 2]
+        assert process.wait(60) == 0
+    told = [count["coder0"] for count in counts if "coder0" in count]
+    assert told == list(range(1, told[-1] + 1))
 
 
 def test_watching_on_a_terminal_ends_with_ctrl_c_and_leaves_the_screen_as_it_was(fleet: Path) -> None:
@@ -156,12 +160,13 @@ def test_watching_on_a_terminal_ends_with_ctrl_c_and_leaves_the_screen_as_it_was
         if select.select([terminal], [], [], 1)[0]:
             shown += os.read(terminal, 65536)
     os.write(terminal, b"\x03")
-    while select.select([terminal], [], [], 20)[0]:
+    while select.select([terminal], [], [], 60)[0]:
         try:
             shown += os.read(terminal, 65536)
         except OSError:
             break
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code == 0 or (code == 1 and b"did not answer" in shown), "of a look in which a host had no time to answer"
     assert b"studio/coder0" in shown
     assert shown.index(b"\x1b[?1049h") < shown.rindex(b"\x1b[?1049l"), "the other screen, and back"
     assert b"Traceback" not in shown

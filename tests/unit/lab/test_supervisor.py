@@ -15,7 +15,7 @@ import pytest
 from watchbill.lab import supervisor
 from watchbill.lab.processes import Process
 
-SECONDS = 10
+SECONDS = 60
 
 
 def start(directory: Path, script: str) -> subprocess.Popen[bytes]:
