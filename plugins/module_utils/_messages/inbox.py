@@ -154,7 +154,8 @@ class Inbox:
         if self._ended <= HISTORY_LIMIT + HISTORY_SLACK:
             return
         names = os.listdir(self.history)
-        names.sort(key=lambda name: os.stat(f"{self.history}/{name}", follow_symlinks=False).st_mtime)
+        # What ended in the same moment of the disk's clock: by its id, whose beginning is when it was sent.
+        names.sort(key=lambda name: (os.stat(f"{self.history}/{name}", follow_symlinks=False).st_mtime_ns, name))
         for name in names[:-HISTORY_LIMIT]:
             os.unlink(f"{self.history}/{name}")
         self._ended = min(len(names), HISTORY_LIMIT)

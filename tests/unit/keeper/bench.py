@@ -57,6 +57,7 @@ class FakeSession:
         self.frozen = False
         self.pane_now = Pane(os.getpid(), None, None)
         self.widened: list[str] = []
+        self.writers: list[int] = []
 
     def start(self) -> Found:
         self.told.append("start")
@@ -65,7 +66,9 @@ class FakeSession:
         self.count += 1
         self.pane_now = Pane(os.getpid(), None, None)
         # Any open descriptor will do, as long as nothing can be read from it: a living session.
-        return Found(1000 + self.count, os.pipe()[0], f"life{self.count}")
+        reader, writer = os.pipe()
+        self.writers.append(writer)
+        return Found(1000 + self.count, reader, f"life{self.count}")
 
     def stop(self) -> None:
         self.told.append("stop")
@@ -127,6 +130,13 @@ class Bench:
         watch = Watch(self.record, self.backlog, lambda: self.now, self.wall)  # type: ignore[arg-type]
         memory = Memory(self.record.directory, self.wall)
         return Supervision(self.session, watch, self.record, memory, lambda: self.now, self.wall)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Leave nothing open."""
+        for writer in self.session.writers:
+            os.close(writer)
+        if self.mind.running is not None:
+            self.mind.running.forget()
 
     def wall(self) -> float:
         """Return what the wall clock says."""

@@ -16,6 +16,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.record imp
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Account, Layout
 
 from tests.unit.keeper.bench import definition
+from tests.unit.keeper.own import children, descriptors
 
 
 class Asker:
@@ -39,7 +40,7 @@ class Asker:
 
     def wait(self) -> None:
         assert self.backlog.descriptor is not None
-        assert wait_readable(self.backlog.descriptor, 20)
+        assert wait_readable(self.backlog.descriptor, 60)
         self.backlog.ended()
 
     def events(self) -> list[str]:
@@ -73,12 +74,12 @@ def test_command_is_asked_no_more_often_than_it_should_be(asker: Asker) -> None:
 
 
 def test_asking_waits_for_nobody_and_one_command_runs_at_a_time(asker: Asker) -> None:
-    asker.backlog.tend(["sleep", "60"], 10.0)
+    asker.backlog.tend(["sleep", "600"], 10.0)
     asker.now += ANSWER_SECONDS - 1
-    asker.backlog.tend(["sleep", "60"], 10.0)
+    asker.backlog.tend(["sleep", "600"], 10.0)
     assert (len(asker.started), asker.backlog.answer) == (1, None)
     asker.now += 1
-    asker.backlog.tend(["sleep", "60"], 10.0)
+    asker.backlog.tend(["sleep", "600"], 10.0)
     assert asker.backlog.answer is False
     assert asker.events() == ["sleep: not done within 30 s"]
     asker.wait()
@@ -89,8 +90,8 @@ def test_nothing_that_a_command_left_behind_goes_on(asker: Asker, tmp_path: Path
     alive = tmp_path / "alive"
     os.mkfifo(alive)
     reader = os.open(alive, os.O_RDONLY | os.O_NONBLOCK)
-    assert asker.ask("sh", "-c", f"exec 3> {alive}; sleep 60 & exit 0") is True
-    assert wait_readable(reader, 5), "the last writer is gone"
+    assert asker.ask("sh", "-c", f"exec 3> {alive}; sleep 600 & exit 0") is True
+    assert wait_readable(reader, 60), "the last writer is gone"
     assert os.read(reader, 1) == b""
     os.close(reader)
 
@@ -118,7 +119,7 @@ def test_fork_that_the_kernel_refuses_is_no_work(asker: Asker, monkeypatch: pyte
 
 
 def test_answer_that_nobody_needs_any_more_does_not_count_later(asker: Asker) -> None:
-    asker.backlog.tend(["sh", "-c", "sleep 60"], 60.0)
+    asker.backlog.tend(["sh", "-c", "sleep 600"], 60.0)
     asker.backlog.forget()
     asker.wait()
     assert asker.backlog.answer is None
@@ -127,14 +128,13 @@ def test_answer_that_nobody_needs_any_more_does_not_count_later(asker: Asker) ->
 
 
 def test_nothing_stays_open_and_no_zombie_stays(asker: Asker) -> None:
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = descriptors(), children()
     for command in (["true"], ["no-such-command"], ["sh", "-c", "yes"]):
         asker.backlog.tend(command, 0.0)
         asker.backlog.forget()
         asker.wait()
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert descriptors() <= before[0]
+    assert children() <= before[1]
 
 
 def test_command_finds_the_world_of_its_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_command_finds_the_world_of_its_agent(tmp_path: Path, monkeypatch: pytes
     script = 'import os, sys; print(os.getcwd(), os.environ, sys.argv[1:], sep="\\n", file=open("seen", "w"))'
     keeper.backlog.tend(["python3", "-c", script, "$(id) ; *"], 60.0)
     assert keeper.backlog.descriptor is not None
-    assert wait_readable(keeper.backlog.descriptor, 20)
+    assert wait_readable(keeper.backlog.descriptor, 60)
     keeper.backlog.ended()
     assert keeper.backlog.answer is True
     working_directory, environment, arguments = (tmp_path / "src/shop/seen").read_text().splitlines()

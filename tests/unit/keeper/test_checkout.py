@@ -59,16 +59,20 @@ def test_agent_begins_when_its_project_comes_and_says_before_what_it_waits_for(
     directory = Path(layout.agent_directory("studio", "coder0"))
     directory.mkdir(parents=True)
     (directory / "definition.json").write_text(json.dumps(definition(checkout=WORKTREE._asdict())))
-    waiting = threading.Thread(target=wait_for_checkout, args=(layout, "studio", "coder0"))
+    waiting = threading.Thread(target=wait_for_checkout, args=(layout, "studio", "coder0"), daemon=True)
     waiting.start()
+    said = tmp_path / ".local/state/watchbill/coder0/events.jsonl"
+    while not said.exists():
+        waiting.join(0.01)
+        assert waiting.is_alive()
     waiting.join(0.2)
     assert waiting.is_alive()
     (tmp_path / "shop-worktrees/coder0/.git").mkdir(parents=True)
-    waiting.join(10)
+    waiting.join(60)
     assert not waiting.is_alive()
     told = capsys.readouterr().out
     assert told.count("~/shop-worktrees/coder0 is not there yet: watchbill plan says why") == 1
-    events = (tmp_path / ".local/state/watchbill/coder0/events.jsonl").read_text().splitlines()
+    events = said.read_text().splitlines()
     assert [json.loads(event)["event"] for event in events] == ["waits-for-project"]
 
 
@@ -88,7 +92,7 @@ class Bench:
         """Let the keeper have its turn, and wait for a look that it began."""
         self.worktree.tend(wanted)
         if self.worktree.descriptor is not None:
-            assert select.select([self.worktree.descriptor], [], [], 10)[0]
+            assert select.select([self.worktree.descriptor], [], [], 60)[0]
             self.worktree.ended()
         return self.worktree.said
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
-from pathlib import Path
 
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.processes import CommandError, run
+
+from tests.unit.keeper.own import children, descriptors
 
 
 def test_output_is_returned() -> None:
@@ -25,21 +25,20 @@ def test_missing_program_is_an_error() -> None:
 
 
 def test_command_that_hangs_is_killed_and_leaves_no_zombie() -> None:
-    started = time.monotonic()
+    before, started = children(), time.monotonic()
     with pytest.raises(CommandError, match="not done within"):
-        run(["sleep", "60"], 0.2)
-    assert time.monotonic() - started < 5
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        run(["sleep", "300"], 0.2)
+    assert time.monotonic() - started < 200
+    assert children() <= before
 
 
 def test_nothing_stays_open() -> None:
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = descriptors()
     for _ in range(5):
         run(["true"], 10)
         with pytest.raises(CommandError):
             run(["watchbill-no-such-program"], 10)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert descriptors() <= before
 
 
 def test_flood_of_output_is_cut_and_does_not_block() -> None:

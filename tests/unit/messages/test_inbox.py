@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -134,7 +135,8 @@ def test_message_that_is_none_is_refused(change: dict[str, object]) -> None:
     assert parse_message(message().to_json()) == message()
 
 
-def test_history_is_kept_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ended_at", [None, 1_000_000_000], ids=["one-after-the-other", "in-one-moment"])
+def test_history_is_kept_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended_at: int | None) -> None:
     monkeypatch.setattr(module, "HISTORY_LIMIT", 5)
     monkeypatch.setattr(module, "HISTORY_SLACK", 2)
     inbox = reopened(tmp_path)
@@ -142,6 +144,8 @@ def test_history_is_kept_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for one in ids:
         inbox.add(message(id=one), "text")
         inbox.write(inbox.open[one]._replace(state=ANSWERED))
+        if ended_at is not None:
+            os.utime(f"{inbox.history}/{one}.json", (ended_at, ended_at))
     kept = {one["id"] for one in read_messages(str(tmp_path))}
     assert 5 <= len(kept) <= 7
     assert kept == set(ids[-len(kept) :])
