@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,10 +40,10 @@ def target(fleet_file: Path) -> Target:
 
 
 @pytest.fixture
-def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Stand in for ssh: an `ssh` that runs DIRECTORY/<address> with the remote command as its only argument.
 
-    Returns DIRECTORY. An address without a program there cannot be reached.
+    Yields DIRECTORY. An address without a program there cannot be reached.
     """
     programs, directory = tmp_path / "bin", tmp_path / "hosts"
     programs.mkdir()
@@ -57,5 +59,7 @@ def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     ssh.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    return directory
+    # tmp_path may be too long for a socket: the next directory that is tried is the home of who tests.
+    with tempfile.TemporaryDirectory(prefix="runtime-") as runtime:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        yield directory
