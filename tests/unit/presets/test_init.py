@@ -58,7 +58,7 @@ def terminal(tmp_path: Path) -> Terminal:
             cwd=str(tmp_path),
             env=environment,
             encoding="utf-8",
-            timeout=30,
+            timeout=60,
             dimensions=(50, 100),
             echo=False,
         )
@@ -66,10 +66,11 @@ def terminal(tmp_path: Path) -> Terminal:
     return start
 
 
-def ended(child: pexpect.spawn[str]) -> tuple[int | None, str]:
+def ended(child: pexpect.spawn[str]) -> tuple[int, str]:
     child.expect(pexpect.EOF)
+    code = child.wait()
     child.close()
-    return child.exitstatus, str(child.before)
+    return code, str(child.before)
 
 
 def files_below(folder: Path) -> set[str]:
