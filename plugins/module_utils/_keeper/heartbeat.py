@@ -48,7 +48,7 @@ class Beat(t.NamedTuple):
     retries: bool = False
     """Whether a limited agent goes on by itself once its provider lets it."""
     no_dialog: bool = False
-    """Whether the sender could not have spoken while a dialog was open: one that we were told of is answered."""
+    """Whether the sender speaks only where the prompt is shown: no dialog is open, and the start is over."""
     conversation: str | None = None
     transcript: str | None = None
     turn_ended: bool = False

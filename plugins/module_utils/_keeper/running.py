@@ -124,7 +124,7 @@ class Running:
         if states:
             self.stated, self.stated_boottime = self._with_reset(beat, wall), sent
         elif beat.no_dialog:
-            self._end_dialog(beat, sent)
+            self._is_at_its_prompt(beat, sent)
         if self.well_since is None:
             self.well_since = now
         return True
@@ -147,16 +147,14 @@ class Running:
         if beat.state is not None and known >= self.stated_boottime:
             self.stated, self.stated_boottime = beat, known
 
-    def _end_dialog(self, beat: Beat, sent: float) -> None:
-        """Take a question to a person for answered, by the word of who could not speak while it was open."""
-        if (
-            self.stated is None
-            or self.stated.state != "waiting-input"
-            or sent < self.stated_boottime + OVERTAKEN_SECONDS
-        ):
-            return
-        self.stated = beat._replace(state="working", evidence="its dialog was answered")
-        self.stated_boottime = sent
+    def _is_at_its_prompt(self, beat: Beat, sent: float) -> None:
+        """Take the start for over, or a question for answered, by the word of who speaks beside the prompt only."""
+        stated = self.stated
+        if stated is None:
+            self.stated, self.stated_boottime = beat._replace(state="idle"), sent
+        elif stated.state == "waiting-input" and sent >= self.stated_boottime + OVERTAKEN_SECONDS:
+            self.stated = beat._replace(state="working", evidence="its dialog was answered")
+            self.stated_boottime = sent
 
     def end_limit(self, now: float, wall: float) -> bool:
         """Take a provider's limit for over when its time has come; return whether it was.

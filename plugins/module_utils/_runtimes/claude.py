@@ -212,8 +212,12 @@ def _limits(said: Said) -> list[Said]:
 
 
 def _started(said: Said) -> Said | None:
-    # After a compaction it goes on with what it did.
-    return {"state": "idle"} if said.get("source") != "compact" else None
+    source = said.get("source")
+    if source == "compact":
+        # It goes on with what it did.
+        return None
+    # There is no prompt yet, and what is pasted now may be lost: its first status line says when there is.
+    return {} if source in ("startup", "resume") else {"state": "idle"}
 
 
 def _asks_permission(said: Said) -> Said:

@@ -73,6 +73,20 @@ def test_dialog_is_over_when_somebody_speaks_who_could_not_while_it_was_open(ben
     assert (said["state"], said["source"]) == ("working", "status-line")
 
 
+def test_nothing_is_put_in_front_of_an_agent_whose_prompt_is_not_there_yet(bench: Bench) -> None:
+    """claude begins its session, and says so, some time before it reads what is typed."""
+    bench.use(runtime="claude")
+    hear(bench, source="hook", conversation="c1")
+    assert (bench.state, bench.healthy, bench.mind.posture().hold) == ("starting", True, "starting")
+    bench.now += 1
+    hear(bench, source="status-line", no_dialog=True)
+    assert (bench.state, bench.mind.posture().hold) == ("idle", "")
+    hear(bench, state="working", source="hook")
+    bench.now += 5
+    hear(bench, source="status-line", no_dialog=True)
+    assert bench.state == "working", "only the start ends so"
+
+
 def test_dialog_is_not_over_because_the_terminal_is_alive(bench: Bench) -> None:
     bench.use()
     hear(bench, state="waiting-input", source="hook")

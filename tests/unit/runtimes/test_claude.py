@@ -44,8 +44,9 @@ def said(event: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("event", "more", "means"),
     [
-        ("SessionStart", {"source": "startup"}, {"state": "idle"}),
-        ("SessionStart", {"source": "resume"}, {"state": "idle"}),
+        ("SessionStart", {"source": "startup"}, {}),
+        ("SessionStart", {"source": "resume"}, {}),
+        ("SessionStart", {"source": "clear"}, {"state": "idle"}),
         ("SessionStart", {"source": "compact"}, {}),
         ("UserPromptSubmit", {"prompt": "hello"}, {"state": "working", "accepted": []}),
         (
