@@ -82,9 +82,11 @@ class Poller:
                     self._line(host).ask(selector)
                 except HostError as error:
                     answers[host] = error
-            # Whoever trickles is too late as well.
-            while selector.get_map() and (left := deadline - time.monotonic()) > 0:
-                for key, _ in selector.select(left):
+            # Whoever trickles is too late as well; who answered while this process was stopped is not.
+            left = patience
+            while selector.get_map() and left > 0:
+                left = deadline - time.monotonic()
+                for key, _ in selector.select(max(0.0, left)):
                     if selector.get_map().get(key.fd) is not key:
                         continue  # what was read before, of the same line, has ended it
                     self._take(key.data, selector, key.fd, answers)

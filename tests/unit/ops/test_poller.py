@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import select
 import subprocess
 import time
 from collections.abc import Iterator
@@ -125,6 +126,24 @@ def test_slow_host_is_unknown_for_this_look_and_counts_for_the_next(
     gate.touch()
     assert poller.look().unknown == {}
     assert connections(everybody, "192.0.2.12") == 1
+
+
+def test_hosts_that_answered_while_this_process_was_stopped_have_answered(
+    poller: Poller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = time.monotonic()
+
+    def stopped_once_all_are_asked() -> float:
+        outputs = [line._running().stdout for line in poller._lines.values() if line._asked is not None]
+        if len(outputs) < 3:
+            return begun
+        for output in outputs:
+            assert output is not None
+            select.select([output], [], [], 60)
+        return begun + 3600
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=stopped_once_all_are_asked))
+    assert poller.look().unknown == {}
 
 
 def test_answer_that_nobody_waits_for_any_more_is_never_told_as_of_now(
