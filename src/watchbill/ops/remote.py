@@ -154,16 +154,25 @@ def run(host: str, command: Sequence[str], *, timeout: float = TIMEOUT_SECONDS, 
             )
         except FileNotFoundError as error:
             raise missing(host, error) from None
-    with process:
-        try:
-            output, errors = _collect(host, process, time.monotonic() + timeout, timeout)
-            return Reply(process.wait(timeout), output, errors.decode(errors="replace"))
-        except subprocess.TimeoutExpired:
+    try:
+        output, errors = _collect(host, process, time.monotonic() + timeout, timeout)
+        return Reply(process.wait(timeout), output, errors.decode(errors="replace"))
+    except subprocess.TimeoutExpired:
+        raise HostError(host, f"did not end within {timeout:.0f} s", unreachable=True) from None
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Let nothing of a process go on that has not ended by itself."""
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+    if process.returncode is None:
+        # Root's, by sudo on this machine: it ends because nobody reads it.
+        with contextlib.suppress(PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-            raise HostError(host, f"did not end within {timeout:.0f} s", unreachable=True) from None
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
+            process.wait()
 
 
 def missing(host: str, error: FileNotFoundError) -> HostError:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shlex
+import signal
 import subprocess
 import time
 from dataclasses import replace
@@ -77,6 +80,20 @@ def test_slow_host_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HostError, match="did not answer within 0 s"):
         run("desk", ["sleep", "60"], timeout=0.3)
     assert time.monotonic() - began < 50
+
+
+def test_slow_command_that_is_roots_by_sudo_is_given_up_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ordinary user may not end it: that is no reason to end with a traceback, nor to wait for it."""
+    asked: list[int] = []
+
+    def refuse(pid: int, number: int) -> None:
+        asked.append(pid)
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "killpg", refuse)
+    with pytest.raises(HostError, match="did not answer within 0 s"):
+        run("desk", ["sleep", "600"], timeout=0.3)
+    os.kill(asked[0], signal.SIGKILL)  # it goes on, or there is no such process
 
 
 def test_talkative_host_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
