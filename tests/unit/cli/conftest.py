@@ -55,7 +55,7 @@ def cli(here: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
             env={"PATH": "/usr/bin:/bin", "HOME": str(here), "XDG_RUNTIME_DIR": str(here), **environment},
         )

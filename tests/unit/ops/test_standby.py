@@ -36,7 +36,7 @@ def fleet(fleet_file: Path, hosts: Path) -> Iterator[Path]:
 def ps(fleet: Path, *arguments: str, status: int = 0, **environment: str) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "watchbill", "ps", "-f", str(fleet), "--json", *arguments]
     done = subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, timeout=60, check=False
+        command, env=os.environ | environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == status, done.stderr
     return json.loads(done.stdout) if done.stdout else []
@@ -104,7 +104,7 @@ def told(fleet: Path, words: list[str], standby: bool, **environment: str) -> tu
     command = [sys.executable, "-X", "importtime", "-m", "watchbill", *words]
     variables = os.environ | environment | ({} if standby else {"WATCHBILL_STANDBY": "0"})
     done = subprocess.run(
-        command, env=variables, cwd=fleet.parent, capture_output=True, text=True, timeout=60, check=False
+        command, env=variables, cwd=fleet.parent, capture_output=True, text=True, timeout=120, check=False
     )
     imports = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
     assert any(line.endswith("typer") for line in imports) != standby
@@ -144,7 +144,7 @@ def test_what_goes_on_is_not_run_there(fleet: Path, words: list[str]) -> None:
     assert told(fleet, [*words, "--team", "ap"], standby=False)[0] == 1
     assert asked(ps(fleet)) == 2, "nobody was there"
     command = [sys.executable, "-X", "importtime", "-m", "watchbill", *words, "--team", "ap"]
-    done = subprocess.run(command, cwd=fleet.parent, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=fleet.parent, capture_output=True, text=True, timeout=120, check=False)
     assert "typer" in done.stderr
 
 
@@ -160,7 +160,7 @@ def test_interruption_reaches_the_command_wherever_it_runs(fleet: Path, hosts: P
     client.send_signal(signal.SIGINT)
     assert client.wait(60) == 130, "it does not wait for the host"
     go_on.touch()
-    assert client.communicate(timeout=60) == ("", "")
+    assert client.communicate(timeout=120) == ("", "")
 
 
 def test_program_that_has_changed_is_not_asked_again(fleet: Path, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_program_that_has_changed_is_not_asked_again(fleet: Path, tmp_path: Path
 
     def looks() -> int:
         words = [sys.executable, "-c", script, "ps", "-f", str(fleet), "--json"]
-        return asked(json.loads(subprocess.run(words, timeout=60, check=True, capture_output=True).stdout))
+        return asked(json.loads(subprocess.run(words, timeout=120, check=True, capture_output=True).stdout))
 
     assert [looks(), looks()] == [1, 2]
     os.utime(program, ns=(1, 1))
@@ -194,7 +194,7 @@ def test_lock_that_the_caller_has_is_not_held_by_who_stays_behind(fleet: Path, t
     lock = tmp_path / "lock"
     script = 'exec 9>"$1"; flock 9; "$2" -m watchbill ps -f "$3" --json >/dev/null; exec 9>&-; flock -n "$1" true'
     words = ["bash", "-c", script, "bash", str(lock), sys.executable, str(fleet)]
-    assert subprocess.run(words, timeout=60, check=False).returncode == 0
+    assert subprocess.run(words, timeout=120, check=False).returncode == 0
     assert asked(ps(fleet)) == 2, "somebody stayed"
 
 
@@ -253,7 +253,7 @@ def test_one_with_more_descriptors_than_select_can_take_serves(fleet: Path) -> N
     crowd = "import os, sys; taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]; "
     run = f"sys.argv[1:] = ['ps', '-f', {str(fleet)!r}]; from watchbill.cli import main; main()"
     limited = ["bash", "-c", 'ulimit -n 2000 && exec "$@"', "bash", sys.executable, "-c", crowd + run]
-    subprocess.run(limited, timeout=60, check=True, capture_output=True)
+    subprocess.run(limited, timeout=120, check=True, capture_output=True)
     assert asked(ps(fleet)) == 2
 
 
@@ -262,7 +262,7 @@ def test_who_has_closed_an_end_is_served_like_all_others(fleet: Path, closed: st
     script = f'exec "$0" -m watchbill ps -f "$1" {closed}'
     for _ in range(2):
         done = subprocess.run(
-            ["bash", "-c", script, sys.executable, str(fleet)], capture_output=True, text=True, timeout=60, check=False
+            ["bash", "-c", script, sys.executable, str(fleet)], capture_output=True, text=True, timeout=120, check=False
         )
         assert (done.returncode, done.stderr) == (0, "")
     assert asked(ps(fleet)) == 3
