@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.lab.command_line import answer, watchbill
+from tests.lab.command_line import answer, eventually, watchbill
 from tests.lab.conftest import Lab
 from tests.lab.keeper_host import AS_STUDIO, RUNTIME, KeeperHost
 from tests.unit.compile.inert_fleet import CANARY, HARMLESS, TEXTS
@@ -81,9 +81,13 @@ class Inert:
         self.lab, self.desk = lab, KeeperHost(lab)
         self.apply()
         self.before = self.units()
+        old = self.desk.until("shell-a", state="working")["session_id"]
         lab.rewrite(lambda document: say(document, WORDS, FOLDER, ALIAS))
         self.apply()
-        self.desk.until("shell-a", state="working")
+        eventually(lambda: self.desk.row("shell-a")["session_id"] not in (None, old), "another session of shell-a")
+        # Until then its process is what starts it.
+        command = "\0".join(SHELL).encode()
+        eventually(lambda: self.bytes_of(f"cat /proc/{self.agent()}/cmdline").startswith(command), "shell-a runs")
         self.desk.until("queued", healthy=True)
 
     def apply(self) -> None:
@@ -145,8 +149,11 @@ def test_running_agent_has_the_very_words_variables_and_directory(inert: Inert) 
 
 
 def test_backlog_command_gets_the_very_words(inert: Inert) -> None:
-    written = inert.bytes_of("cat /home/studio/agents/queued/words").decode()
-    assert written.split("\0")[:-1] == WORDS
+    # It is run every second, and is in the middle of writing now and then.
+    eventually(
+        lambda: inert.bytes_of("cat /home/studio/agents/queued/words").decode().split("\0")[:-1] == WORDS,
+        "the very words",
+    )
 
 
 def test_every_listing_gives_the_very_texts_back(inert: Inert) -> None:

@@ -126,6 +126,8 @@ class Keeper:
         self.control.open()
         if self.first_since_boot and self.supervision.definition is not None:
             self.supervision.next_start = boottime() + self.supervision.definition.start_delay
+        # Whoever waited for us looks at heartbeat.json next, and would find what an earlier keeper wrote.
+        self._say()
         self.service.say("READY=1")
 
     def _wait_for_orders(self) -> None:

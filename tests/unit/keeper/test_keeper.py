@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import socket
@@ -11,10 +12,17 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper import keeper as keeper_module
-from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Beat, Ear
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import (
+    Beat,
+    Ear,
+    read_heartbeat,
+    write_heartbeat,
+)
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.hook import tell
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.keeper import Keeper
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
+
+from tests.unit.keeper.bench import definition
 
 
 class LayoutHere(Layout):
@@ -74,6 +82,24 @@ def test_what_a_hook_said_while_no_keeper_listened_is_heard_by_the_next_one(
     [last] = heard
     assert (last.state, last.turn_ended, last.boottime, last.session_id) == ("idle", True, 12.5, "s1")
     assert sorted(os.listdir(os.path.dirname(keeper.ear.path))) == ["beat", "beat.last"]
+
+
+def test_keeper_is_ready_once_heartbeat_json_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waited for it looks next: by what an earlier keeper wrote, this one would run another host half."""
+    monkeypatch.setattr(keeper_module, "Signals", NoSignals)
+    layout = LayoutHere("rootless", str(tmp_path), os.getuid())
+    orders = Path(layout.agent_directory("studio", "coder0"))
+    orders.mkdir(parents=True)
+    (orders / "definition.json").write_text(json.dumps(definition()))
+    keeper = Keeper(layout, "studio", "coder0", "")
+    write_heartbeat(keeper.heartbeat_path, {"keeper_pid": 1})
+    monkeypatch.setattr(keeper.supervision.session, "find", lambda: None)
+    written: dict[str, int] = {}
+    monkeypatch.setattr(
+        keeper.service, "say", lambda line: written.update({line: read_heartbeat(keeper.heartbeat_path)["keeper_pid"]})
+    )
+    keeper._begin()
+    assert written["READY=1"] == os.getpid()
 
 
 def test_hook_outside_of_a_session_leaves_nothing_in_the_directory_it_runs_in(
