@@ -18,8 +18,9 @@ _ATTEMPT_SECONDS = 0.25
 # Machines share the processors of this one with all that runs here: one that is slow has not vanished.
 _CONNECT_SECONDS = 20
 _ANSWER_SECONDS = 30
-# A machine that vanished does not say goodbye: without these, ssh would wait for hours.
-_NOTICE_DEATH = ("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=15")
+# A machine that vanished does not say goodbye: without these, ssh would wait for hours. A login says nothing either for
+# as long as the user's systemd takes to start.
+_NOTICE_DEATH = ("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=60")
 
 
 def ssh_arguments(target: LabTarget, *options: str) -> list[str]:
