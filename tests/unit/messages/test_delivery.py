@@ -244,12 +244,12 @@ def test_full_disk_holds_everything_and_says_so(desk: Desk, monkeypatch: pytest.
 
 def test_thousands_that_wait_cost_no_time(desk: Desk) -> None:
     desk.add(*(f"01JD2V6X3T9K4WQ8Z0M5R7{number:04d}" for number in range(1500)), expires_at="2099-09-09T01:49:00Z")
-    started = time.process_time()
+    started = time.thread_time()
     for _ in range(20):
         desk.tend(WORKING)
         desk.delivery.deadlines()
         desk.delivery.said()
-    assert (time.process_time() - started) / 20 < 0.02
+    assert (time.thread_time() - started) / 20 < 0.02
 
 
 def test_message_expires_on_time_without_anybody_saying_anything(desk: Desk) -> None:

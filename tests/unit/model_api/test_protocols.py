@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,9 +31,10 @@ class Said:
     text: str
     call: tuple[str, dict[str, Any]] | None
     tokens: tuple[int, int]
-    first_after: float
 
 
+Heard = Callable[[], None]
+"""Called whenever a client that streams hears a part of an answer."""
 Client = Callable[..., Said]
 
 
@@ -60,23 +62,26 @@ def _message_request(prompt: str, shell: dict[str, Any] | None) -> dict[str, Any
     }
 
 
-def _message(message: Any, first_after: float = 0) -> Said:
+def _message(message: Any) -> Said:
     calls = [(block.name, block.input) for block in message.content if block.type == "tool_use"]
     assert message.stop_reason == ("tool_use" if calls else "end_turn")
     text = "".join(block.text for block in message.content if block.type == "text")
     usage = message.usage
-    return Said(text, calls[0] if calls else None, (usage.input_tokens, usage.output_tokens), first_after)
+    return Said(text, calls[0] if calls else None, (usage.input_tokens, usage.output_tokens))
 
 
-def _messages(client: anthropic.Anthropic, prompt: str, shell: dict[str, Any] | None = None) -> Said:
-    started, first = time.monotonic(), 0.0
+def _messages(
+    client: anthropic.Anthropic, prompt: str, shell: dict[str, Any] | None = None, heard: Heard = lambda: None
+) -> Said:
     with client.messages.stream(**_message_request(prompt, shell)) as stream:
         for _text in stream.text_stream:
-            first = first or time.monotonic() - started
-        return _message(stream.get_final_message(), first)
+            heard()
+        return _message(stream.get_final_message())
 
 
-def _messages_whole(client: anthropic.Anthropic, prompt: str, shell: dict[str, Any] | None = None) -> Said:
+def _messages_whole(
+    client: anthropic.Anthropic, prompt: str, shell: dict[str, Any] | None = None, heard: Heard | None = None
+) -> Said:
     return _message(client.messages.create(**_message_request(prompt, shell)))
 
 
@@ -85,25 +90,29 @@ def _response_request(prompt: str, shell: dict[str, Any] | None) -> dict[str, An
     return {"model": "fake-1", "input": prompt, "tools": tools}
 
 
-def _response(response: Any, first_after: float = 0) -> Said:
+def _response(response: Any) -> Said:
     calls = [(item.name, json.loads(item.arguments)) for item in response.output if item.type == "function_call"]
     tokens = (response.usage.input_tokens, response.usage.output_tokens)
-    return Said(response.output_text, calls[0] if calls else None, tokens, first_after)
+    return Said(response.output_text, calls[0] if calls else None, tokens)
 
 
-def _responses(client: openai.OpenAI, prompt: str, shell: dict[str, Any] | None = None) -> Said:
-    started, first, said = time.monotonic(), 0.0, ""
+def _responses(
+    client: openai.OpenAI, prompt: str, shell: dict[str, Any] | None = None, heard: Heard = lambda: None
+) -> Said:
+    said = ""
     with client.responses.stream(**_response_request(prompt, shell)) as stream:
         for event in stream:
             if event.type == "response.output_text.delta":
-                first = first or time.monotonic() - started
+                heard()
                 said += event.delta
-        final = _response(stream.get_final_response(), first)
+        final = _response(stream.get_final_response())
     assert final.text == said
     return final
 
 
-def _responses_whole(client: openai.OpenAI, prompt: str, shell: dict[str, Any] | None = None) -> Said:
+def _responses_whole(
+    client: openai.OpenAI, prompt: str, shell: dict[str, Any] | None = None, heard: Heard | None = None
+) -> Said:
     return _response(client.responses.create(**_response_request(prompt, shell)))
 
 
@@ -112,25 +121,26 @@ def _chat_request(prompt: str, shell: dict[str, Any] | None) -> dict[str, Any]:
     return {"model": "fake-1", "messages": [{"role": "user", "content": prompt}], "tools": tools}
 
 
-def _completion(completion: Any, first_after: float = 0) -> Said:
+def _completion(completion: Any) -> Said:
     message = completion.choices[0].message
     calls = [(call.function.name, json.loads(call.function.arguments)) for call in message.tool_calls or []]
     assert completion.choices[0].finish_reason == ("tool_calls" if calls else "stop")
     tokens = (completion.usage.prompt_tokens, completion.usage.completion_tokens)
-    return Said(message.content, calls[0] if calls else None, tokens, first_after)
+    return Said(message.content, calls[0] if calls else None, tokens)
 
 
-def _chat(client: openai.OpenAI, prompt: str, shell: dict[str, Any] | None = None) -> Said:
-    started, first = time.monotonic(), 0.0
+def _chat(client: openai.OpenAI, prompt: str, shell: dict[str, Any] | None = None, heard: Heard = lambda: None) -> Said:
     request = {**_chat_request(prompt, shell), "stream_options": {"include_usage": True}}
     with client.chat.completions.stream(**request) as stream:
         for event in stream:
             if event.type == "content.delta":
-                first = first or time.monotonic() - started
-        return _completion(stream.get_final_completion(), first)
+                heard()
+        return _completion(stream.get_final_completion())
 
 
-def _chat_whole(client: openai.OpenAI, prompt: str, shell: dict[str, Any] | None = None) -> Said:
+def _chat_whole(
+    client: openai.OpenAI, prompt: str, shell: dict[str, Any] | None = None, heard: Heard | None = None
+) -> Said:
     return _completion(client.chat.completions.create(**_chat_request(prompt, shell)))
 
 
@@ -175,11 +185,25 @@ def test_command_that_needs_a_persons_word_is_called_as_one_where_the_tool_can_s
     assert plain.call and plain.call[1] == {"command": "touch x"}
 
 
-def test_slow_answer_begins_at_once_and_takes_its_time(ask: Client, request: pytest.FixtureRequest) -> None:
+def test_slow_answer_begins_at_once_and_takes_its_time(
+    ask: Client, api: ModelApi, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = not request.node.callspec.params["ask"].endswith("whole")
+    first = threading.Event()
+    pauses: list[float] = []
+    wait = api.pause
+
+    def pause(seconds: float) -> None:
+        # Who streams has heard the first piece before the answer goes on after it.
+        assert not (streams and pauses) or first.wait(60)
+        pauses.append(seconds)
+        wait(seconds)
+
+    monkeypatch.setattr(api, "pause", pause)
     started = time.monotonic()
-    said = ask("[[slow 0.8]] [[say a longer text in several pieces]]")
+    said = ask("[[slow 0.8]] [[say a longer text in several pieces]]", None, first.set)
     assert time.monotonic() - started >= 0.8
-    assert said.first_after < 0.6
+    assert len(pauses) > 2 and sum(pauses) == pytest.approx(0.8)
     assert said.text.startswith("a longer text in several pieces")
 
 
@@ -261,12 +285,13 @@ def test_limit_of_a_key_says_when_to_try_again(ask: Client) -> None:
 
 
 def test_limit_of_a_subscription_says_when_it_ends(claude: anthropic.Anthropic, gpt: openai.OpenAI) -> None:
+    before = time.time()
     headers = _refused(lambda prompt: _messages(claude, prompt), "[[429 usage reset=60]]").response.headers
-    assert abs(int(headers["anthropic-ratelimit-unified-reset"]) - time.time() - 60) < 5
+    assert before + 59 <= int(headers["anthropic-ratelimit-unified-reset"]) <= time.time() + 61
     assert headers["anthropic-ratelimit-unified-status"] == "rejected"
     body = _refused(lambda prompt: _responses(gpt, prompt), "[[429 usage reset=60]]").body
     assert (body["type"], body["resets_in_seconds"]) == ("usage_limit_reached", 60)
-    assert abs(body["resets_at"] - time.time() - 60) < 5
+    assert before + 59 <= body["resets_at"] <= time.time() + 61
 
 
 def test_error_ends_after_as_many_times_as_asked(api: ModelApi, ask: Client) -> None:

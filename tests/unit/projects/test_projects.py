@@ -16,9 +16,17 @@ DAY = 86400.0
 
 
 def git(directory: Path, *words: str) -> str:
-    """Run git as a person would."""
+    """Run git as a person would who has no settings; what it would do later in the background is left out."""
     who = ["-c", "user.name=Ana", "-c", "user.email=ana@example.org", "-c", "init.defaultBranch=main"]
-    done = subprocess.run(["git", *who, *words], cwd=directory, capture_output=True, text=True, check=True)
+    here = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(
+        ["git", *who, "-c", "gc.auto=0", "-c", "maintenance.auto=false", *words],
+        cwd=directory,
+        env={**here, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return done.stdout.strip()
 
 
@@ -232,7 +240,7 @@ def test_clean_and_pushed_worktree_goes_when_its_time_is_over_and_its_branch_sta
 def test_worktree_in_which_somebody_works_does_not_go(place: Place) -> None:
     place.bring("coder0")
     place.age("coder0", 100)
-    with subprocess.Popen(["sleep", "60"], cwd=place.worktree("coder0")) as somebody:
+    with subprocess.Popen(["sleep", "600"], cwd=place.worktree("coder0")) as somebody:
         assert state(place.look())["coder0"][0] == "kept"
         somebody.kill()
     assert state(place.look())["coder0"][0] == "stale"

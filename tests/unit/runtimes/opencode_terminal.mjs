@@ -2,6 +2,7 @@
 //
 // Standard input has one JSON object a line: {"event": …} happens; {"set": {…}} changes what the terminal knows:
 // `route`, `sessions`, `messages`, `providers`, `config`, `children`, `hangs`, `refuses` (why prompts are refused).
+// A status with `wait` is tried again (`next`) so many milliseconds after it happens.
 // What the plugin asks for is written to standard output.
 
 import { createInterface } from "node:readline"
@@ -77,6 +78,8 @@ say("ready")
 for await (const line of createInterface({ input: process.stdin })) {
   const { event, set } = JSON.parse(line)
   if (set) Object.assign(known, set)
+  const status = event?.properties.status
+  if (status?.wait) status.next = Date.now() + status.wait
   if (event) happen(event)
 }
 process.exit(0)

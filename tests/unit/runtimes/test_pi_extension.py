@@ -25,8 +25,8 @@ RETRY = {"enabled": True, "maxRetries": 1, "baseDelayMs": 100}
 class Pi:
     """A pi that does what a test tells it, and the keeper's end of its FIFO."""
 
-    def __init__(self, directory: Path, interval: float) -> None:
-        settings = RUNTIMES["pi"].settings({"settings": {"retry": RETRY}})
+    def __init__(self, directory: Path, interval: float, retry: dict[str, Any]) -> None:
+        settings = RUNTIMES["pi"].settings({"settings": {"retry": retry}})
         for name, content in settings.items():
             (directory / name).write_bytes(content)
         self.ear = Ear(str(directory / "beat"))
@@ -48,7 +48,7 @@ class Pi:
         assert self.shown() == "ready"
 
     def close(self) -> None:
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=60)
         os.close(self.ear.descriptor)
 
     def tell(self, **what: Any) -> None:
@@ -64,7 +64,7 @@ class Pi:
         assert self._process.stdout
         return json.loads(self._process.stdout.readline())
 
-    def beats(self, wanted: Callable[[Beat], bool], timeout: float = 10) -> list[Beat]:
+    def beats(self, wanted: Callable[[Beat], bool], timeout: float = 60) -> list[Beat]:
         """Return the beats up to the first that is wanted."""
         found: list[Beat] = []
         until = time.monotonic() + timeout
@@ -120,28 +120,41 @@ def interval() -> float:
 
 
 @pytest.fixture
-def pi(tmp_path: Path, interval: float) -> Iterator[Pi]:
-    pi = Pi(tmp_path, interval)
+def retry() -> dict[str, Any]:
+    return RETRY
+
+
+@pytest.fixture
+def pi(tmp_path: Path, interval: float, retry: dict[str, Any]) -> Iterator[Pi]:
+    pi = Pi(tmp_path, interval, retry)
     pi.happens("session_start", reason="startup")
     yield pi
     pi.close()
 
 
 def test_first_beat_says_who_where_and_how_much(pi: Pi) -> None:
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
     beat = pi.beat()
     assert (beat.state, beat.source, beat.session_id) == ("idle", "extension", "session-1")
     assert (beat.conversation, beat.transcript) == ("conversation-1", "/sessions/conversation-1.jsonl")
     facts = {"context_percent": 1.2, "context_tokens": 1200, "cost_usd": 0.0, "model": "lab/lab-1"}
     assert beat.facts == facts
-    assert beat.boottime == pytest.approx(time.clock_gettime(time.CLOCK_BOOTTIME), abs=5)
+    assert beat.boottime is not None
+    assert now - 60 < beat.boottime <= time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @pytest.mark.parametrize("interval", [0.05])
 def test_beats_come_by_themselves_until_pi_hangs(pi: Pi) -> None:
-    assert [pi.beat().sequence for _ in range(4)] == [1, 2, 3, 4]
+    first = [pi.beat() for _ in range(4)]
+    assert [beat.sequence for beat in first] == [1, 2, 3, 4]
     pi.hangs(1000)
-    since = time.clock_gettime(time.CLOCK_BOOTTIME) + 0.1
-    assert (pi.beat(lambda beat: (beat.boottime or 0) > since).boottime or 0) > since + 0.7
+    times = [first[-1].boottime or 0]
+
+    def is_late(beat: Beat) -> bool:
+        times.append(beat.boottime or 0)
+        return times[-1] - times[-2] > 0.9
+
+    pi.beat(is_late)
 
 
 def test_turn_is_working_with_its_tool_and_ends_with_its_answer(pi: Pi) -> None:
@@ -165,7 +178,7 @@ def test_message_is_accepted_when_it_is_in_the_conversation_and_kept_before_it_i
     assert [beat.accepted for beat in told] == [(), (), (MESSAGE,)]
     message, boottime, conversation = pi.spool.read_text().split()
     assert (message, conversation) == (MESSAGE, "conversation-1")
-    assert begun <= float(boottime) <= begun + 10
+    assert begun <= float(boottime) <= time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def test_id_that_a_text_names_further_down_is_not_accepted(pi: Pi) -> None:
@@ -219,9 +232,14 @@ def test_refusal_is_limited_until_the_providers_word_and_until_it_answers(
     pi: Pi, headers: dict[str, str], seconds: int | None
 ) -> None:
     pi.starts_turn("hello")
+    before = time.time()
     pi.is_answered(429, headers)
     limited = pi.says("limited")
-    assert limited.resets_at == pytest.approx(4102444800 if seconds is None else time.time() + seconds, abs=10)
+    assert limited.resets_at is not None
+    if seconds is None:
+        assert limited.resets_at == pytest.approx(4102444800, abs=10)
+    else:
+        assert before + seconds - 1 <= limited.resets_at <= time.time() + seconds + 1
     assert limited.retries
     pi.is_answered(200)
     assert pi.beat().state == "working"
@@ -279,6 +297,8 @@ def test_limits_of_a_subscription_are_told(pi: Pi) -> None:
     ]
 
 
+# For a minute, in which nothing keeps this test from letting it go on.
+@pytest.mark.parametrize("retry", [{**RETRY, "baseDelayMs": 60_000}])
 def test_turn_that_failed_is_not_over_while_pi_may_try_again(pi: Pi) -> None:
     pi.starts_turn("hello")
     pi.fails("500 The server had an error")

@@ -75,9 +75,9 @@ def test_days_that_touch_are_one() -> None:
 
 def test_far_exception_is_found_at_once_and_exactly() -> None:
     schedule = windows("mon-sun 22:00-10:00", "mon-sun 10:00-22:00", **{"except": ["2199-05-01"]})
-    started = time.perf_counter()
+    started = time.thread_time()
     assert schedule.next_change(at("2026-11-21 10:00")) == at("2199-05-01 10:00")
-    assert time.perf_counter() - started < 0.1
+    assert time.thread_time() - started < 0.1
 
 
 def test_window_lasts_longer_where_its_end_occurs_twice() -> None:
@@ -147,10 +147,10 @@ def test_a_tick_costs_less_than_50_microseconds() -> None:
     schedule = windows("mon-thu 08:00-18:00", "fri 08:00-16:00", **{"except": ["2026-12-24..2027-01-01"]})
     start = at("2026-11-23 00:00")
     schedule.on_watch(start)
-    spent = time.process_time()
+    spent = time.thread_time()
     for tick in range(5760):
         schedule.on_watch(start + 15 * tick)
-    assert (time.process_time() - spent) / 5760 < 50e-6
+    assert (time.thread_time() - spent) / 5760 < 50e-6
 
 
 def test_zoneinfo_is_loaded_for_windows_only() -> None:
