@@ -15,8 +15,8 @@ from .session import Session, SessionError
 
 NARROW_SECONDS = 0.2
 """How long the terminal stays narrow: a program that draws once for many changes has to see both."""
-LOOK_SECONDS = (0.3, 1.0)
-"""When it is looked for what was drawn, after the terminal has its width again."""
+LOOK_SECONDS = (0.3, 1.0, 4.0)
+"""When it is looked for what was drawn, after the terminal has its width again: the last time for a busy host."""
 
 Clock = t.Callable[[], float]
 
