@@ -76,8 +76,9 @@ class ModelApi:
             return bool(found)
 
         with self._changed:
+            self._changed.wait_for(there, timeout)
             asked = [request.prompt[:80] for request in self._requests if request.protocol]
-            assert self._changed.wait_for(there, timeout), f"no such request in {timeout} s, but: {asked}"
+        assert found, f"no such request in {timeout} s, but: {asked}"
         return found[0]
 
     def settled(self, request: Request, timeout: float = 30) -> Request:

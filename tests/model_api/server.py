@@ -6,6 +6,7 @@ import json
 import select
 import socket
 import sys
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -104,6 +105,8 @@ class Handler(BaseHTTPRequestHandler):
             self._answer_plainly(Plain(400, {}, {"type": "error", "error": said}))
             return
         api = self.server.api
+        # Before anybody knows of the request, who could release it.
+        held = api.holder()
         request = api.arrived(self.command, self.path, dict(self.headers), path.removeprefix("/v1/"), asked)
         if request.side:
             self._send_answer(wire, asked, compose.side_answer(asked), request)
@@ -113,16 +116,16 @@ class Handler(BaseHTTPRequestHandler):
         if refusal and (refusal.times is None or request.attempt <= refusal.times):
             self._finish(wire.refuse(refusal, asked.model), request)
         elif script.fault == "hang":
-            self._hang(request)
+            self._hang(request, held)
         elif script.fault == "garbage":
             self._garbage(request)
         else:
-            self._compose(wire, asked, script, request)
+            self._compose(wire, asked, script, request, held)
 
-    def _compose(self, wire: Wire, asked: Asked, script: Script, request: Request) -> None:
+    def _compose(self, wire: Wire, asked: Asked, script: Script, request: Request, held: Callable[[], bool]) -> None:
         api = self.server.api
         try:
-            answer = compose.answer(script, asked, api.pause, api.holder())
+            answer = compose.answer(script, asked, api.pause, held)
         except ValueError as error:
             said = {"type": "invalid_request_error", "message": str(error)}
             self._finish(Plain(400, {}, {"type": "error", "error": said}), request)
@@ -161,14 +164,12 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
         self.wfile.write(b"0\r\n\r\n")
 
-    def _hang(self, request: Request) -> None:
+    def _hang(self, request: Request, held: Callable[[], bool]) -> None:
         """Say nothing until the client has gone, or the server ends."""
-        api = self.server.api
-        held = api.holder()
         while held() and not self._has_left():
             pass
         self._break()
-        api.ended(request, None, "left")
+        self.server.api.ended(request, None, "left")
 
     def _has_left(self) -> bool:
         if not select.select([self.connection], [], [], 0)[0]:
