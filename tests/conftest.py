@@ -7,6 +7,10 @@ import signal
 import hypothesis
 import pytest
 
+from tests.alone import pytest_configure_node, take_turns
+
+__all__ = ["pytest_configure_node"]
+
 # A machine with other things to do stops any process for a while: that says nothing about what is tested. And a fixed
 # choice of examples: a failure is never somebody else's. Others each time: make fuzz.
 hypothesis.settings.register_profile(
@@ -18,8 +22,9 @@ hypothesis.settings.load_profile("watchbill")
 pytest.register_assert_rewrite("tests.runtimes.live", "tests.runtimes.steps")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Take interruptions again where our caller ignores them, as shells do in the background: children would, too."""
+    take_turns(config)
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)

@@ -11,30 +11,34 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from tests.lab.command_line import watchbill
+from tests.lab.command_line import PATIENCE, watchbill
 from tests.lab.conftest import Lab
 from tests.lab.keeper_host import AS_STUDIO
 from tests.model_api import ModelApi, Request
 from tests.runtimes.expectations import EXPECTED, Expected
 
 Row = dict[str, Any]
+PAUSE_SECONDS = 1.0
+"""Between two looks."""
 
 
 @dataclass(frozen=True)
 class Pace:
     """How quick a fleet is, in seconds.
 
-    `patience` is how long to wait for a look that shows something: on a busy machine looks are late. What is promised
-    in seconds is measured by the agent's own times, not by when somebody looked.
+    What is promised in seconds is measured by the agent's own times, not by when somebody looked: on a busy machine
+    looks are late.
     """
 
     interval: float
     healthy_within: float
-    patience: float = 45
 
 
 class Watch:
-    """`watchbill ps --json`, again and again; who waits for a row is told of each look. `seen` has them all."""
+    """`watchbill ps --json`, again and again; who waits for a row is told of each look. `seen` has them all.
+
+    A row has `answered` beside what `ps` says: since when, at least, its last answer is there (CLOCK_MONOTONIC).
+    """
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
@@ -51,19 +55,25 @@ class Watch:
     def __exit__(self, *_exception: object) -> None:
         with self._changed:
             self._closed = True
-        self._thread.join(60)
+            self._changed.notify_all()
+        self._thread.join(PATIENCE)
 
     def _look(self) -> None:
         while not self._closed:
             started = time.monotonic()
-            done = watchbill(self._lab.path, "ps", "--json")
+            try:
+                done = watchbill(self._lab.path, "ps", "--json")
+                problem = "" if done.returncode == 0 else done.stdout + done.stderr
+            except subprocess.TimeoutExpired as error:
+                problem = str(error)
             with self._changed:
-                if done.returncode:
-                    self.problem = done.stdout + done.stderr
+                if problem:
+                    self.problem = problem
                 else:
-                    rows = json.loads(done.stdout)
-                    self.seen.append((started, {row["name"]: row for row in rows}))
+                    self.seen.append((started, _known(json.loads(done.stdout), started)))
                 self._changed.notify_all()
+                # Whoever looks all the time is a load for what is looked at.
+                self._changed.wait_for(lambda: self._closed, PAUSE_SECONDS)
 
     def since(self, agent: str, started: float) -> list[Row]:
         """Return the rows of an agent of every look that began after an instant (CLOCK_MONOTONIC)."""
@@ -91,6 +101,18 @@ class Watch:
         return found[0]
 
 
+def _known(rows: list[Row], started: float) -> dict[str, Row]:
+    """Return the rows of a look that began then, by name, without those of which the host could not say anything.
+
+    A tenant whose processes have to wait for the processor cannot be looked at: that says nothing of its agents.
+    """
+    return {
+        row["name"]: {**row, "answered": None if row["heartbeat_age_s"] is None else started - row["heartbeat_age_s"]}
+        for row in rows
+        if row["keeper"] is not None
+    }
+
+
 @dataclass(frozen=True)
 class Agent:
     """One agent of the fleet."""
@@ -111,17 +133,20 @@ class Agent:
         """Where it is."""
         return self.name.split("-")[1]
 
-    def until(self, seconds: float, what: str, holds: Callable[[Row], object]) -> Row:
-        """Wait until something holds for this agent's row, and return the row."""
-        return self.watch.until(self.name, seconds, what, holds)
+    def until(self, what: str, holds: Callable[[Row], object], within: float = 0, since: float | None = None) -> Row:
+        """Wait until something holds for this agent's row, *within* so many seconds, and return the row.
 
-    def idle(self, seconds: float | None = None) -> Row:
+        What lasts for a while only may be over before somebody looks: it is looked for from *since* on.
+        """
+        return self.watch.until(self.name, within + PATIENCE, what, holds, since)
+
+    def idle(self, within: float = 0) -> Row:
         """Wait until it is healthy and idle, and return its row."""
-        return self.until(
-            seconds or self.pace.interval + self.pace.patience,
-            "healthy and idle",
-            lambda row: row["healthy"] and row["state"] == "idle",
-        )
+        return self.until("healthy and idle", lambda row: row["healthy"] and row["state"] == "idle", within)
+
+    def answers(self, after: float) -> Row:
+        """Wait for an answer that it gave after an instant (CLOCK_MONOTONIC), and return the row that shows it."""
+        return self.until("another answer", lambda row: (row["answered"] or 0) > after, self.pace.healthy_within)
 
     def send(self, text: str, *more: str) -> subprocess.CompletedProcess[str]:
         """Send it a message, and return how `watchbill send` ended."""
@@ -129,12 +154,24 @@ class Agent:
 
     def accepts(self, text: str) -> None:
         """Send it a message that it has to accept."""
-        done = self.send(text, "--verify")
+        done = self.send(text, "--verify", "--timeout", f"{PATIENCE:.0f}")
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def asked(self, marker: str, seconds: float = 30) -> Request:
-        """Return the request for an answer to the prompt that has this marker; it is there within *seconds*."""
-        return self.api.wait_for(lambda request: not request.side and marker in request.prompt, seconds)
+    def asked(self, marker: str) -> Request:
+        """Return the first request for an answer to the prompt that has this marker."""
+        return self.api.wait_for(lambda request: not request.side and marker in request.prompt, PATIENCE)
+
+    def answered(self, marker: str) -> float:
+        """Return when the model first answered or refused the prompt that has this marker, in seconds since 1970."""
+        ended = self.api.settled(self.asked(marker), PATIENCE).ended_at
+        assert ended is not None
+        return ended
+
+    def goes_on(self, marker: str, within: float) -> None:
+        """Wait until the model has answered the prompt that has this marker, which it refused at first."""
+        self.api.wait_for(
+            lambda request: not request.side and marker in request.prompt and request.status == 200, within + PATIENCE
+        )
 
     def turns(self, marker: str) -> int:
         """Return how often the model was asked anew with a prompt that has this marker."""
@@ -155,8 +192,11 @@ class Agent:
 
     def freeze(self) -> list[int]:
         """Stop all of its session, the server first because it would wake the others; return their pids."""
-        frozen = self.processes()
-        self.lab.ssh(self.host, f"kill -STOP {' '.join(map(str, frozen))}", check=True)
+        frozen: list[int] = []
+        # What one of them started before it was stopped itself would say that it lives.
+        while started := [pid for pid in self.processes() if pid not in frozen]:
+            self.lab.ssh(self.host, f"kill -STOP {' '.join(map(str, started))}")
+            frozen += started
         return frozen
 
     def thaw(self, frozen: list[int]) -> None:

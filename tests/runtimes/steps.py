@@ -8,12 +8,13 @@ from __future__ import annotations
 import time
 import uuid
 from datetime import datetime
-from itertools import pairwise
 
 from tests.runtimes.live import Agent, Row
 
+# What lasts for a while is seen by some looks, also where a look takes long.
+TURN_SECONDS = 45
+PAUSE_SECONDS = 45
 LIMIT_SECONDS = 600
-REPAIR_SECONDS = 120
 
 
 def marker() -> str:
@@ -35,10 +36,10 @@ def answers_heartbeats(agent: Agent) -> None:
     """It answers by itself, again and again, while nothing happens."""
     before = agent.idle()
     assert before["beat_source"]
-    seen = _for_a_while(agent, before, 4 * agent.pace.interval)
-    assert all(row["healthy"] for row in seen)
-    ages = [row["heartbeat_age_s"] for row in seen]
-    assert sum(later < earlier for earlier, later in pairwise(ages)) >= 2, f"ages of its beats: {ages}"
+    began = time.monotonic()
+    for _ in range(3):
+        agent.answers(time.monotonic())
+    assert all(row["healthy"] for row in _in_the_same_session(agent, before, began))
 
 
 def accepts_a_prompt(agent: Agent) -> None:
@@ -47,8 +48,8 @@ def accepts_a_prompt(agent: Agent) -> None:
     mark = marker()
     agent.accepts(f"{mark}: two lines;\n and 'quotes' $HOME `id`")
     if agent.expected.asks_a_model:
-        request = agent.api.settled(agent.asked(mark))
-        assert f"{mark}: two lines;\n and 'quotes' $HOME `id`" in request.prompt
+        assert f"{mark}: two lines;\n and 'quotes' $HOME `id`" in agent.asked(mark).prompt
+        assert agent.answered(mark)
     agent.idle()
     if agent.expected.asks_a_model:
         assert agent.turns(mark) == 1
@@ -57,18 +58,16 @@ def accepts_a_prompt(agent: Agent) -> None:
 def tells_working_from_idle(agent: Agent) -> None:
     """While a turn lasts it is working, in every look; both begin and end are told within one interval."""
     agent.idle()
-    seconds = 3 * agent.pace.interval
     mark = marker()
-    agent.accepts(f"{agent.expected.busy.format(seconds=seconds)} {mark}")
-    begun = time.time()
     looked = time.monotonic()
-    if agent.expected.asks_a_model:
-        begun = agent.asked(mark).at
-    working = agent.until(agent.pace.patience, "working", lambda row: row["state"] == "working")
+    agent.accepts(f"{agent.expected.busy.format(seconds=TURN_SECONDS)} {mark}")
+    begun = agent.asked(mark).at if agent.expected.asks_a_model else time.time()
+    working = agent.until("working", lambda row: row["state"] == "working", since=looked)
     assert since(working) <= begun + agent.pace.interval
-    idle = agent.idle(seconds + agent.pace.patience)
-    ended = agent.api.settled(agent.asked(mark)).ended_at if agent.expected.asks_a_model else begun + seconds
-    assert abs(since(idle) - (ended or 0)) <= agent.pace.interval
+    idle = agent.idle(TURN_SECONDS)
+    # A turn without a model begins with the word that says so.
+    ended = agent.answered(mark) if agent.expected.asks_a_model else since(working) + TURN_SECONDS
+    assert abs(since(idle) - ended) <= agent.pace.interval
     told = [(row["state"], row["since"]) for row in agent.watch.since(agent.name, looked)]
     assert len({at for state, at in told if state == "working"}) == 1, f"it came and went: {told}"
 
@@ -76,10 +75,11 @@ def tells_working_from_idle(agent: Agent) -> None:
 def tells_of_a_dialog(agent: Agent) -> None:
     """It asks for a permission: that is waiting-input; nothing is done, and no message is typed into the dialog."""
     agent.idle()
-    path = f"/tmp/{marker()}"
+    mark = marker()
+    path = f"/tmp/{mark}"
     agent.accepts((agent.expected.dialog or "").format(path=path))
-    asked = time.time()
-    before = agent.until(agent.pace.patience, "waiting-input", lambda row: row["state"] == "waiting-input")
+    asked = agent.answered(mark) if agent.expected.asks_a_model else time.time()
+    before = agent.until("waiting-input", lambda row: row["state"] == "waiting-input")
     assert since(before) <= asked + agent.pace.interval
     mark = marker()
     assert agent.send(f"{mark} is no answer").returncode == 0
@@ -92,7 +92,7 @@ def tells_of_a_dialog(agent: Agent) -> None:
 
 def comes_back_from_a_dialog(agent: Agent) -> None:
     """kill -9 while it asks: it is there again and asks no more, and what waited for it comes through."""
-    before = agent.until(agent.pace.patience, "waiting-input", lambda row: row["state"] == "waiting-input")
+    before = agent.until("waiting-input", lambda row: row["state"] == "waiting-input")
     agent.kill()
     _new_session(agent, before)
     mark = marker()
@@ -106,9 +106,10 @@ def tells_of_a_limit(agent: Agent) -> None:
     It is told within two intervals: some runtimes write it into a log, and that is looked at once an interval.
     """
     before = agent.idle()
-    agent.accepts((agent.expected.limit or "").format(seconds=LIMIT_SECONDS))
-    refused = time.time()
-    limited = agent.until(agent.pace.patience, "limited", lambda row: row["state"] == "limited")
+    mark = marker()
+    agent.accepts(f"{(agent.expected.limit or '').format(seconds=LIMIT_SECONDS)} {mark}")
+    refused = agent.answered(mark) if agent.expected.asks_a_model else time.time()
+    limited = agent.until("limited", lambda row: row["state"] == "limited")
     assert since(limited) <= refused + 2 * agent.pace.interval
     if agent.expected.knows_reset:
         assert abs(seconds_of(limited["resets_at"]) - refused - LIMIT_SECONDS) < 60
@@ -122,15 +123,15 @@ def tells_of_a_limit(agent: Agent) -> None:
 def waits_out_a_limit(agent: Agent) -> None:
     """Its provider refuses for a while: limited, then the turn goes on by itself and ends; no restart."""
     before = agent.idle()
-    seconds = 3 * agent.pace.interval
     mark = marker()
-    agent.accepts(f"{agent.expected.pause.format(seconds=seconds)} {mark}")
-    refused = time.time()
-    limited = agent.until(agent.pace.patience, "limited", lambda row: row["state"] == "limited")
+    looked = time.monotonic()
+    agent.accepts(f"{agent.expected.pause.format(seconds=PAUSE_SECONDS)} {mark}")
+    refused = agent.answered(mark) if agent.expected.asks_a_model else time.time()
+    limited = agent.until("limited", lambda row: row["state"] == "limited", since=looked)
     assert since(limited) <= refused + 2 * agent.pace.interval
-    after = agent.idle(seconds + agent.pace.patience)
     if agent.expected.asks_a_model:
-        assert any(request.status == 200 for request in agent.api.requests() if mark in request.prompt)
+        agent.goes_on(mark, PAUSE_SECONDS)
+    after = agent.idle(PAUSE_SECONDS)
     assert (after["session_id"], after["restarts"]) == (before["session_id"], before["restarts"])
 
 
@@ -141,7 +142,7 @@ def is_unhealthy_when_it_hangs(agent: Agent) -> None:
     stopped = time.monotonic()
     try:
         within = agent.pace.healthy_within
-        agent.until(within + agent.pace.patience, "unhealthy", lambda row: not row["healthy"])
+        agent.until("unhealthy", lambda row: not row["healthy"], within)
         assert not any(row["healthy"] for row in agent.watch.since(agent.name, stopped + within))
     finally:
         agent.thaw(frozen)
@@ -166,17 +167,22 @@ def resumes_its_conversation_after_kill(agent: Agent) -> None:
 
 def _new_session(agent: Agent, before: Row) -> Row:
     return agent.until(
-        REPAIR_SECONDS,
         "healthy and idle in a new session",
         lambda row: row["healthy"] and row["state"] == "idle" and row["session_id"] != before["session_id"],
+        within=agent.pace.healthy_within,
     )
 
 
 def _for_a_while(agent: Agent, before: Row, seconds: float) -> list[Row]:
     """Return the rows of looks in the next *seconds*, none of them of another session than before."""
-    started = time.monotonic()
+    began = time.monotonic()
     time.sleep(seconds)
-    agent.until(agent.pace.patience, "another look", lambda row: row)
-    seen = agent.watch.since(agent.name, started)
+    agent.until("another look", lambda row: row)
+    return _in_the_same_session(agent, before, began)
+
+
+def _in_the_same_session(agent: Agent, before: Row, began: float) -> list[Row]:
+    """Return the rows of looks since then, none of them of another session than before."""
+    seen = agent.watch.since(agent.name, began)
     assert {(row["session_id"], row["restarts"]) for row in seen} == {(before["session_id"], before["restarts"])}
     return seen

@@ -10,15 +10,17 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.watchbill.fleet.plugins.module_utils._messages.text import sanitise
+from ansible_collections.watchbill.fleet.plugins.module_utils._status import STATES
 
 from tests.hostile_texts import hostile_texts
-from tests.lab.command_line import answer, eventually, watchbill
+from tests.lab.command_line import PATIENCE, answer, eventually, watchbill
 from tests.lab.conftest import Lab
 from tests.lab.keeper_host import KeeperHost
 from tests.model_api import ModelApi, Request
@@ -45,15 +47,16 @@ class Desk:
 
     def send_all(self, runtime: str, texts: list[str], ids: str) -> dict[str, str]:
         """Send texts, each under an id of its own so that it may be sent again; return them by id."""
-        sent = {}
+        sent: dict[str, str] = {}
+
+        def is_taken(number: int, text: str) -> bool:
+            # Its keeper is being killed; the same id is the same message.
+            with suppress(OperationError):
+                sent[self.fleet.send(runtime, text, message_id=f"{ids} {number}").id] = text
+            return len(sent) == number + 1
+
         for number, text in enumerate(texts):
-            for attempt in range(20):
-                try:
-                    sent[self.fleet.send(runtime, text, message_id=f"{ids} {number}").id] = text
-                    break
-                except OperationError:
-                    # Its keeper is being killed; the same id is the same message.
-                    assert attempt < 19, f"{runtime} took no message"
+            eventually(partial(is_taken, number, text), f"{runtime} takes message {number}")
         return sent
 
     def until_over(self, runtime: str, ids: set[str], seconds: float) -> dict[str, dict[str, Any]]:
@@ -79,7 +82,7 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(lab: Callable[[str | Path], Lab], request: pytest.FixtureRequest) -> Iterator[Desk]:
+def desk(lab: Callable[[str | Path], Lab], fetched: None, request: pytest.FixtureRequest) -> Iterator[Desk]:
     """One machine with all runtimes that are asked for, healthy and idle."""
     wanted = [name for name in request.config.getoption("--runtimes").split(",") if name in REAL]
     if not wanted:
@@ -96,7 +99,8 @@ def desk(lab: Callable[[str | Path], Lab], request: pytest.FixtureRequest) -> It
                 {"name": name, "team": "app", "role": "coder", "runtime": name, "model": EXPECTED[name].model}
                 for name in wanted
             ],
-            "policy": {"heartbeat": {"interval": "5s", "healthy_within": "60s"}},
+            # A runtime that takes long on a busy machine is not started anew here for that.
+            "policy": {"heartbeat": {"interval": "5s", "healthy_within": "5m"}},
         }
         machines = lab(yaml.safe_dump(document))
         host = KeeperHost(machines)
@@ -106,7 +110,7 @@ def desk(lab: Callable[[str | Path], Lab], request: pytest.FixtureRequest) -> It
         done = watchbill(machines.path, "apply", "--yes")
         assert done.returncode == 0, done.stdout + done.stderr
         for name in wanted:
-            host.until(name, 240, healthy=True, state="idle")
+            host.until(name, 2 * PATIENCE, healthy=True, state="idle")
         yield Desk(host, api, Fleet.load(machines.path, lab=True))
 
 
@@ -145,7 +149,7 @@ def test_nothing_is_lost_or_twice_while_keeper_and_server_are_killed(
     desk: Desk, runtime: str, request: pytest.FixtureRequest
 ) -> None:
     number, keepers, servers = (200, 60, 12) if request.config.getoption("--long") else (10, 6, 2)
-    desk.host.until(runtime, 60, healthy=True, state="idle")
+    desk.host.until(runtime, healthy=True, state="idle")
     order = ["agent"] * keepers + ["session"] * servers
     dice = random.Random(runtime)
     dice.shuffle(order)
@@ -155,7 +159,9 @@ def test_nothing_is_lost_or_twice_while_keeper_and_server_are_killed(
         for role in order:
             if stop.wait(dice.uniform(0.2, 4.0)):
                 return
-            desk.host.do(f"kill -9 {desk.host.pid(role, runtime)}", check=False)
+            pid = desk.host.pid(role, runtime)
+            if pid:  # else it is about to be started again
+                desk.host.do(f"kill -9 {pid}", check=False)
 
     killing = threading.Thread(target=kill)
     killing.start()
@@ -167,7 +173,7 @@ def test_nothing_is_lost_or_twice_while_keeper_and_server_are_killed(
         killing.join()
     rows = desk.until_over(runtime, set(sent), number * SECONDS_EACH + 300)
     # What a session took with it came again in the next one: what counts is what the conversation has.
-    last = desk.fleet.send(runtime, "And now the last one.", verify=120)
+    last = desk.fleet.send(runtime, "And now the last one.", verify=2 * PATIENCE)
     assert last.state in TAKEN
     texts = desk.arrivals(runtime, last.id)[-1].texts
     wrong = {}
@@ -182,16 +188,17 @@ def test_nothing_is_lost_or_twice_while_keeper_and_server_are_killed(
 
 @each_runtime
 def test_message_for_now_arrives_once_in_a_turn_or_right_after_it(desk: Desk, runtime: str) -> None:
-    desk.host.until(runtime, 60, healthy=True, state="idle")
-    busy = desk.fleet.send(runtime, EXPECTED[runtime].busy.format(seconds=15), verify=60)
-    desk.host.until(runtime, 30, state="working")
+    desk.host.until(runtime, healthy=True, state="idle")
+    busy = desk.fleet.send(runtime, "[[hold]] [[say done]]", verify=PATIENCE)
+    desk.host.until(runtime, state="working")
+    desk.api.wait_for(lambda one: f"watchbill:{busy.id}" in one.prompt, PATIENCE)
     sent = desk.fleet.send(runtime, "And this.\nNow.", wait="now")
     after = desk.fleet.send(runtime, "And then that.")
     assert after.state == "held"
-    rows = desk.until_over(runtime, {busy.id, sent.id, after.id}, 120)
+    desk.api.release()
+    rows = desk.until_over(runtime, {busy.id, sent.id, after.id}, 2 * PATIENCE)
     assert {row["state"] for row in rows.values()} <= set(TAKEN), rows
     mark = f"watchbill:{sent.id}\nAnd this.\nNow."
-    desk.api.wait_for(lambda one: f"watchbill:{after.id}" in one.prompt, 60)
     texts = desk.arrivals(runtime, after.id)[-1].texts
     assert sum(text.count(mark) for text in texts) == 1, [text[-200:] for text in texts[-4:]]
 
@@ -203,14 +210,16 @@ def test_nothing_is_typed_into_a_permission_dialog(desk: Desk, runtime: str) -> 
     if dialog is None:
         pytest.skip("it has no such dialog")
     path = f"/home/studio/asked-{runtime}"
-    desk.host.until(runtime, 60, healthy=True, state="idle")
-    desk.fleet.send(runtime, dialog.format(path=path), verify=60)
-    desk.host.until(runtime, 60, state="waiting-input")
+    desk.host.until(runtime, healthy=True, state="idle")
+    desk.fleet.send(runtime, dialog.format(path=path), verify=PATIENCE)
+    desk.host.until(runtime, state="waiting-input")
     held = answer(desk.host.lab.path, "send", runtime, "y")
     now = answer(desk.host.lab.path, "send", runtime, "y", "--wait", "now")
     assert {held["state"], now["state"]} == {"held"}
+    # Of a tenant that has to wait for the processor, a look knows nothing.
+    others = set(STATES) - {"waiting-input", "unknown"}
     with pytest.raises(AssertionError):
-        eventually(lambda: desk.host.row(runtime)["state"] != "waiting-input", "somebody answered", 12)
+        eventually(lambda: desk.host.row(runtime)["state"] in others, "somebody answered", 12)
     assert desk.host.do(f"ls {path} 2>/dev/null", check=False) == ""
     for one in (held, now):
         watchbill(desk.host.lab.path, "unsend", runtime, one["id"])
