@@ -13,10 +13,16 @@ import subprocess
 import time
 import typing as t
 
+from ._keeper.processes import BUS_TIMEOUT
 from ._layout import Account, Layout
 
 ANSWER_LIMIT = 8 * 1024 * 1024
 ENDING_SECONDS = 5.0
+ANSWER_SECONDS = 180.0
+"""A busy host is no broken one: a manager that starts the keepers of a hundred agents has no time for questions."""
+JOB_SECONDS = 900.0
+"""More than systemd gives a unit of ours to start and to stop (roles/agents/templates): it says what went wrong."""
+JOBS = ("start", "stop", "restart", "reload")
 
 
 class AsUserError(Exception):
@@ -191,14 +197,17 @@ def has_manager(who: Account) -> bool:
     return os.path.lexists(Layout.runtime_directory(who.uid) + "/systemd/private")
 
 
-def systemctl_user(who: Account, *arguments: str, timeout: float = 60.0) -> str:
-    """Run ``systemctl --user`` of *who* and return what it printed.
+def systemctl_user(who: Account, *arguments: str, timeout: float | None = None) -> str:
+    """Run ``systemctl --user`` of *who* and return what it printed; one that waits for a job has more time by default.
 
     The manager is reached over its own socket: unlike ``systemctl -M``, that opens no login session.
 
     :raises AsUserError: it failed; the message is systemctl's own.
     """
-    done = run_as(who, ("systemctl", "--user", "--no-pager", "--no-ask-password", *arguments), timeout)
+    if timeout is None:
+        timeout = JOB_SECONDS if arguments[0] in JOBS else ANSWER_SECONDS
+    command = ("systemctl", "--user", "--no-pager", "--no-ask-password", *arguments)
+    done = run_as(who, command, timeout, {BUS_TIMEOUT: f"{timeout:g}"})
     if done.returncode != 0:
         words = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
         raise AsUserError("systemctl --user {} as {}: {}".format(" ".join(arguments[:2]), who.name, words))

@@ -48,7 +48,10 @@ class Observation(t.NamedTuple):
 
 
 def observe(layout: Layout, resources: t.Iterable[dict[str, t.Any]]) -> Observation:
-    """Return what is now true of *resources*; reads only, as root for root's files and as the tenant for a tenant's."""
+    """Return what is now true of *resources*; reads only, as root for root's files and as the tenant for a tenant's.
+
+    :raises TimeoutError: the system's manager does not answer in time.
+    """
     by_key = {key_of(resource): resource for resource in resources}
     tenants = _tenants(layout, by_key.values())
     managers = _managers([resource for resource in by_key.values() if is_manager(resource)], tenants)

@@ -45,6 +45,7 @@ def reconcile(request: t.Mapping[str, t.Any]) -> Answer:
     changed.
 
     :raises Busy: another apply holds this host.
+    :raises TimeoutError: the host's systemd does not answer.
     :raises ValueError: the last applied state on the host cannot be read.
     """
     manifest = request["manifest"]

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 from . import _limits
+from ._as_user import ANSWER_SECONDS
+from ._keeper.processes import BUS_TIMEOUT
 
 LIMIT_PROPERTIES = ",".join(_limits.PROPERTIES.values())
 
@@ -22,21 +25,38 @@ def parse_show(text: str) -> dict[str, dict[str, str]]:
 
 
 def shown(properties: str, units: list[str]) -> dict[str, dict[str, str]]:
-    """Return what the system's manager shows of *units*, by name; nothing where no systemd runs."""
+    """Return what the system's manager shows of *units*, by name; nothing where no systemd runs.
+
+    :raises TimeoutError: it does not answer in time, which says nothing about them.
+    """
     return parse_show(output_of("systemctl", "show", "--property=" + properties, *units)) if units else {}
 
 
 def shown_limits(slices: list[str]) -> dict[str, dict[str, str]]:
-    """Return what the system's manager shows of the limits of *slices*, by name."""
+    """Return what the system's manager shows of the limits of *slices*, by name.
+
+    :raises TimeoutError: it does not answer in time.
+    """
     return shown(f"Id,DropInPaths,{LIMIT_PROPERTIES}", slices)
 
 
 def output_of(*arguments: str) -> str:
-    """Return what a program printed, or nothing where it is missing or fails: absence is what the caller reports."""
+    """Return what a program printed, or nothing where it is missing or fails: absence is what the caller reports.
+
+    :raises TimeoutError: it does not end in time.
+    """
     try:
         done = subprocess.run(
-            arguments, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=20, check=False
+            arguments,
+            env={**os.environ, BUS_TIMEOUT: f"{ANSWER_SECONDS:g}"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=ANSWER_SECONDS,
+            check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"{' '.join(arguments[:2])}: no answer within {ANSWER_SECONDS:g} s") from error
+    except OSError:
         return ""
     return done.stdout

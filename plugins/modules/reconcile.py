@@ -203,7 +203,7 @@ def main() -> None:
                 "diff": module._diff,
             }
         )
-    except (Busy, ValueError, binascii.Error) as error:
+    except (Busy, TimeoutError, ValueError, binascii.Error) as error:
         module.fail_json(msg=str(error))
     _exit(module, answer, apply)
 

@@ -180,9 +180,9 @@ class Keeper:
         self.supervision.use(definition, override)
 
     def _run(self, arguments: list[str], timeout: float) -> str:
-        """Run a command; the watchdog hears of us before each, since a few slow ones are longer than its patience."""
+        """Run a command; the watchdog hears of us before and meanwhile: a slow one is longer than its patience."""
         self._alive()
-        return run(arguments, timeout)
+        return run(arguments, timeout, self._alive)
 
     def _ask(self, command: Command) -> Child:
         """Start the command that knows of work, as the agent would: same user, directory and environment."""

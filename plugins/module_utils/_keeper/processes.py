@@ -13,16 +13,23 @@ import typing as t
 
 OUTPUT_LIMIT = 256 * 1024
 FAILURE_LIMIT = 500
+BUS_TIMEOUT = "SYSTEMD_BUS_TIMEOUT"
+"""How long systemctl waits for each answer of a manager: 25 s unless told otherwise, which a busy one may take."""
+SLICE_SECONDS = 5.0
+"""How long a command is waited for before somebody is told that we still wait."""
 
 
 class CommandError(Exception):
     """A command could not be started, took too long or failed; the text says what it said."""
 
 
-def run(arguments: list[str], timeout: float) -> str:
+def run(arguments: list[str], timeout: float, waiting: t.Callable[[], None] = lambda: None) -> str:
     """Run a command with our environment and return what it wrote to standard output, at most 256 KiB of it.
 
+    systemctl gives up no earlier than we.
+
     :param timeout: seconds after which it is killed.
+    :param waiting: called every 5 s until then.
     :raises CommandError: it is missing, took longer, or its exit status is not 0.
     """
     reader, writer = os.pipe()
@@ -30,7 +37,12 @@ def run(arguments: list[str], timeout: float) -> str:
     actions = [(os.POSIX_SPAWN_DUP2, quiet, 0), (os.POSIX_SPAWN_DUP2, writer, 1), (os.POSIX_SPAWN_DUP2, writer, 2)]
     try:
         child = os.posix_spawnp(
-            arguments[0], arguments, os.environ, file_actions=actions, setsigmask=[], setsigdef=[signal.SIGPIPE]
+            arguments[0],
+            arguments,
+            {**os.environ, BUS_TIMEOUT: f"{timeout:g}"},
+            file_actions=actions,
+            setsigmask=[],
+            setsigdef=[signal.SIGPIPE],
         )
     except OSError as error:
         os.close(reader)
@@ -38,7 +50,7 @@ def run(arguments: list[str], timeout: float) -> str:
     finally:
         os.close(writer)
         os.close(quiet)
-    output, finished = _read(reader, time.monotonic() + timeout)
+    output, finished = _read(reader, time.monotonic() + timeout, waiting)
     os.close(reader)
     if not finished:
         os.kill(child, signal.SIGKILL)
@@ -118,7 +130,7 @@ def kill(child: Child) -> None:
     os.killpg(child.pid, signal.SIGKILL)
 
 
-def _read(reader: int, deadline: float) -> tuple[bytes, bool]:
+def _read(reader: int, deadline: float, waiting: t.Callable[[], None]) -> tuple[bytes, bool]:
     """Return what was written until the other end closed, and whether that was before *deadline* (monotonic)."""
     chunks: list[bytes] = []
     size = 0
@@ -126,8 +138,11 @@ def _read(reader: int, deadline: float) -> tuple[bytes, bool]:
     poll.register(reader, select.POLLIN)
     while True:
         left = deadline - time.monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
+        if left <= 0:
             return b"".join(chunks), False
+        if not poll.poll(min(left, SLICE_SECONDS) * 1000):
+            waiting()
+            continue
         chunk = os.read(reader, 65536)
         if not chunk:
             return b"".join(chunks), True

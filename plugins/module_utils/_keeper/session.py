@@ -13,9 +13,11 @@ import typing as t
 
 from .processes import CommandError, Runner, run, wait_readable
 
-SYSTEMCTL_SECONDS = 25.0
+SYSTEMCTL_SECONDS = 100.0
+"""More than systemd gives the unit to start: what is given up earlier would be begun anew, and never done."""
 TMUX_SECONDS = 5.0
-SOCKET_SECONDS = 10.0
+READY_SECONDS = 30.0
+"""How long a new server may take, on a machine where a hundred of them start. One that ends is noticed at once."""
 RETRY_SECONDS = 0.02
 PANE = "%0"
 """The first pane of a tmux server: the one that tmux.conf made for the agent."""
@@ -64,7 +66,7 @@ class Drawn(t.NamedTuple):
 
 
 class Session:
-    """One agent's session unit. Every method blocks for as long as systemd and tmux need, at most half a minute."""
+    """One agent's session unit. Every method blocks for as long as systemd and tmux need."""
 
     def __init__(
         self, agent: str, runtime_directory: str, prepare: t.Callable[[], None] = lambda: None, runner: Runner = run
@@ -112,7 +114,7 @@ class Session:
             if found is None:
                 raise SessionError(f"{self.unit} ended at once ({self.result() or 'no reason known'})")
             self._await_socket(found)
-            self.pane()
+            self.pane(READY_SECONDS)
         except SessionError:
             if found is not None:
                 os.close(found.descriptor)
@@ -129,15 +131,15 @@ class Session:
         """
         self._systemctl("stop", self.unit)
 
-    def pane(self) -> Pane | None:
+    def pane(self, timeout: float = TMUX_SECONDS) -> Pane | None:
         """Return the agent's pane, None where the server does not have it any more.
 
         ``start-server`` makes a server that never had a client read its configuration; ``-N`` keeps tmux from starting
         a server of its own, outside the unit.
 
-        :raises SessionError: the server does not answer, because it is stopped or gone.
+        :raises SessionError: the server does not answer within *timeout* seconds, because it is stopped or gone.
         """
-        listing = self._tmux("start-server", ";", "list-panes", "-a", "-F", PANE_FORMAT)
+        listing = self._tmux("start-server", ";", "list-panes", "-a", "-F", PANE_FORMAT, timeout=timeout)
         for line in listing.splitlines():
             pane_id, pid, status, number = [*line.split(" "), "", "", ""][:4]
             if pane_id == PANE and pid.isdigit():
@@ -201,12 +203,12 @@ class Session:
 
     def _await_socket(self, found: Found) -> None:
         """Return when the tmux server accepts connections. It offers no event for that, so it is asked every 20 ms."""
-        deadline = time.monotonic() + SOCKET_SECONDS
+        deadline = time.monotonic() + READY_SECONDS
         while not self._accepts():
             if wait_readable(found.descriptor, RETRY_SECONDS):
                 raise SessionError("tmux ended before it was ready: see the session's journal")
             if time.monotonic() > deadline:
-                raise SessionError(f"tmux was not ready within {SOCKET_SECONDS:g} s")
+                raise SessionError(f"tmux was not ready within {READY_SECONDS:g} s")
 
     def _accepts(self) -> bool:
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)

@@ -261,7 +261,7 @@ UNIT_LINE = re.compile(
     \#\ Watchbill:\ [ A-Za-z0-9@/.,;-]+ | \#\ its\ own\ end\ leaves\ the\ session\ alone\.
     | \[(Unit|Service|Install|Slice)\]
     | (Description|StartLimitIntervalSec|Type|NotifyAccess|ExecStart|ExecReload|Environment|Restart|RestartSec
-      |WatchdogSec|TimeoutStopSec|KillMode|OOMPolicy|UMask|Slice|WantedBy|SendSIGHUP|MemoryMax|CPUQuota|TasksMax)
+      |WatchdogSec|TimeoutStartSec|TimeoutStopSec|KillMode|OOMPolicy|UMask|Slice|WantedBy|SendSIGHUP|MemoryMax|CPUQuota|TasksMax)
       =[ A-Za-z0-9@/.:=\\$%_-]+ |
     """,
     re.VERBOSE,

@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -43,7 +44,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> socket.socket:
     return listener
 
 
-def test_watchdog_hears_of_the_keeper_before_each_command_that_may_take_long(
+def test_watchdog_hears_of_the_keeper_before_and_while_a_command_takes_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manager: socket.socket
 ) -> None:
     monkeypatch.setattr(keeper_module, "Signals", object)
@@ -52,8 +53,11 @@ def test_watchdog_hears_of_the_keeper_before_each_command_that_may_take_long(
     monkeypatch.setattr(keeper_module, "boottime", lambda: now)
     heard: list[bytes] = []
 
-    def slow(arguments: list[str], timeout: float) -> str:
+    def slow(arguments: list[str], timeout: float, waiting: Callable[[], None]) -> str:
         nonlocal now
+        heard.append(manager.recv(100))
+        now += timeout
+        waiting()
         heard.append(manager.recv(100))
         now += timeout
         return ""
@@ -61,7 +65,7 @@ def test_watchdog_hears_of_the_keeper_before_each_command_that_may_take_long(
     monkeypatch.setattr(keeper_module, "run", slow)
     keeper.supervision.session.stop()
     keeper.supervision.session.find()
-    assert heard == [b"WATCHDOG=1"] * 2
+    assert heard == [b"WATCHDOG=1"] * 4
 
 
 def test_what_a_hook_said_while_no_keeper_listened_is_heard_by_the_next_one(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 
 import pytest
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper import processes
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.processes import CommandError, run
 
 from tests.unit.keeper.own import children, descriptors
@@ -30,6 +33,20 @@ def test_command_that_hangs_is_killed_and_leaves_no_zombie() -> None:
         run(["sleep", "300"], 0.2)
     assert time.monotonic() - started < 200
     assert children() <= before
+
+
+def test_who_waits_for_a_command_is_told_so_until_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "SLICE_SECONDS", 0.01)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    told: list[int] = []
+
+    def waiting() -> None:
+        if not told:
+            # What ends the command.
+            told.append(fifo.write_text("written meanwhile"))
+
+    assert run(["cat", str(fifo)], 60, waiting) == "written meanwhile"
 
 
 def test_nothing_stays_open() -> None:
