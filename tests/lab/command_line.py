@@ -42,6 +42,12 @@ def answer(fleet: Path, *arguments: str, status: int = 0, environment: dict[str,
     return json.loads(done.stdout)
 
 
+def look(fleet: Path) -> list[dict[str, Any]]:
+    """Return what `ps` finds, to be waited for: agents of a host that is too busy to answer in time are unknown."""
+    rows: list[dict[str, Any]] = json.loads(watchbill(fleet, "ps", "--json").stdout)
+    return rows
+
+
 def seconds_of(at: str) -> float:
     """Return the seconds since 1970 of a time as JSON has it. Machines of a lab have the clock of this one."""
     return datetime.datetime.fromisoformat(at).timestamp()

@@ -15,7 +15,7 @@ import pexpect
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.lab.command_line import COMMAND_SECONDS, WATCHBILL, answer, eventually, watchbill
+from tests.lab.command_line import COMMAND_SECONDS, WATCHBILL, answer, eventually, look, watchbill
 from tests.lab.conftest import Lab
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -123,7 +123,7 @@ def test_second_time_there_is_nothing_to_ask(machines: Lab) -> None:
 def test_the_example_of_the_python_api_runs_as_it_stands_in_the_docs(machines: Lab) -> None:
     text = (PROJECT / "docs" / "python-api.md").read_text()
     example, *_ = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    eventually(lambda: all(row["healthy"] for row in answer(machines.path, "ps")), "everybody healthy")
+    eventually(lambda: all(row["healthy"] for row in look(machines.path)), "everybody healthy")
     done = subprocess.run(
         [sys.executable, "-c", example],
         cwd=machines.path.parent,
@@ -148,7 +148,7 @@ def test_plan_and_ps_print_what_their_schemas_say(machines: Lab) -> None:
     assert shown.returncode == 2
     assert "-X=1" in shown.stdout
     assert watchbill(machines.path, "apply", "--yes").returncode == 0
-    eventually(lambda: all(row["healthy"] for row in answer(machines.path, "ps")), "everybody healthy")
+    eventually(lambda: all(row["healthy"] for row in look(machines.path)), "everybody healthy")
     assert valid("ps", answer(machines.path, "ps"))
 
 
@@ -193,7 +193,7 @@ def test_logs_follow_until_interrupted(machines: Lab) -> None:
 
 
 def test_attach_says_where_keys_go_and_is_left_without_ending_the_agent(machines: Lab) -> None:
-    eventually(lambda: all(row["healthy"] for row in answer(machines.path, "ps")), "everybody healthy")
+    eventually(lambda: all(row["healthy"] for row in look(machines.path)), "everybody healthy")
     before = next(row for row in answer(machines.path, "ps") if row["name"] == "writer")["session_pid"]
     child = on_a_terminal(machines, "attach", "writer")
     child.expect("keys you type go to the agent")

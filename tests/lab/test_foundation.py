@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.lab.command_line import answer, eventually, seconds_of, watchbill
+from tests.lab.command_line import answer, eventually, look, seconds_of, watchbill
 from tests.lab.conftest import Lab
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -41,7 +41,7 @@ def pids(machines: Lab, host: str) -> dict[str, str]:
 
 
 def healthy(machines: Lab) -> set[str]:
-    return {row["name"] for row in answer(machines.path, "ps") if row["healthy"]}
+    return {row["name"] for row in look(machines.path) if row["healthy"]}
 
 
 def test_second_apply_changes_nothing_and_plan_says_so(studio: Lab) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.command_line import answer, eventually, watchbill
+from tests.lab.command_line import answer, eventually, look, watchbill
 from tests.lab.conftest import Lab
 from tests.lab.keeper_host import AS_STUDIO, KeeperHost
 
@@ -50,7 +50,7 @@ def desk(lab: Callable[[str | Path], Lab]) -> KeeperHost:
 
 
 def healthy(machines: Lab) -> set[str]:
-    return {row["name"] for row in answer(machines.path, "ps") if row["healthy"]}
+    return {row["name"] for row in look(machines.path) if row["healthy"]}
 
 
 def applied(machines: Lab, *options: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.command_line import COMMAND_SECONDS, answer, eventually, watchbill
+from tests.lab.command_line import COMMAND_SECONDS, answer, eventually, look, watchbill
 from tests.lab.conftest import Lab
 
 FLEET = """
@@ -37,7 +37,7 @@ def pair(lab: Callable[[str | Path], Lab]) -> Lab:
     done = watchbill(machines.path, "apply", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     # Who has not said that it is idle is not moved.
-    eventually(lambda: {row["state"] for row in answer(machines.path, "ps")} == {"idle"}, "all idle")
+    eventually(lambda: {row["state"] for row in look(machines.path)} == {"idle"}, "all idle")
     return machines
 
 
@@ -49,7 +49,7 @@ def place(host: str) -> Callable[[dict[str, Any]], None]:
 
 
 def row_of_walker(machines: Lab) -> dict[str, Any]:
-    row: dict[str, Any] = next(row for row in answer(machines.path, "ps") if row["name"] == "walker")
+    row: dict[str, Any] = next(row for row in look(machines.path) if row["name"] == "walker")
     return row
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.command_line import COMMAND_SECONDS, WATCHBILL, answer, eventually, watchbill
+from tests.lab.command_line import COMMAND_SECONDS, WATCHBILL, answer, eventually, look, watchbill
 from watchbill.lab import operations
 
 
@@ -30,7 +30,7 @@ def test_preset_rolls_out_as_it_is_written(fleet_file: Path) -> None:
     subprocess.run([*WATCHBILL, "lab", "up", "-f", fleet_file], check=True, timeout=COMMAND_SECONDS)
     applied = watchbill(fleet_file, "apply", "--yes")
     assert applied.returncode == 0, applied.stdout + applied.stderr
-    eventually(lambda: all(row["healthy"] for row in answer(fleet_file, "ps")), "everybody healthy")
+    eventually(lambda: all(row["healthy"] for row in look(fleet_file)), "everybody healthy")
     rows = answer(fleet_file, "ps")
     assert [row["name"] for row in rows] == ["coder", "enhancer", "ops", "orchestrator", "researcher", "reviewer"]
     assert {row["host"] for row in rows} == {"desk", "attic"}

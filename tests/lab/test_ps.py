@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.lab.command_line import answer, eventually, watchbill
+from tests.lab.command_line import answer, eventually, look, watchbill
 from tests.lab.conftest import Lab
 from watchbill.errors import OperationError
 from watchbill.ops import standby
@@ -37,7 +37,7 @@ def fleet(lab: Callable[[str], Lab]) -> Iterator[Lab]:
     found = lab(FLEET)
     done = watchbill(found.path, "apply", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
-    eventually(lambda: all(row["healthy"] for row in answer(found.path, "ps")), "all healthy")
+    eventually(lambda: all(row["healthy"] for row in look(found.path)), "all healthy")
     yield found
     standby.end(found.path, lab=True)
 

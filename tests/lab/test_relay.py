@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.command_line import answer, eventually, watchbill
+from tests.lab.command_line import answer, eventually, look, watchbill
 from tests.lab.conftest import Lab
 from tests.lab.keeper_host import AS_STUDIO, RUNTIME
 
@@ -42,7 +42,7 @@ def pair(lab: Callable[[str | Path], Lab]) -> Lab:
     machines = lab(FLEET)
     done = watchbill(machines.path, "apply", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
-    eventually(lambda: {row["state"] for row in answer(machines.path, "ps")} == {"idle"}, "all idle")
+    eventually(lambda: {row["state"] for row in look(machines.path)} == {"idle"}, "all idle")
     return machines
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.lab.command_line import answer, eventually, watchbill
+from tests.lab.command_line import answer, eventually, look, watchbill
 from tests.lab.conftest import Lab
 from tests.npm_registry import AGENT, NODE, Registry, serving
 from watchbill.runtimes.recipe import NODE_VERSION
@@ -58,7 +58,7 @@ def pair(lab: Callable[[str | Path], Lab], registry: Registry) -> Lab:
     machines = lab(FLEET)
     done = watchbill(machines.path, "apply", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
-    eventually(lambda: all(row["healthy"] for row in answer(machines.path, "ps")), "both healthy")
+    eventually(lambda: all(row["healthy"] for row in look(machines.path)), "both healthy")
     return machines
 
 
@@ -118,7 +118,7 @@ def test_version_that_nobody_made_changes_nothing_at_all(pair: Lab) -> None:
 
 def test_canary_host_gets_the_new_version_when_its_agent_is_idle_and_the_other_keeps_its_own(pair: Lab) -> None:
     pair.ssh("edge", "runuser -u studio -- touch /home/studio/agents/bird/busy", check=True)
-    eventually(lambda: "working" in [row["state"] for row in answer(pair.path, "ps")], "bird works")
+    eventually(lambda: "working" in [row["state"] for row in look(pair.path)], "bird works")
     anchor, bird = program(pair, "desk"), program(pair, "edge")
     told = answer(pair.path, "update", "pi", "1.1.0", "--yes")
     assert (told["hosts"], told["from"], told["to"]) == (["edge"], "1.0.0", "1.1.0")
