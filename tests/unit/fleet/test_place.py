@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from watchbill.fleet.place import Seat, Seeker, place
 
 from .random_fleets import Fleet, may_run, over_fleets, small_fleets, whole_fleet, whole_fleets
+from .speed import in_time
 
 
 def seekers(count: int, priority: int = 50, tenant: str = "t", prefix: str = "a") -> list[Seeker]:
@@ -243,7 +244,7 @@ def test_same_file_gives_the_same_hosts_on_every_machine_and_in_every_version() 
 @pytest.mark.parametrize(("hosts", "slots"), [(500, 20), (10_000, 1000)])
 def test_ten_thousand_agents_are_placed_in_a_moment(hosts: int, slots: int) -> None:
     seats = [Seat(f"h{number:03}", slots) for number in range(hosts)]
-    before = time.process_time()
+    before = time.thread_time()
     placed = place(seats, seekers(10_000))
     assert len(placed) == 10_000
-    assert time.process_time() - before < 3
+    assert in_time(time.thread_time() - before, 3)

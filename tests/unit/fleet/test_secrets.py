@@ -17,6 +17,7 @@ from watchbill.fleet.secrets import find
 from watchbill.fleet.tokens import TEXTS, WORDS
 
 from .conftest import GOOD, with_line
+from .speed import in_time
 
 ALNUM = string.ascii_letters + string.digits
 HEX = "0123456789abcdef"
@@ -339,7 +340,7 @@ def test_looking_for_secrets_takes_a_tenth_of_a_second_in_a_large_fleet() -> Non
     text = hosts + "".join(entry.format(n=n) for n in range(2000))
     taken = []
     for _ in range(3):
-        before = time.process_time()
+        before = time.thread_time()
         assert find(text) == []
-        taken.append(time.process_time() - before)
-    assert min(taken) < 0.1
+        taken.append(time.thread_time() - before)
+    assert in_time(min(taken), 0.1), taken

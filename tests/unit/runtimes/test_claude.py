@@ -160,7 +160,7 @@ def run_status_line(ear: Ear, status: str) -> str:
     script = CLAUDE.settings(told())["status-line.sh"].decode()
     environment = {"WATCHBILL_BEAT": ear.path, "WATCHBILL_SESSION_ID": "life", "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
-        ["sh", "-c", script], input=status, env=environment, capture_output=True, text=True, timeout=5, check=False
+        ["sh", "-c", script], input=status, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stderr == ""
     return done.stdout

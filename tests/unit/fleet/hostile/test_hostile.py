@@ -10,6 +10,7 @@ import pytest
 from tests.unit.fleet.hostile import bombs, encodings, folders, sizes, syntax, values
 from tests.unit.fleet.hostile.case import Case
 from tests.unit.fleet.hostile.measure import Warden
+from tests.unit.fleet.speed import in_time
 from watchbill.errors import UNSHOWABLE
 
 CASES: dict[str, Case] = {
@@ -21,8 +22,8 @@ CASES: dict[str, Case] = {
     **folders.CASES,
 }
 MEGABYTES = 200
-# Promised is one second. Where others use the same cores and caches, the same work takes up to twice as long; the best
-# of three, because they only ever add.
+# Promised is one second. Where others use the same cores and caches, the same work takes up to twice as long, and so it
+# does on a machine half as fast, which the yardstick tells; the best of three, because others only ever add.
 CPU_SECONDS = 2.0
 TRIES = 3
 
@@ -45,6 +46,6 @@ def test_hostile_file_is_refused_in_place_and_in_no_time(name: str, warden: Ward
     assert not (set(outcome.shown) - {"\n"}) & UNSHOWABLE
     assert outcome.megabytes < MEGABYTES
     tries = 1
-    while outcome.cpu >= CPU_SECONDS and tries < TRIES:
+    while not (fits := in_time(outcome.cpu, CPU_SECONDS)) and tries < TRIES:
         outcome, tries = warden.load(tmp_path / "fleet.yaml"), tries + 1
-    assert outcome.cpu < CPU_SECONDS
+    assert fits, outcome.cpu
