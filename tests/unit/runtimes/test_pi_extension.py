@@ -20,6 +20,8 @@ PROVIDER = "http://provider.test"
 MESSAGE = "01JD0000000000000000000000"
 PREAMBLE = f"[desk:operator/ana -> desk:studio/coder0] watchbill:{MESSAGE}"
 RETRY = {"enabled": True, "maxRetries": 1, "baseDelayMs": 100}
+ROUNDED_UP = 0.011
+"""Seconds: the programs round up to hundredths when something was."""
 
 
 class Pi:
@@ -140,7 +142,7 @@ def test_first_beat_says_who_where_and_how_much(pi: Pi) -> None:
     facts = {"context_percent": 1.2, "context_tokens": 1200, "cost_usd": 0.0, "model": "lab/lab-1"}
     assert beat.facts == facts
     assert beat.boottime is not None
-    assert now - 60 < beat.boottime <= time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert now - 60 < beat.boottime <= time.clock_gettime(time.CLOCK_BOOTTIME) + ROUNDED_UP
 
 
 @pytest.mark.parametrize("interval", [0.05])
@@ -178,7 +180,7 @@ def test_message_is_accepted_when_it_is_in_the_conversation_and_kept_before_it_i
     assert [beat.accepted for beat in told] == [(), (), (MESSAGE,)]
     message, boottime, conversation = pi.spool.read_text().split()
     assert (message, conversation) == (MESSAGE, "conversation-1")
-    assert begun <= float(boottime) <= time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert begun <= float(boottime) <= time.clock_gettime(time.CLOCK_BOOTTIME) + ROUNDED_UP
 
 
 def test_id_that_a_text_names_further_down_is_not_accepted(pi: Pi) -> None:
