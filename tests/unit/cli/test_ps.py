@@ -150,7 +150,10 @@ def test_watching_in_a_pipe_is_a_line_of_json_for_each_change_until_interrupted(
     assert told == list(range(1, told[-1] + 1))
 
 
-def test_watching_on_a_terminal_ends_with_ctrl_c_and_leaves_the_screen_as_it_was(fleet: Path) -> None:
+def test_watching_on_a_terminal_ends_with_ctrl_c_and_leaves_the_screen_as_it_was(
+    fleet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
     child, terminal = pty.fork()
     if child == 0:
         os.execv(sys.executable, [sys.executable, "-m", "watchbill", "ps", "--watch"])  # noqa: S606
