@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import hypothesis
@@ -17,6 +18,10 @@ hypothesis.settings.register_profile(
     "watchbill", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("watchbill")
+
+# What a terminal, or a service that runs tests, wants of colours and widths is not what is tested.
+for name in ("COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+    os.environ.pop(name, None)
 
 # Not tests by name, but they assert: what they compared is shown.
 pytest.register_assert_rewrite("tests.runtimes.live", "tests.runtimes.steps")
