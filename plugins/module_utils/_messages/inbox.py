@@ -14,6 +14,7 @@ import os
 import time
 import typing as t
 
+from .._overrides import timestamp
 from .._plain_files import append_line, parse_object, read_object, read_regular_file, replace_file
 from .message import POSTED, Message, parse_message
 from .text import SIZE_LIMIT
@@ -163,7 +164,8 @@ class Inbox:
     def _say(self, message: Message, before: Message | None) -> None:
         """Add a line to the log of every transition. It is for people: a full disk loses lines of it, no messages."""
         line = {
-            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            # Of the clock that opens windows: what gmtime() reads by itself is behind it by up to a tick.
+            "at": timestamp(time.time()),
             "id": message.id,
             "was": None if before is None else before.state,
             **{name: getattr(message, name) for name in ("state", "phase", "reason", "source", "target", "session_id")},

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 import typing as t
 
+from .._overrides import timestamp
 from .._plain_files import parse_object
 
 if t.TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _spoken_in(message: t.Any, content: t.Any) -> tuple[list[Spoken], bool]:
         about, part = parse_object(message), parse_object(content)
         times = part.get("time") or {}
         state = part.get("state") or {}
-        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(about["time"]["created"] / 1000))
+        at = timestamp(about["time"]["created"] / 1000)
         if part.get("type") == "text" and isinstance(part.get("text"), str):
             who = USER if about.get("role") == "user" else AGENT
             is_over = who == USER or times.get("end") is not None

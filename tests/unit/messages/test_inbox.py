@@ -169,6 +169,13 @@ def test_log_tells_every_step(tmp_path: Path) -> None:
     assert read_log(str(tmp_path / "nobody"), 10) == []
 
 
+def test_log_goes_by_the_clock_that_opens_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And by no coarser one, by which a message of a job would have come before the job's window."""
+    monkeypatch.setattr(module.time, "time", lambda: 1795320240.0004)
+    reopened(tmp_path).add(message(), "text")
+    assert [step["at"] for step in read_log(str(tmp_path), 10)] == ["2026-11-22T04:04:00Z"]
+
+
 def test_spool_gives_evidence_once_and_takes_no_nonsense(tmp_path: Path) -> None:
     path = tmp_path / "accepted"
     spool = Spool(str(path))
