@@ -44,6 +44,7 @@ from watchbill.lab.reach import ask
 
 RESULTS = PROJECT / "bench-results"
 HEALTHY_WITHIN_SECONDS = 120
+LOOKS_A_ROUND = 3
 LOOP_TENANTS = {"stock": 20051, "infra": 20052}
 
 
@@ -105,7 +106,8 @@ def looks(home: Path, rounds: int, keep: bool) -> int:
         watchbill_command(("apply", "-f", str(fleet), "--yes"), environment)
         wait_until_healthy(fleet, environment)
         wait_until_settled()
-        found = measure_ps(fleet, environment, rounds)
+        # A look is quick: more of them even out what else this computer does.
+        found = measure_ps(fleet, environment, LOOKS_A_ROUND * rounds)
     checked = ps_promises(found)
     print(promises_table(checked))
     write_results({"ps": ps_json(found), "promises": [asdict(promise) for promise in checked]}, rounds, "ps")
