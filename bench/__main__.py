@@ -107,7 +107,8 @@ def looks(home: Path, rounds: int, keep: bool) -> int:
         wait_until_healthy(fleet, environment)
         wait_until_settled()
         # A look is quick: more of them even out what else this computer does.
-        found = measure_ps(fleet, environment, LOOKS_A_ROUND * rounds)
+        rounds *= LOOKS_A_ROUND
+        found = measure_ps(fleet, environment, rounds)
     checked = ps_promises(found)
     print(promises_table(checked))
     write_results({"ps": ps_json(found), "promises": [asdict(promise) for promise in checked]}, rounds, "ps")
