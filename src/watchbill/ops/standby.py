@@ -172,25 +172,25 @@ class _Standby:
 
     def serve(self) -> None:
         """Serve until nobody has asked for a while, somebody says so, or the program is another one."""
-        going_on = True
-        while going_on:
+        while True:
             lines = {child.line.fileno(): child for child in self._children.values() if child.asks}
             watched = select.poll()  # unlike select(), it takes any number of hosts
             for descriptor in (self._listener.fileno(), *self._children, *lines):
                 watched.register(descriptor, select.POLLIN)
             ready = watched.poll(None if self._children else IDLE_SECONDS * 1000)
-            going_on = bool(ready)
+            if not ready:
+                self._leave()
+                return
             for descriptor, _ in ready:
                 if descriptor in self._children:
                     self._children.pop(descriptor).end(descriptor)
                 elif descriptor in lines:
                     lines[descriptor].interrupt()
-                else:
-                    going_on = self._accept()
-        self._leave()
+                elif not self._accept():
+                    return
 
     def _leave(self) -> None:
-        """Let go of the socket and of all hosts; whoever comes next may have them."""
+        """Let go of the socket and of all hosts; once: the next one's socket may look like ours."""
         with contextlib.suppress(OSError):
             if os.stat(self._path).st_ino == self._inode:
                 os.unlink(self._path)
@@ -198,7 +198,7 @@ class _Standby:
         self._poller.close()
 
     def _accept(self) -> bool:
-        """Serve one request; return whether to go on."""
+        """Serve one request; return whether to go on, else it has let go of everything."""
         line, _ = self._listener.accept()
         # Whoever does not say what it wants, or leaves, and whoever asks for what is a mistake, asks hosts itself.
         with contextlib.ExitStack() as stack:
