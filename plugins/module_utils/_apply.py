@@ -13,9 +13,8 @@ import subprocess
 import typing as t
 
 from . import _limits, _tenant
-from ._as_user import JOB_SECONDS, AsUserError, call_as, has_manager, systemctl_user
+from ._as_user import JOB_SECONDS, AsUserError, call_as, has_manager, run_patiently, systemctl_user
 from ._keeper.heartbeat import IN_A_TURN
-from ._keeper.processes import BUS_TIMEOUT
 from ._layout import Account, Layout
 from ._observe import Observation, is_manager, is_tenant_slice, is_timer, of_system
 from ._overrides import delete_override
@@ -378,15 +377,7 @@ def _system_unit(verb: str) -> t.Callable[[Action], None]:
 
 
 def _run(*arguments: str) -> None:
-    subprocess.run(
-        arguments,
-        env={**os.environ, BUS_TIMEOUT: f"{JOB_SECONDS:g}"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=JOB_SECONDS,
-        check=True,
-    )
+    run_patiently(arguments, JOB_SECONDS, check=True)
 
 
 def _words(error: Exception) -> str:

@@ -197,6 +197,23 @@ def has_manager(who: Account) -> bool:
     return os.path.lexists(Layout.runtime_directory(who.uid) + "/systemd/private")
 
 
+def run_patiently(arguments: t.Sequence[str], seconds: float, check: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run a program as who we are and return how it ended; systemctl gives up no earlier than we.
+
+    :raises OSError: it cannot be started.
+    :raises subprocess.SubprocessError: it did not end within *seconds*, or failed and that is to be checked.
+    """
+    return subprocess.run(
+        arguments,
+        env={**os.environ, BUS_TIMEOUT: f"{seconds:g}"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=seconds,
+        check=check,
+    )
+
+
 def systemctl_user(who: Account, *arguments: str, timeout: float | None = None) -> str:
     """Run ``systemctl --user`` of *who* and return what it printed; one that waits for a job has more time by default.
 

@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 
 from . import _limits
-from ._as_user import ANSWER_SECONDS
-from ._keeper.processes import BUS_TIMEOUT
+from ._as_user import ANSWER_SECONDS, run_patiently
 
 LIMIT_PROPERTIES = ",".join(_limits.PROPERTIES.values())
 
@@ -46,17 +44,8 @@ def output_of(*arguments: str) -> str:
     :raises TimeoutError: it does not end in time.
     """
     try:
-        done = subprocess.run(
-            arguments,
-            env={**os.environ, BUS_TIMEOUT: f"{ANSWER_SECONDS:g}"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=ANSWER_SECONDS,
-            check=False,
-        )
+        return run_patiently(arguments, ANSWER_SECONDS).stdout
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"{' '.join(arguments[:2])}: no answer within {ANSWER_SECONDS:g} s") from error
     except OSError:
         return ""
-    return done.stdout
