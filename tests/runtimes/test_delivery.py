@@ -30,7 +30,7 @@ from watchbill.errors import OperationError
 from watchbill.lab.addresses import CONTROL
 
 REAL = [name for name, expected in EXPECTED.items() if expected.asks_a_model]
-SHORT, LONG = 40, 1000
+SHORT, LONG = 48, 1000
 SECONDS_EACH = 12.0
 TAKEN = ("accepted", "answered")
 ALIKE: dict[str, Callable[[str], str]] = {"claude": lambda text: unicodedata.normalize("NFC", text)}
@@ -110,6 +110,8 @@ def desk(lab: Callable[[str | Path], Lab], fetched: None, request: pytest.Fixtur
         done = watchbill(machines.path, "apply", "--yes")
         assert done.returncode == 0, done.stdout + done.stderr
         for name in wanted:
+            # What the end of a hostile text could be taken for the beginning of.
+            host.do(f"touch /home/studio/agents/{name}/README.md")
             host.until(name, 2 * PATIENCE, healthy=True, state="idle")
         yield Desk(host, api, Fleet.load(machines.path, lab=True))
 

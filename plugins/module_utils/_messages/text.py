@@ -61,11 +61,12 @@ def prompt(source: str, target: str, message_id: str, text: str) -> str:
 
 
 def pasted(whole: str) -> str:
-    """Return a prompt as it is pasted before Enter.
+    """Return a prompt as it is pasted before Enter: with a space at its end, which runtimes drop.
 
-    claude and pi take a backslash with Enter for a line break, and both away: a space keeps them apart. They drop it.
+    Enter would complete the word that the cursor is at: claude makes ``@/etc/pas`` ``@/etc/passwd``, codex ``@READ``
+    the name of some file, and ``$skill`` its dialog. claude and pi take a backslash with Enter for a line break.
     """
-    return whole + " " if whole.endswith("\\") else whole
+    return whole + " "
 
 
 def excerpt(text: str) -> str:

@@ -46,6 +46,8 @@ ENVIRONMENT = {
     "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",
 }
 NO_UPDATES = {"DISABLE_AUTOUPDATER": "1", "DISABLE_INSTALLATION_CHECKS": "1"}
+NO_PROMPTS_OF_ITS_OWN = {"CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION": "0"}
+"""Enter in an empty prompt line would submit what it guesses comes next; and each guess is a request that costs."""
 LOG_LEVEL = {"CLAUDE_CODE_DEBUG_LOG_LEVEL": "error"}
 LOG_ENTRY = re.compile(
     rb"^\d{4}-\d\d-\d\dT\S+Z \[[A-Z]+\] (?P<api>API error \(attempt \d+/\d+\): (?P<status>\d{3})\b)?", re.MULTILINE
@@ -108,7 +110,7 @@ class Claude(ModelRuntime):
             more += ["--resume", known.id]
         else:
             more += ["--session-id", _new_id()]
-        ours = {**NO_UPDATES, **LOG_LEVEL, "WATCHBILL_SETTINGS": world.settings}
+        ours = {**NO_UPDATES, **NO_PROMPTS_OF_ITS_OWN, **LOG_LEVEL, "WATCHBILL_SETTINGS": world.settings}
         return Start([*world.argv, *more], {**world.unless_set(ENVIRONMENT), **ours})
 
     def translate(self, word: str, said: Said) -> Said | None:

@@ -322,9 +322,13 @@ def test_first_session_has_an_id_of_its_own_and_the_next_one_goes_on(world: Worl
     assert CLAUDE.launch(world._replace(conversation=talked)).argv[-2] == "--session-id"
 
 
-def test_updates_are_off_whatever_the_fleet_says_and_the_context_is_the_fleets_to_choose(world: World) -> None:
-    world.environment.update(DISABLE_AUTOUPDATER="0", CLAUDE_CODE_AUTO_COMPACT_WINDOW="400000")
+def test_updates_and_guessed_prompts_are_off_whatever_the_fleet_says_but_the_context_is_its_to_choose(
+    world: World,
+) -> None:
+    world.environment.update(DISABLE_AUTOUPDATER="0", CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION="1")
+    world.environment.update(CLAUDE_CODE_AUTO_COMPACT_WINDOW="400000")
     more = CLAUDE.launch(world).environment
     assert more["DISABLE_AUTOUPDATER"] == "1"
+    assert more["CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION"] == "0"
     assert "CLAUDE_CODE_AUTO_COMPACT_WINDOW" not in more
     assert more["CLAUDE_CODE_DISABLE_1M_CONTEXT"] == "1"
