@@ -8,13 +8,16 @@ import math
 import typing as t
 
 from .._runtimes import Runtime
-from .heartbeat import Beat, parse_beat
+from .._runtimes._runtime import Said
+from .heartbeat import IN_A_TURN, Beat, parse_beat
 from .probe import Probe
 from .running import Running
 from .session import Session
 from .transcript import Transcript
 
 Clock = t.Callable[[], float]
+File = tuple[Transcript, t.Optional[str], t.Callable[[bytes, str], t.Optional[Said]]]
+"""What is read, where it is, and what is made of it."""
 
 
 class CloserLook:
@@ -40,6 +43,14 @@ class CloserLook:
         self._probe.forget()
 
     def due(self, running: Running, runtime: Runtime, interval: float) -> float:
+        """Return when there is something to look at next."""
+        times = [self._asks_at(running, runtime, interval)]
+        if running.doing(runtime) in IN_A_TURN:
+            # How its turn goes on may be told by them alone; of who rests they tell nothing that cannot wait.
+            times += [file.due for file, path, _ in self._files(running, runtime) if path is not None]
+        return min(times)
+
+    def _asks_at(self, running: Running, runtime: Runtime, interval: float) -> float:
         """Return when the terminal is asked next, or what came of it is looked for; never for most runtimes."""
         if self._probe.next_step is not None:
             return self._probe.next_step
@@ -61,18 +72,18 @@ class CloserLook:
             if beat is not None:
                 # As old as the question: what a hook said since is newer than the title.
                 hear(beat._replace(boottime=answer.asked_at))
-        elif self._probe.next_step is None and now >= self.due(running, runtime, interval):
+        elif self._probe.next_step is None and now >= self._asks_at(running, runtime, interval):
             self._probed_at = now
             self._probe.ask(runtime.probe_by)
-        log = f"{self._directory}/{runtime.log}" if runtime.log else None
-        # The transcript comes last: it knows how what the log complains of has ended.
-        for file, path, review in (
-            (self._log, log, runtime.review_log),
-            (self._transcript, running.transcript, runtime.review),
-        ):
+        for file, path, review in self._files(running, runtime):
             grown = file.grown(path, now, interval)
             fields = None if grown is None else review(grown, running.doing(runtime))
             beat = None if fields is None else parse_beat(fields)
             if beat is not None:
                 # A file is no answer: it says what happened until it was written, not that anybody lives.
                 running.tell(beat, now - max(0.0, self._wall() - file.written_at))
+
+    def _files(self, running: Running, runtime: Runtime) -> tuple[File, File]:
+        log = f"{self._directory}/{runtime.log}" if runtime.log else None
+        # The transcript comes last: it knows how what the log complains of has ended.
+        return (self._log, log, runtime.review_log), (self._transcript, running.transcript, runtime.review)

@@ -333,9 +333,10 @@ class Supervision:
         if self.running.ask_again is not None:
             times.append(self.running.ask_again)
         times += [at for at in (self.running.stop_again, self.running.drain_until or 0.0) if at > self.boottime()]
-        if self.runtime.answers_beats and not self.running.stuck:
-            times.append(self.running.answer_due)
-        times.append(self.closer_look.due(self.running, self.runtime, self.known.interval))
+        if self.runtime.answers_beats:
+            times.append(self.closer_look.due(self.running, self.runtime, self.known.interval))
+            if not self.running.stuck:
+                times.append(self.running.answer_due)
         if self.patience.quick_ends and self.running.well_since is not None and not self.running.stuck:
             times.append(self.running.well_since + WELL_SECONDS)
         return times

@@ -17,7 +17,8 @@ class Transcript:
         """Begin with what is there already, unless *only_new*: in a log that may be long over."""
         self._seen: tuple[str, int, int] | None = None
         self._only_new = only_new
-        self._next_look = 0.0
+        self.due = 0.0
+        """When it is looked at next."""
         self.written_at = 0.0
         """When the file was written to last that :meth:`grown` returned, in seconds since the epoch."""
 
@@ -27,9 +28,9 @@ class Transcript:
         :param now: CLOCK_BOOTTIME in seconds.
         :param every: seconds between looks.
         """
-        if path is None or now < self._next_look:
+        if path is None or now < self.due:
             return None
-        self._next_look = now + every
+        self.due = now + every
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:

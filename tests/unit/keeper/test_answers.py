@@ -196,6 +196,24 @@ def test_end_of_a_turn_in_a_transcript_is_that_of_the_turn_before_where_a_prompt
     assert bench.state == state
 
 
+def test_what_only_a_file_tells_is_known_within_an_interval_also_when_nobody_speaks(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.use(runtime="claude")
+    transcript = tmp_path / "t.jsonl"
+    transcript.write_text("")
+    bench.now += 3
+    hear(bench, state="working", source="hook", transcript=str(transcript))
+    broken_off = {"role": "user", "content": [{"type": "text", "text": "[Request interrupted by user]"}]}
+    transcript.write_text(json.dumps({"type": "user", "message": broken_off}) + "\n")
+    os.utime(transcript, (bench.wall() + 1, bench.wall() + 1))
+    # As the main loop does: it sleeps until something is due.
+    bench.now = min(bench.mind.deadlines())
+    bench.tick()
+    assert (bench.state, bench.now) == ("idle", 1008)
+    assert min(bench.mind.deadlines()) > bench.now + 1, "who rests is not looked at that often"
+
+
 def test_conversation_is_kept_for_the_next_session_of_the_same_runtime(bench: Bench) -> None:
     bench.use()
     hear(bench, source="status-line", conversation="c1", transcript="/home/x/t.jsonl")
