@@ -47,6 +47,8 @@ class Beat(t.NamedTuple):
     resets_at: float | None = None
     retries: bool = False
     """Whether a limited agent goes on by itself once its provider lets it."""
+    keeps_limit: bool = False
+    """Whether the sender knows nothing of limits: one that is known goes on, whatever state is said."""
     no_dialog: bool = False
     """Whether the sender speaks only where the prompt is shown: no dialog is open, and the start is over."""
     conversation: str | None = None
@@ -99,6 +101,7 @@ def parse_beat(said: t.Mapping[str, t.Any]) -> Beat | None:
         boottime=number(said.get("boottime")),
         resets_at=moment(said.get("resets_at")),
         retries=said.get("retries") is True,
+        keeps_limit=said.get("keeps_limit") is True,
         no_dialog=said.get("no_dialog") is True,
         conversation=conversation_or_none(said.get("conversation")),
         transcript=path_or_none(said.get("transcript")),

@@ -107,7 +107,7 @@ class Running:
         # A beat that waited in the FIFO is as old as it says; none is from the future.
         sent = now if beat.boottime is None else min(now, beat.boottime)
         newest = sent >= (self.beat_boottime or self.started)
-        states = beat.state is not None and sent >= self.stated_boottime
+        states = beat.state is not None and sent >= self.stated_boottime and not (beat.keeps_limit and self._is_limited)
         if not newest and not states and not beat.accepted and not beat.turn_ended:
             return False
         if beat.sequence is not None:
@@ -155,6 +155,10 @@ class Running:
         elif stated.state == "waiting-input" and sent >= self.stated_boottime + OVERTAKEN_SECONDS:
             self.stated = beat._replace(state="working", evidence="its dialog was answered")
             self.stated_boottime = sent
+
+    @property
+    def _is_limited(self) -> bool:
+        return self.stated is not None and self.stated.state == "limited"
 
     def end_limit(self, now: float, wall: float) -> bool:
         """Take a provider's limit for over when its time has come; return whether it was.

@@ -231,7 +231,8 @@ def _asks_a_person(said: Said) -> Said:
 
 
 def _notified(said: Said) -> Said | None:
-    return {"state": "idle"} if said.get("notification_type") == "idle_prompt" else None
+    # It comes a minute after any end of a turn, be that a provider's limit.
+    return {"state": "idle", "keeps_limit": True} if said.get("notification_type") == "idle_prompt" else None
 
 
 def _failed(said: Said) -> Said:

@@ -120,6 +120,19 @@ def test_limited_agent_that_goes_on_by_itself_is_working_then(bench: Bench) -> N
     assert bench.state == "working"
 
 
+def test_limit_goes_on_though_the_prompt_is_said_to_wait(bench: Bench) -> None:
+    """claude reminds of its prompt a minute after a turn that its provider refused."""
+    bench.use()
+    resets = bench.wall() + 600
+    hear(bench, state="limited", source="hook", resets_at=resets)
+    bench.now += 60
+    assert hear(bench, state="idle", source="hook", keeps_limit=True)
+    assert (bench.state, bench.mind.heartbeat()["resets_at"]) == ("limited", timestamp(resets))
+    hear(bench, state="working", source="hook")
+    hear(bench, state="idle", source="hook", keeps_limit=True)
+    assert bench.state == "idle", "of a turn nobody told the end of"
+
+
 def test_limit_of_unknown_length_is_tried_again_after_a_quarter_of_an_hour(bench: Bench) -> None:
     bench.use(heartbeat={"interval": 5.0, "healthy_within": 3600.0})
     hear(bench, state="limited", source="hook")

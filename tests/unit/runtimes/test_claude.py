@@ -70,7 +70,7 @@ def said(event: str, **more: Any) -> dict[str, Any]:
             {"state": "waiting-input", "evidence": "Which one?"},
         ),
         ("Notification", {"notification_type": "permission_prompt"}, {}),
-        ("Notification", {"notification_type": "idle_prompt"}, {"state": "idle"}),
+        ("Notification", {"notification_type": "idle_prompt"}, {"state": "idle", "keeps_limit": True}),
         ("Stop", {"last_assistant_message": "done"}, {"state": "idle", "turn_ended": True, "answer": "done"}),
         (
             "StopFailure",
