@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -94,16 +95,22 @@ def replace_file(path: str, content: bytes, mode: int = 0o600, group: int | None
     temporary = f"{path}.new"
     handle = os.open(temporary, WRITE | os.O_TRUNC, mode)
     try:
-        if group is not None:
-            os.fchown(handle, -1, group)
-        os.fchmod(handle, mode)
-        while content:
-            content = content[os.write(handle, content) :]
-        if durable:
-            os.fsync(handle)
-    finally:
-        os.close(handle)
-    os.rename(temporary, path)
+        try:
+            if group is not None:
+                os.fchown(handle, -1, group)
+            os.fchmod(handle, mode)
+            while content:
+                content = content[os.write(handle, content) :]
+            if durable:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.rename(temporary, path)
+    except OSError:
+        # A half of it would take room on a disk that has none.
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def append_line(path: str, line: bytes, limit: int, older: str) -> None:

@@ -7,22 +7,17 @@ What comes next is decided by ``next_step``, a pure function. Here is what it de
 
 from __future__ import annotations
 
-import os
+import math
 import typing as t
 
 from .._messages.inbox import Inbox
 from .._messages.message import ACCEPTED, DEAD, INJECTED, QUEUED, Message
 from .._messages.next_step import (
     ASK,
-    DONE,
     FAILED,
-    GONE,
     LOAD,
-    PASTE,
     POST,
     RETRY_SECONDS,
-    UNLOAD,
-    UNLOADED,
     Evidence,
     Facts,
     next_step,
@@ -32,11 +27,12 @@ from .._messages.text import pasted, prompt
 from .._overrides import seconds_of, timestamp
 from .._runtimes import Runtime
 from .._runtimes._delivery import HTTP, POST_SECONDS, Post
-from .chore import Chore, Outcome, in_memory
+from .chore import Chore, in_memory
+from .handover import HAS, HAS_NOT, hand_over, how_it_ended, look_for
 from .heartbeat import Beat
 from .posture import Posture
 from .record import Record
-from .terminal import ATTACHED, TMUX_SECONDS, Terminal, somebody_types
+from .terminal import TMUX_SECONDS, Terminal
 
 UNWRITTEN_SECONDS = 10.0
 ATTACHED_SECONDS = 5.0
@@ -44,8 +40,6 @@ CALM_INTERVALS = 2
 """For how many intervals an agent says that it is idle before a turn counts as over whose end nobody told."""
 UNTOLD_INTERVALS = 12
 """The same where it has said nothing of its state since it took the prompt."""
-HAS, HAS_NOT = 10, 11
-"""Exit statuses of the child that asks a conversation."""
 
 
 class Places(t.NamedTuple):
@@ -95,7 +89,8 @@ class Delivery:
         self._evidence: dict[str, Evidence] = {}
         self._doing: tuple[str, Message, str | None] | None = None
         """What is done, for which message as it was then, in which session."""
-        self._turn_ended: tuple[float, str | None] = (0.0, None)
+        self._turn_ended: tuple[float, str | None, str | None] = (0.0, None, None)
+        """When the last turn ended, with which words, in which session."""
         self._idle_since: float | None = None
         self._retry_at: dict[str, float] = {}
         self._again: float | None = None
@@ -112,13 +107,13 @@ class Delivery:
 
     # -- what is heard ------------------------------------------------------------------------------------------------
 
-    def hear(self, beat: Beat) -> None:
-        """Take from an answer that counts what it says about prompts and turns."""
-        sent = self._boottime() if beat.boottime is None else beat.boottime
+    def hear(self, beat: Beat, session_id: str) -> None:
+        """Take from an answer of a session that counts what it says about prompts and turns."""
+        sent = min(self._boottime(), math.inf if beat.boottime is None else beat.boottime)
         for message_id in beat.accepted:
             self._take(message_id, Evidence(sent, beat.conversation))
         if beat.turn_ended and sent >= self._turn_ended[0]:
-            self._turn_ended = (sent, beat.answer)
+            self._turn_ended = (sent, beat.answer, session_id)
 
     def _take(self, message_id: str, evidence: Evidence) -> None:
         """Take evidence for what is in front of the agent, or was given up there; said before that, it is none."""
@@ -126,7 +121,8 @@ class Delivery:
         if message is None or not (message.state == INJECTED or message.is_unsubmitted):
             return
         if evidence.boottime >= message.injected_boottime:
-            self._evidence[message_id] = evidence
+            # The end of its turn is looked for from then on: nothing was said in the future.
+            self._evidence[message_id] = evidence._replace(boottime=min(evidence.boottime, self._boottime()))
 
     # -- what is done -------------------------------------------------------------------------------------------------
 
@@ -262,12 +258,13 @@ class Delivery:
 
     def _turn_over(self, message: Message, posture: Posture) -> tuple[bool, str | None]:
         """Return whether the turn that a message began is over, and with which words."""
-        if message.state != ACCEPTED or message.session_id != posture.session_id:
+        ended, answer, told_in = self._turn_ended
+        if message.state != ACCEPTED:
             return False, None
-        ended, answer = self._turn_ended
-        if ended >= message.accepted_boottime:
+        if message.session_id == told_in and ended >= message.accepted_boottime:
+            # Also where the session itself is over by now: it may have been waited for the end of the turn.
             return True, answer
-        if self._idle_since is None or posture.beat_boottime is None:
+        if message.session_id != posture.session_id or self._idle_since is None or posture.beat_boottime is None:
             return False, None
         calm = posture.beat_boottime - max(self._idle_since, message.accepted_boottime)
         told = self._idle_since > message.accepted_boottime
@@ -329,7 +326,7 @@ class Delivery:
             if what in (POST, ASK):
                 post = self._post(message, what)
                 others = (message.transcript, posture.transcript)
-                be = (lambda: _hand_over(runtime, post)) if what == POST else (lambda: _look_for(runtime, post, others))
+                be = (lambda: hand_over(runtime, post)) if what == POST else (lambda: look_for(runtime, post, others))
                 self.chore.begin(be, POST_SECONDS)
             else:
                 text = in_memory(pasted(self._prompt(message)).encode()) if what == LOAD else None
@@ -361,7 +358,8 @@ class Delivery:
     def deadlines(self) -> list[float]:
         """Return when :meth:`tend` has something to do even when nothing is heard."""
         waiting = (one.expires_at for one in self.inbox.open.values() if one.expires_at and one.state == QUEUED)
-        first = min(waiting, default=None)
+        # What cannot be written down is tried again in a while.
+        first = None if self.problem else min(waiting, default=None)
         expiry = None if first is None else self._boottime() + seconds_of(first) - self._wall()
         return [at for at in (self.chore.due, self._again, expiry) if at is not None]
 
@@ -374,25 +372,3 @@ class Delivery:
 def no_proof(runtime: Runtime) -> str:
     """Return why a runtime gets no messages that cannot say that it took one."""
     return f"runtime {runtime.name} has nothing that proves that it took a message"
-
-
-def how_it_ended(what: str, outcome: Outcome) -> tuple[str, str]:
-    """Return how something that was done for a message ended, in the words of ``next_step``, and why it failed."""
-    if what == LOAD and somebody_types(outcome.text):
-        return FAILED, ATTACHED
-    if outcome.status == 0:
-        return UNLOADED if what == UNLOAD else DONE, ""
-    if what in (PASTE, UNLOAD) and ("no buffer" in outcome.text or "unknown buffer" in outcome.text):
-        return GONE, ""
-    return FAILED, outcome.text or f"exit status {outcome.status}"
-
-
-def _hand_over(runtime: Runtime, post: Post) -> t.NoReturn:
-    runtime.post(post)
-    os._exit(0)
-
-
-def _look_for(runtime: Runtime, post: Post, transcripts: tuple[str | None, ...]) -> t.NoReturn:
-    """Be the child that asks: the conversation that was known when the message came, and that of now."""
-    found = any(runtime.holds(post._replace(transcript=transcript)) for transcript in dict.fromkeys(transcripts))
-    os._exit(HAS if found else HAS_NOT)

@@ -108,7 +108,6 @@ class Keeper:
                 return 0
             if signal.SIGHUP in caught:
                 self._read_orders()
-            self._listen()
 
     def _begin(self) -> None:
         """Read the orders and find the session that an earlier keeper left."""
@@ -196,6 +195,7 @@ class Keeper:
     # -- waiting and listening -----------------------------------------------------------------------------------------
 
     def _wait(self) -> None:
+        """Sleep until something happens or is due, and take what that is."""
         moments = [at for at in (self.watch.next_change(), self.errands.next_due()) if at is not None]
         unchanged = self.alarm.set(min(moments, default=None))
         running = self.supervision.running
@@ -225,6 +225,8 @@ class Keeper:
         if self.worktree.descriptor in ended:
             self.worktree.ended()
         self.control.serve(ended)
+        # An agent's last words come before its end: afterwards they would be nobody's.
+        self._listen()
         if running is not None and running.found.descriptor in ended:
             self.supervision.server_ended()
         elif running is not None and running.program in ended:

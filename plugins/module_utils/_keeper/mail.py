@@ -63,7 +63,9 @@ class Mail:
 
     def hear(self, beat: Beat) -> None:
         """Take from an answer that counts what it says about prompts and turns."""
-        self.delivery.hear(beat)
+        running = self._supervision.running
+        if running is not None:
+            self.delivery.hear(beat, running.found.session_id)
 
     def ended(self) -> None:
         """Take how it ended, what was done for a message."""

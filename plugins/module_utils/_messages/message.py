@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._overrides import seconds_of
 from .._plain_files import number
 from .address import parse_address
 from .ids import ID
@@ -103,6 +104,8 @@ def parse_message(value: dict[str, t.Any]) -> Message:
     _one_of(value, "wait", WAITS)
     if value.get("phase") is not None:
         _one_of(value, "phase", PHASES)
+    if value.get("expires_at") is not None:
+        seconds_of(value["expires_at"])
     parse_address(_text(value, "source"))
     parse_address(_text(value, "target"))
     fields: dict[str, t.Any] = {name: _text(value, name) for name in _TEXTS}

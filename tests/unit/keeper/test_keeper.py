@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper import keeper as keeper_module
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.definition import parse_definition
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import (
     Beat,
     Ear,
@@ -21,6 +22,8 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat 
 )
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.hook import tell
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.keeper import Keeper
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.running import Running
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.session import Found
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
 
 from tests.unit.keeper.bench import definition
@@ -186,3 +189,25 @@ def test_agent_gets_all_the_time_back_in_which_the_machine_was_suspended(
     monkeypatch.setattr(waiting.supervision, "overslept", given_back.append)
     waiting._wait()
     assert given_back == [15.0]
+
+
+@pytest.mark.parametrize("ends", ["server_ended", "program_ended"])
+def test_last_words_of_an_agent_are_heard_before_its_end(
+    waiting: Keeper, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """Whoever ends in the moment in which its turn does has answered: both are found at once."""
+    happened: list[str] = []
+    waiting.supervision.definition = parse_definition(definition())
+    ended, writer = os.pipe()
+    os.write(writer, b"x")
+    alive, nobody = os.pipe()
+    found = Found(1, ended if ends == "server_ended" else alive, "s1")
+    waiting.supervision.running = Running(found, "one", 0.0, 1e9)
+    waiting.supervision.running.program = ended if ends == "program_ended" else None
+    monkeypatch.setattr(waiting, "_hear", lambda beat: happened.append("heard"))
+    monkeypatch.setattr(waiting.supervision, ends, lambda: happened.append(ends))
+    tell({"state": "idle", "source": "hook", "turn_ended": True}, {"WATCHBILL_BEAT": waiting.ear.path}, 12.5)
+    waiting._wait()
+    assert happened == ["heard", ends]
+    for descriptor in (ended, writer, alive, nobody):
+        os.close(descriptor)

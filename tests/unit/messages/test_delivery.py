@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.chore import Chore, Outcome
-from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.delivery import HAS, HAS_NOT, Delivery, Places
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.delivery import Delivery, Places
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.handover import HAS, HAS_NOT
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Beat
-from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.posture import Posture
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.posture import Posture, nobody
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.processes import wait_readable
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.record import Record
 from ansible_collections.watchbill.fleet.plugins.module_utils._messages.inbox import Inbox
@@ -96,7 +97,7 @@ class Desk:
 
     def accept(self, one: str, posture: Posture = WORKING) -> None:
         """The runtime says that it took a message."""
-        self.delivery.hear(Beat(state="working", boottime=self.now, accepted=(one,)))
+        self.delivery.hear(Beat(state="working", boottime=self.now, accepted=(one,)), "s1")
         self.tend(posture)
 
     def states(self) -> dict[str, str]:
@@ -119,7 +120,7 @@ def test_messages_go_one_after_the_other_each_when_the_turn_before_is_over(desk:
     assert desk.states()[SECOND] == "queued"
     assert desk.delivery.said() == {"queued": 1, "held_by": "working"}
     desk.now += 3
-    desk.delivery.hear(Beat(state="idle", boottime=desk.now, turn_ended=True, answer="done"))
+    desk.delivery.hear(Beat(state="idle", boottime=desk.now, turn_ended=True, answer="done"), "s1")
     desk.tend()
     assert desk.states() == {FIRST: "answered", SECOND: "injected"}
     answered = desk.delivery.inbox.find(FIRST)
@@ -132,9 +133,48 @@ def test_end_of_the_turn_before_is_no_answer_to_a_message(desk: Desk) -> None:
     desk.inject()
     before = desk.now - 0.5
     desk.accept(FIRST)
-    desk.delivery.hear(Beat(boottime=before, turn_ended=True))
+    desk.delivery.hear(Beat(boottime=before, turn_ended=True), "s1")
     desk.tend(WORKING)
     assert desk.states() == {FIRST: "accepted"}
+
+
+def test_session_that_waited_for_the_end_of_a_turn_takes_no_answer_with_it(desk: Desk) -> None:
+    """A drain, or a restart when idle, ends the session in the very moment in which its turn is over."""
+    desk.add(FIRST)
+    desk.inject()
+    desk.accept(FIRST)
+    desk.now += 3
+    desk.delivery.hear(Beat(state="idle", boottime=desk.now, turn_ended=True, answer="done"), "s1")
+    desk.tend(nobody("off"))
+    answered = desk.delivery.inbox.find(FIRST)
+    assert answered is not None
+    assert (answered.state, answered.answer) == ("answered", "done")
+
+
+def test_turn_of_another_session_ends_none_of_this_one(desk: Desk) -> None:
+    desk.add(FIRST)
+    desk.inject()
+    desk.accept(FIRST)
+    desk.now += 3
+    desk.delivery.hear(Beat(state="idle", boottime=desk.now, turn_ended=True, answer="of another prompt"), "s2")
+    desk.tend(IDLE._replace(session_id="s2"))
+    desk.end(HAS, posture=IDLE._replace(session_id="s2"))
+    known = desk.delivery.inbox.find(FIRST)
+    assert known is not None
+    assert (known.state, known.answer) == ("accepted", None)
+
+
+def test_end_of_a_turn_that_claims_to_be_in_the_future_ends_no_later_one(desk: Desk) -> None:
+    desk.delivery.hear(Beat(state="idle", boottime=1e9, turn_ended=True, answer="of before"), "s1")
+    desk.add(FIRST)
+    desk.inject()
+    desk.delivery.hear(Beat(state="working", boottime=1e9, accepted=(FIRST,)), "s1")
+    desk.tend(WORKING)
+    assert desk.states() == {FIRST: "accepted"}
+    desk.now += 3
+    desk.delivery.hear(Beat(state="idle", boottime=desk.now, turn_ended=True), "s1")
+    desk.tend()
+    assert desk.states() == {FIRST: "answered"}
 
 
 def test_turn_whose_end_nobody_told_is_over_after_two_idle_intervals(desk: Desk) -> None:
@@ -156,7 +196,7 @@ def test_only_new_evidence_of_this_message_counts(desk: Desk, said: str, at: flo
     desk.add(FIRST, SECOND)
     desk.inject()
     (desk.directory / "accepted").write_text(f"{said} {desk.now + at:.3f} -\n")
-    desk.delivery.hear(Beat(boottime=desk.now + at, accepted=(said,)))
+    desk.delivery.hear(Beat(boottime=desk.now + at, accepted=(said,)), "s1")
     desk.tend(WORKING)
     assert desk.states() == {FIRST: "injected", SECOND: "queued"}
 
@@ -240,6 +280,24 @@ def test_full_disk_holds_everything_and_says_so(desk: Desk, monkeypatch: pytest.
     desk.now = min(desk.delivery.deadlines())
     desk.tend()
     assert (desk.chore.begun, desk.delivery.problem) == (["list-clients"], "")
+
+
+def test_message_that_expires_on_a_full_disk_leaves_the_keeper_its_sleep(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.add(FIRST, expires_at="2001-09-09T01:49:00Z")  # 1,000,000,140 seconds since the epoch
+
+    def full(message: Message) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(desk.delivery.inbox, "write", full)
+    desk.now = 141.0
+    desk.tend(WORKING)
+    assert min(desk.delivery.deadlines()) == 151.0
+    monkeypatch.undo()
+    desk.now = 151.0
+    desk.tend(WORKING)
+    assert desk.states() == {FIRST: "expired"}
 
 
 def test_thousands_that_wait_cost_no_time(desk: Desk) -> None:

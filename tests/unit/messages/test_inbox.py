@@ -103,6 +103,19 @@ def test_full_disk_refuses_a_message_and_leaves_nothing_of_it(
     assert inbox.open[ID].state == "queued"
 
 
+def test_full_disk_is_not_filled_with_halves_of_what_it_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    inbox = reopened(tmp_path)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        inbox.add(message(), "text")
+    assert os.listdir(tmp_path / "messages") == ["history"]
+
+
 def test_what_a_tenant_scribbled_costs_only_that_file(tmp_path: Path) -> None:
     reopened(tmp_path).add(message(), "text")
     directory = tmp_path / "messages"
@@ -127,6 +140,7 @@ def test_what_a_tenant_scribbled_costs_only_that_file(tmp_path: Path) -> None:
         {"injected_boottime": float("inf")},
         {"format_version": 2},
         {"excerpt": None},
+        {"expires_at": "soon"},
     ],
 )
 def test_message_that_is_none_is_refused(change: dict[str, object]) -> None:
