@@ -141,7 +141,7 @@ def test_message_is_accepted_with_the_word_of_the_agent_itself(desk: Desk) -> No
     assert "queued → injected → accepted by stub after" in done.stdout
     message_id = done.stdout.split()[0]
     [prompt] = desk.prompts("coder0")
-    assert prompt.endswith(f"-> desk:studio/coder0] watchbill:{message_id}\nRebase on main.")
+    assert prompt.endswith(pasted(f"-> desk:studio/coder0] watchbill:{message_id}\nRebase on main."))
     eventually(lambda: desk.message("coder0", message_id)["state"] == "answered", "answered")
     assert desk.message("coder0", message_id)["answer"] == "done: Rebase on main."
 
@@ -322,7 +322,7 @@ def test_play_sends_a_message_once_however_often_it_runs(desk: Desk) -> None:
     assert play()["changed"] is False
     assert play("--check")["changed"] is False
     assert "is the id of another message" in play(text="stop")["msg"]
-    assert sum(prompt.endswith("\ngo") for prompt in desk.prompts("coder6")) == 1
+    assert sum(prompt.endswith(pasted("\ngo")) for prompt in desk.prompts("coder6")) == 1
 
 
 def test_inbox_survives_a_reboot(desk: Desk) -> None:
