@@ -75,7 +75,8 @@ class Probe:
         except SessionError:
             self.forget()
             return None
-        if drawn.at is not None and drawn.at >= self._asked_second:
+        # tmux goes by the wall clock: what was drawn later than now was drawn before somebody set that back.
+        if drawn.at is not None and self._asked_second <= drawn.at <= self._wall():
             self.forget()
             return Answer(self._asked_at, drawn.title)
         self._looks = self._looks[1:]

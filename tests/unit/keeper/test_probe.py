@@ -84,3 +84,9 @@ def test_what_was_drawn_before_is_no_answer() -> None:
     for _ in range(5):
         terminal.now += 0.5
         assert probe.step() is None
+
+
+def test_clock_that_was_set_back_makes_no_frozen_program_alive() -> None:
+    terminal = Terminal(None)
+    terminal.drawn = lambda: Drawn(int(WALL) + 3600, "title")  # type: ignore[method-assign]
+    assert run(terminal) == []
