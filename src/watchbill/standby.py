@@ -21,6 +21,9 @@ from watchbill.directories import CONTROL_NAME_LENGTH, control_directory
 DEFAULT_FILE = "fleet.yaml"
 INTERRUPTED = 130
 SWITCH = "WATCHBILL_STANDBY"
+READY = b"ready\n"
+"""What is said when it is a command's turn. Who asked gives its standard input, output and error only then: whoever
+holds them, holds up all that wait for their end."""
 STARTED = b"started %d\n"
 """What is said before a command may have printed anything, with its process id; the exit code is the next line."""
 COMMANDS = frozenset({"ps", "overview"})
@@ -86,8 +89,11 @@ def run(arguments: Sequence[str]) -> int | None:
             }
             line.settimeout(PATIENCE_SECONDS + ANSWER_SECONDS)
             line.connect(socket_path(fleet_path(file), in_lab(lab)))
-            _send(line, json.dumps(request).encode() + b"\n")
+            line.sendall(json.dumps(request).encode() + b"\n")
             answers = line.makefile("rb")
+            if answers.readline() != READY:
+                return None
+            socket.send_fds(line, [b"\n"], [0, 1, 2])
             started = answers.readline().split()
             if len(started) != len(STARTED.split()):
                 return None
@@ -121,12 +127,6 @@ def _read(arguments: Sequence[str]) -> tuple[str, str | None, tuple[str, ...], b
 def _goes_on(word: str) -> bool:
     """Return whether an option may be --watch, which goes on: alone, or among options of one letter."""
     return word == "--watch" or (word[:1] == "-" and word[1:2] != "-" and "w" in word)
-
-
-def _send(line: socket.socket, request: bytes) -> None:
-    """Send a request, and with its first byte our standard input, output and error. Raises OSError."""
-    socket.send_fds(line, [request[:1]], [0, 1, 2])
-    line.sendall(request[1:])
 
 
 def _ended(pid: int, answers: Iterable[bytes]) -> int:

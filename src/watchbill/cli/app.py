@@ -7,10 +7,11 @@ import functools
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
+from typer.completion import install_callback, show_callback
 
 from watchbill import __version__
 from watchbill.cli import (
@@ -46,6 +47,10 @@ SECTIONS = {
     "Keep": ("snapshot",),
     "Try": ("lab",),
 }
+COMPLETION: Mapping[str, Callable[..., Any]] = {
+    "--install-completion": install_callback,
+    "--show-completion": show_callback,
+}
 # Groups of commands that are imported when somebody uses them: name → where their typer app is, and the line in the
 # help.
 LATER = {
@@ -69,6 +74,13 @@ COMMANDS = {str(info.name): info for info in _functions.registered_commands}
 
 class Program(Group):
     """All commands, by what they are for. They cost next to nothing until they are used, those in LATER nothing."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Complete for the shell that is named: by itself typer knows only the one that we run in."""
+        match args:
+            case [option, shell, *_] if option in COMPLETION and not shell.startswith("-"):
+                COMPLETION[option](ctx, None, shell)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands in the order of the help."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from watchbill.errors import OperationError
 from watchbill.ops.actions import Action, summarize
 from watchbill.ops.plan import FORMAT_VERSION, HostState, host_counts, host_states
+from watchbill.standby import INTERRUPTED
 
 if TYPE_CHECKING:
     from watchbill.ops.target import Target
@@ -59,8 +60,8 @@ class Applied:
 
     @property
     def exit_code(self) -> int:
-        """0 done, 1 something was refused, failed or could not be reached."""
-        return 0 if self.complete else 1
+        """0 done, 1 something was refused, failed or could not be reached, 130 interrupted."""
+        return INTERRUPTED if self.interrupted else 0 if self.complete else 1
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``apply --json`` prints."""

@@ -134,7 +134,8 @@ def host_counts(hosts: tuple[HostState, ...]) -> dict[str, int]:
 def plan(target: Target, *, diff: bool = False, on_event: OnEvent | None = None) -> Plan:
     """Look at every host of the target, change nothing, and return what differs.
 
-    `diff` asks for the contents of files as well.
+    `diff` asks for the contents of files as well. Raises KeyboardInterrupt where somebody interrupted it: half a look
+    is none.
     """
     return _observed(target, diff=diff, on_event=on_event, only_drift=False)
 
@@ -160,6 +161,8 @@ def _observed(target: Target, *, diff: bool, on_event: OnEvent | None, only_drif
         variables=withheld(target.fleet),
         on_event=on_event,
     )
+    if result.interrupted:
+        raise KeyboardInterrupt
     states = host_states(target, result)
     if only_drift:
         # What is refused is something that somebody asked for.

@@ -3,8 +3,9 @@
 Who asked hosts leaves it behind: a fork that has the fleet loaded, all lines open, all that a command imports, and a
 socket in the private directory of ssh's own sockets (`watchbill.standby` asks there). A request is one line of JSON:
 
-- ``{"command": [WORD, …], "limit": [HOST, …], "directory": …, "environment": …}`` with three descriptors: a fork of
-  this process, which has just looked at these hosts, runs that command line; the answer is `STARTED` and the exit code.
+- ``{"command": [WORD, …], "limit": [HOST, …], "directory": …, "environment": …}``: this process looks at these hosts
+  and answers `READY`. A line with three descriptors has to follow; then a fork of this process runs that command line,
+  and the answer is `STARTED` and the exit code.
 - ``{"end": true}``: let go of all hosts.
 
 It reads the fleet again where a file of it changed, and ends after a minute without a request, or when its own program
@@ -30,7 +31,7 @@ from typing import Any
 from watchbill.errors import WatchbillError
 from watchbill.ops.poller import Poller, readable
 from watchbill.ops.status import Status
-from watchbill.standby import ANSWER_SECONDS, PATIENCE_SECONDS, STARTED, socket_path, switched_off
+from watchbill.standby import ANSWER_SECONDS, PATIENCE_SECONDS, READY, STARTED, socket_path, switched_off
 
 IDLE_SECONDS = 60.0
 _REQUEST_SECONDS = 2.0
@@ -205,8 +206,7 @@ class _Standby:
             stack.enter_context(contextlib.suppress(OSError, ValueError, LookupError, TypeError, WatchbillError))
             stack.callback(line.close)
             line.settimeout(_REQUEST_SECONDS)
-            request, streams = _received(line)
-            stack.callback(_close, streams)
+            request = _received(line)
             if request.get("end") is True or self._is_outdated():
                 self._leave()  # before who asked hears of it
                 return False
@@ -214,6 +214,9 @@ class _Standby:
                 return True  # it has nothing more to say, so it has left: a look that was slow kept it
             with contextlib.suppress(WatchbillError):  # whoever runs the command hears of it again, and says so
                 self._see(tuple(request["limit"]))
+            line.sendall(READY)
+            _, streams, _, _ = socket.recv_fds(line, 1, 3)
+            stack.callback(_close, streams)
             self._start(line, request, streams)
             stack.pop_all()
             _close(streams)
@@ -279,17 +282,12 @@ class _Child:
         self.line.close()
 
 
-def _received(line: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """Return a request and the descriptors that came with it. Raises OSError, ValueError or TypeError."""
-    taken, streams, _, _ = socket.recv_fds(line, 1, 3)
-    try:
-        request = json.loads(taken + line.makefile("rb").readline(_LONGEST_REQUEST))
-        if not isinstance(request, dict):
-            raise TypeError("a request is an object")
-    except BaseException:
-        _close(streams)
-        raise
-    return request, streams
+def _received(line: socket.socket) -> dict[str, Any]:
+    """Return a request. Raises OSError, ValueError or TypeError."""
+    request = json.loads(line.makefile("rb").readline(_LONGEST_REQUEST))
+    if not isinstance(request, dict):
+        raise TypeError("a request is an object")
+    return request
 
 
 def _close(descriptors: Sequence[int]) -> None:

@@ -96,13 +96,14 @@ class Screen(App[None]):
     .page { height: 90%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark", "help", "help", key_display="?"),
+        # With priority: what they open is there before the next key is looked at, which may have been typed ahead.
+        Binding("question_mark", "help", "help", key_display="?", priority=True),
         Binding("q", "quit", "quit"),
-        Binding("slash", "filter", "filter", key_display="/"),
+        Binding("slash", "filter", "filter", key_display="/", priority=True),
         Binding("a", "answer", "answer"),
-        Binding("m", "message", "message"),
+        Binding("m", "message", "message", priority=True),
         # 80 columns have no room for all of them; the help names them.
-        *(Binding(key, f"act('{verb}')", verb, show=key in "dp") for key, (verb, _) in ACTIONS.items()),
+        *(Binding(key, f"act('{verb}')", verb, show=key in "dp", priority=True) for key, (verb, _) in ACTIONS.items()),
         Binding("escape", "no_filter", "all agents", show=False),
     ]
 
@@ -168,7 +169,7 @@ class Screen(App[None]):
         except Exception as error:  # noqa: BLE001 - the last line of defence of a thread
             self.post_message(Finished(error=_in_one_line(unexpected(error))))
 
-    # What threads bring while the screen closes finds no widgets any more.
+    # What threads and widgets bring while the screen closes finds no widgets any more.
 
     def on_looked(self, message: Looked) -> None:
         """Show the news of the table."""
@@ -229,7 +230,7 @@ class Screen(App[None]):
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Show everything about an agent."""
-        reference = self.query_one(Agents).reference
+        reference = self.query_one(Agents).reference if self.is_running else None
         if reference is not None:
             self._say(f"{reference}: asking …")
             details = functools.partial(self._operations.details, reference)
@@ -239,15 +240,22 @@ class Screen(App[None]):
         self._say("")
         self.push_screen(Page(reference, Text.from_ansi(page)))
 
-    def action_help(self) -> None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the keys of a dialog to it, and letters to the line that somebody writes."""
+        if action not in ("help", "filter", "answer", "message", "act"):
+            return True
+        has_keys = self.is_running and len(self.screen_stack) == 1 and not isinstance(self.focused, Input)
+        return True if has_keys else None
+
+    async def action_help(self) -> None:
         """Show what the keys do."""
-        self.push_screen(Page("watchbill tui", Text(HELP)))
+        await self.push_screen(Page("watchbill tui", Text(HELP)))
 
     def action_filter(self) -> None:
         """Let somebody write which agents are wanted."""
         words = self.query_one("#filter", Input)
         words.add_class("shown")
-        words.focus()
+        self.screen.set_focus(words)
 
     def action_no_filter(self) -> None:
         """Show all agents again."""
@@ -258,15 +266,15 @@ class Screen(App[None]):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show those that are wanted, while somebody writes."""
-        if event.input.id == "filter":
+        if self.is_running and event.input.id == "filter":
             self._draw()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Go back to the table; the words stay."""
-        if event.input.id == "filter":
+        if self.is_running and event.input.id == "filter":
             self.query_one(Agents).focus()
 
-    def action_act(self, verb: Verb) -> None:
+    async def action_act(self, verb: Verb) -> None:
         """Ask whether to do something to the selected agent, then do it."""
         reference = self.query_one(Agents).reference
         if reference is None:
@@ -278,7 +286,8 @@ class Screen(App[None]):
                 self._beside(functools.partial(self._operations.act, verb, reference), self._say)
 
         words = next(words for one, words in ACTIONS.values() if one == verb)
-        self.push_screen(Choose(f"{verb} {reference}?", Text(f"{words}\n"), {"y": verb, "n": "leave it as it is"}), go)
+        question = Choose(f"{verb} {reference}?", Text(f"{words}\n"), {"y": verb, "n": "leave it as it is"})
+        await self.push_screen(question, go)
 
     def action_answer(self) -> None:
         """Show what the selected agent asks, and let somebody answer."""
@@ -303,7 +312,7 @@ class Screen(App[None]):
             said.append(f"It can be answered at its terminal only: watchbill attach {question.agent}")
         self.push_screen(Choose(f"{question.agent} asks", Text("\n".join(said)), question.choices), give)
 
-    def action_message(self) -> None:
+    async def action_message(self) -> None:
         """Let somebody write a message to the selected agent, and send it."""
         reference = self.query_one(Agents).reference
         if reference is None:
@@ -314,7 +323,7 @@ class Screen(App[None]):
                 self._say(f"{reference}: sending …")
                 self._beside(functools.partial(self._operations.send, reference, text), self._say)
 
-        self.push_screen(Write(f"message to {reference}"), send)
+        await self.push_screen(Write(f"message to {reference}"), send)
 
 
 def _in_one_line(error: WatchbillError) -> str:

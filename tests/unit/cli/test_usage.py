@@ -240,6 +240,20 @@ def test_examples_in_the_help_are_accepted(command: str) -> None:
         function.make_context(command, words[1:], parent=context)
 
 
+@pytest.mark.parametrize(
+    ("shell", "words"), [("bash", "complete -o default"), ("zsh", "#compdef watchbill"), ("fish", "complete --command")]
+)
+def test_completion_is_for_the_shell_that_is_named(capsys: pytest.CaptureFixture[str], shell: str, words: str) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        app.run(["--show-completion", shell])
+    assert words in capsys.readouterr().out
+
+
+def test_completion_for_a_shell_that_is_not_known_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["--show-completion", "tcsh"]) == 1
+    assert "tcsh not supported" in capsys.readouterr().err
+
+
 def test_completion_knows_commands_agents_hosts_and_teams(completed: Callable[[str], set[str]]) -> None:
     assert {"plan", "ps"} <= completed("watchbill p")
     assert completed("watchbill show studio/c") == {"studio/coder0", "studio/coder1"}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.unit.ops.answers import action, answer
+from watchbill.ops import plan as plan_module
 from watchbill.ops.apply import Applied
 from watchbill.ops.plan import Plan, host_states
 from watchbill.ops.target import Target
@@ -162,6 +164,16 @@ def test_an_answer_that_makes_no_sense_leaves_the_host_unknown(target: Target, n
     assert plan.exit_code == 1
 
 
+@pytest.mark.parametrize("look", [plan_module.plan, plan_module.drift])
+def test_a_look_that_was_interrupted_is_none(
+    target: Target, monkeypatch: pytest.MonkeyPatch, look: Callable[[Target], Plan]
+) -> None:
+    played = result(answers=all_answer(), interrupted=True)
+    monkeypatch.setattr("watchbill.runner.run_playbook", lambda *_, **__: played)
+    with pytest.raises(KeyboardInterrupt):
+        look(target)
+
+
 def applied_of(target: Target, played: PlaybookResult) -> Applied:
     states = host_states(target, played)
     return Applied("trial", states, 3, prune=False, seconds=1.0, interrupted=played.interrupted)
@@ -203,6 +215,6 @@ def test_a_task_that_failed_after_the_look_leaves_reason_and_phase(target: Targe
 def test_an_interrupted_apply_is_never_done(target: Target) -> None:
     answers = {"attic": [answer()], "desk": [answer(action())]}
     applied = applied_of(target, result(answers=answers, interrupted=True))
-    assert applied.exit_code == 1
+    assert applied.exit_code == 130
     assert [host.state for host in applied.hosts] == ["asked", "failed", "unknown"]
     assert applied.hosts[1].reason == "interrupted"

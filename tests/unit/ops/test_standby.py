@@ -295,10 +295,16 @@ def test_whoever_has_left_by_its_turn_is_not_looked_for(fleet: Path, hosts: Path
     assert asked(ps(fleet)) == 3
 
 
-def test_one_that_is_busy_is_not_waited_for(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_is_busy_is_not_waited_for_and_holds_nothing_of_ours_open(
+    fleet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(watchbill.standby, "PATIENCE_SECONDS", 0.1)
     monkeypatch.setattr(watchbill.standby, "ANSWER_SECONDS", 0.1)
     with socket.socket(socket.AF_UNIX) as busy:
         busy.bind(socket_path(fleet, lab=False))
         busy.listen()
         assert watchbill.standby.run(["ps", "-f", str(fleet)]) is None
+        line, _ = busy.accept()
+        with line:
+            request, streams, _, _ = socket.recv_fds(line, 1 << 20, 3)
+            assert (json.loads(request)["command"], streams) == (["ps", "-f", str(fleet)], [])

@@ -11,9 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from textual.events import Key
 from textual.message import Message
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
+from textual.widgets.data_table import RowKey
 
 from watchbill.errors import OperationError
 from watchbill.ops.answer import Question
@@ -219,6 +221,26 @@ def test_action_is_done_after_a_yes_and_only_then(key: str, verb: str) -> None:
     play(test)
 
 
+@pytest.mark.parametrize(
+    ("keys", "words", "asked"),
+    [
+        (["m", *"drop x", "enter"], "", [("send", "studio/coder", "drop x")]),
+        (["x", "y"], "", [("stop", "studio/coder")]),
+        (["slash", *"xy"], "xy", []),
+    ],
+    ids=["message", "action", "filter"],
+)
+def test_keys_that_are_typed_ahead_reach_what_they_were_typed_for(
+    keys: list[str], words: str, asked: list[tuple[str, ...]]
+) -> None:
+    async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
+        for key in keys:
+            screen.post_message(Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: (screen.query_one("#filter", Input).value, fake.asked) == (words, asked))
+
+    play(test)
+
+
 def test_question_is_answered_with_the_key_of_a_choice_and_for_that_question_only() -> None:
     async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
         await pilot.press("a")
@@ -307,19 +329,22 @@ def test_keys_are_taken_while_a_host_does_not_answer() -> None:
 @pytest.mark.parametrize(
     "news",
     [
-        Looked(Status((CODER,), ("desk",), {})),
-        Seen(Frame("studio/coder", "desk", width=9, height=1, lines=("late",))),
-        Finished(error="late"),
+        lambda screen: Looked(Status((CODER,), ("desk",), {})),
+        lambda screen: Seen(Frame("studio/coder", "desk", width=9, height=1, lines=("late",))),
+        lambda screen: Finished(error="late"),
+        lambda screen: Input.Changed(screen.query_one("#filter", Input), "late"),
+        lambda screen: Input.Submitted(screen.query_one("#filter", Input), "late"),
+        lambda screen: Agents.RowSelected(screen.query_one(Agents), 0, RowKey("studio/coder")),
     ],
-    ids=lambda news: type(news).__name__,
+    ids=["looked", "seen", "finished", "changed", "submitted", "selected"],
 )
-def test_news_that_come_while_the_screen_closes_are_nobodys(news: Message) -> None:
+def test_news_that_come_while_the_screen_closes_are_nobodys(news: Callable[[Screen], Message]) -> None:
     async def test(screen: Screen, pilot: Pilot[None], fake: Fake) -> None:
         await until(pilot, lambda: "this is studio/coder" in shown(screen))
-        close = screen._close_messages
+        close, late = screen._close_messages, news(screen)
 
         async def close_with_news() -> None:
-            screen.post_message(news)
+            screen.post_message(late)
             await close()
 
         # The widgets are gone by then: a thread is seldom that unlucky.
