@@ -90,7 +90,10 @@ class Memory:
         return {"conversation": conversation, "transcript": transcript}
 
     def costs(self, conversation: str | None, total: float) -> None:
-        """Take note of what a conversation has cost by now, in US dollars."""
+        """Take note of what a conversation has cost by now, in US dollars.
+
+        :param conversation: None where the runtime's count goes on from one to the next.
+        """
         if conversation != self._of or total < self._total:
             # Runtimes count each conversation from nothing, claude one that it goes on with as well.
             self._of, self._total = conversation, 0.0

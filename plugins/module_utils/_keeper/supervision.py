@@ -137,7 +137,8 @@ class Supervision:
         if running.conversation is not None:
             self.memory.talks(self.runtime.name, running.conversation, running.transcript)
         if running.facts.get("cost_usd") is not None:
-            self.memory.costs(running.conversation, running.facts["cost_usd"])
+            of = None if self.runtime.cost_goes_on else running.conversation
+            self.memory.costs(of, running.facts["cost_usd"])
         if running.stuck and now < running.answer_due:
             running.stuck = False
             running.well_since = now

@@ -80,6 +80,8 @@ class Runtime(Delivering):
     """What its terminal has one less of for a moment: ``columns`` or ``rows``."""
     records = False
     """Whether it writes down what is said, so that :meth:`said` knows."""
+    cost_goes_on = False
+    """Whether what it says of its cost is that of its process, which goes on when another conversation begins."""
     log = ""
     """A file below the agent's state directory in which the program complains; empty for none."""
 

@@ -69,6 +69,7 @@ class Claude(ModelRuntime):
     delivery = PASTE
     first_state = "starting"
     records = True
+    cost_goes_on = True
     # Its status line is silent while a dialog is open; the terminal is drawn all the same.
     probe_after = 2.0
     log = "claude-log/errors.log"
