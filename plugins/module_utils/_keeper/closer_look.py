@@ -10,7 +10,7 @@ import typing as t
 from .._runtimes import Runtime
 from .._runtimes._runtime import Said
 from .heartbeat import IN_A_TURN, Beat, parse_beat
-from .probe import Probe
+from .probe import LOOK_SECONDS, Probe
 from .running import Running
 from .session import Session
 from .transcript import Transcript
@@ -67,23 +67,26 @@ class CloserLook:
         now = self._boottime()
         answer = self._probe.step()
         if answer is not None:
-            said = runtime.titled(answer.title, running.doing(runtime)) or {}
-            beat = parse_beat({"source": "probe", **said})
-            if beat is not None:
-                # As old as the question: what a hook said since is newer than the title.
-                hear(beat._replace(boottime=answer.asked_at))
+            hear(Beat(source="probe", boottime=answer.asked_at))
+            # Hooks were heard after the question that had happened before it, and titles come late: what a hook said
+            # while a busy host may still draw is newer.
+            _tell(running, runtime.titled(answer.title, running.doing(runtime)), answer.asked_at - LOOK_SECONDS[-1])
         elif self._probe.next_step is None and now >= self._asks_at(running, runtime, interval):
             self._probed_at = now
             self._probe.ask(runtime.probe_by)
         for file, path, review in self._files(running, runtime):
             grown = file.grown(path, now, interval)
             fields = None if grown is None else review(grown, running.doing(runtime))
-            beat = None if fields is None else parse_beat(fields)
-            if beat is not None:
-                # A file is no answer: it says what happened until it was written, not that anybody lives.
-                running.tell(beat, now - max(0.0, self._wall() - file.written_at))
+            # A file is no answer: it says what happened until it was written, not that anybody lives.
+            _tell(running, fields, now - max(0.0, self._wall() - file.written_at))
 
     def _files(self, running: Running, runtime: Runtime) -> tuple[File, File]:
         log = f"{self._directory}/{runtime.log}" if runtime.log else None
         # The transcript comes last: it knows how what the log complains of has ended.
         return (self._log, log, runtime.review_log), (self._transcript, running.transcript, runtime.review)
+
+
+def _tell(running: Running, fields: Said | None, known: float) -> None:
+    beat = None if fields is None else parse_beat(fields)
+    if beat is not None:
+        running.tell(beat, known)

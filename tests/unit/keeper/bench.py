@@ -11,7 +11,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.definition
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Beat
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.memory import Memory
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.record import Record
-from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.session import Found, Pane, SessionError
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.session import Drawn, Found, Pane, SessionError
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.supervision import Supervision
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.watch import Watch
 from ansible_collections.watchbill.fleet.plugins.module_utils._overrides import seconds_of
@@ -57,6 +57,7 @@ class FakeSession:
         self.frozen = False
         self.pane_now = Pane(os.getpid(), None, None)
         self.widened: list[str] = []
+        self.drawn_now = Drawn(None, "")
         self.writers: list[int] = []
 
     def start(self) -> Found:
@@ -82,6 +83,13 @@ class FakeSession:
 
     def ended_pane(self, found: Found) -> Pane:
         return self.pane()
+
+    def narrow(self, by: str) -> None:
+        self.told.append("narrow")
+
+    def drawn(self) -> Drawn:
+        self.told.append("drawn")
+        return self.drawn_now
 
     def widen(self, by: str) -> None:
         self.widened.append(by)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Beat, moment, parse_beat
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.memory import Memory, read_conversation
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.session import Drawn
 from ansible_collections.watchbill.fleet.plugins.module_utils._overrides import timestamp
 
 from tests.unit.keeper.bench import EPOCH, Bench
@@ -225,6 +226,32 @@ def test_what_only_a_file_tells_is_known_within_an_interval_also_when_nobody_spe
     bench.tick()
     assert (bench.state, bench.now) == ("idle", 1008)
     assert min(bench.mind.deadlines()) > bench.now + 1, "who rests is not looked at that often"
+
+
+def look_at_title(bench: Bench, title: str) -> None:
+    """Sleep as the main loop does, until the terminal has been asked to draw itself and its title is read."""
+    asked = bench.session.told.count("drawn")
+    while bench.session.told.count("drawn") == asked:
+        bench.now = min(bench.mind.deadlines())
+        bench.session.drawn_now = Drawn(int(bench.wall()), title)
+        bench.tick()
+
+
+@pytest.mark.parametrize(("says", "still"), [("working", "Ready"), ("idle", "Working")])
+def test_title_that_comes_late_does_not_undo_what_a_hook_said_just_before_it_was_asked_for(
+    bench: Bench, says: str, still: str
+) -> None:
+    bench.use(runtime="codex", heartbeat={"interval": 15.0, "healthy_within": 60.0})
+    look_at_title(bench, "Ready")
+    assert (bench.state, bench.mind.heartbeat()["source"]) == ("idle", "title")
+    bench.now = min(bench.mind.deadlines())
+    bench.tick()
+    # It takes a moment until its line is there.
+    hear(bench, state=says, source="hook", boottime=bench.now - 0.2)
+    look_at_title(bench, still)
+    assert bench.state == says
+    look_at_title(bench, still)
+    assert bench.state == {"Ready": "idle", "Working": "working"}[still], "of the next look it is the news"
 
 
 def test_conversation_is_kept_for_the_next_session_of_the_same_runtime(bench: Bench) -> None:
