@@ -35,13 +35,15 @@ class Eyes:
     def __call__(self, agents: list[str]) -> dict[str, t.Any]:
         """Return what is there now; ``units`` is None where a manager runs and does not answer."""
         wants = self._units + "/default.target.wants/watchbill-agent@{}.service"
+        # Units first: a keeper that is active by then has written the heartbeat that is read after it.
+        units = self._states() if has_manager(self._who) else {}
         return {
             "heartbeats": {agent: self._heartbeat(agent) for agent in agents},
             "linked": {agent: os.path.lexists(wants.format(agent)) for agent in agents},
             "fragments": unit_digests(self._units),
             "strays": strays_in(self._directories),
             "beside": agents_beside(self._who.uid, self._programs, agents),
-            "units": self._states() if has_manager(self._who) else {},
+            "units": units,
         }
 
     def _heartbeat(self, agent: str) -> dict[str, t.Any] | None:

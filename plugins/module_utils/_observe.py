@@ -141,16 +141,17 @@ def _tenants(layout: Layout, resources: t.Iterable[dict[str, t.Any]]) -> dict[st
 
 
 def _view(layout: Layout, who: Account, agents: list[str], others: list[str]) -> TenantView:
+    # Units first: a keeper that is active by then has written the heartbeat that is read after it.
+    try:
+        units, error_of_manager = (_show(who, agents, others) if has_manager(who) else {}), ""
+    except AsUserError as error:
+        units, error_of_manager = {}, str(error)
     try:
         seen = call_as(who, _tenant.look, who.uid, who.home, agents)
         if layout.mode == "rootless":
             seen["fragments"] = _tenant.unit_digests(who.home + "/.config/systemd/user")
     except AsUserError as error:
         return TenantView(who, {}, {}, {}, [], str(error))
-    try:
-        units, error_of_manager = (_show(who, agents, others) if has_manager(who) else {}), ""
-    except AsUserError as error:
-        units, error_of_manager = {}, str(error)
     return TenantView(who, seen["heartbeats"], seen["fragments"], units, seen["strays"], error_of_manager)
 
 

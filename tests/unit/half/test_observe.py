@@ -37,6 +37,25 @@ def test_unit_that_runs_without_its_file_is_still_there(layout: Layout) -> None:
     assert _observe._unit_state(layout, RESOURCE, gone) is None
 
 
+def test_keeper_that_comes_up_while_we_look_runs_the_half_that_it_says(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Layout, "runtime_directory", staticmethod(lambda uid: str(tmp_path / "run")))
+    who = layout.account_of("studio")
+    heartbeat = Path(Layout.agent_runtime(who.uid, "coder0"), "heartbeat.json")
+
+    def show(*arguments: Any) -> dict[str, dict[str, str]]:
+        heartbeat.parent.mkdir(parents=True)
+        heartbeat.write_text(json.dumps({"host_half": "a" * 64}))
+        return {KEEPER: {"Id": KEEPER, "ActiveState": "active"}}
+
+    monkeypatch.setattr(_observe, "has_manager", lambda who: True)
+    monkeypatch.setattr(_observe, "_show", show)
+    state = _observe._unit_state(layout, RESOURCE, _observe._view(layout, who, ["coder0"], []))
+    assert state is not None
+    assert state["host_half"] == "a" * 64
+
+
 @pytest.mark.parametrize("said", ["\x1b[2J", "x" * 60_000, {"a": 1}, "\udcff", None, "A" * 64])
 def test_only_a_digest_is_taken_out_of_a_tenants_heartbeat(layout: Layout, said: Any) -> None:
     lying = view(

@@ -202,6 +202,25 @@ def test_manager_that_does_not_answer_costs_some_seconds_and_no_heartbeat(
     assert _status.LOOK_SECONDS < 10, "whoever asks from far away gives the whole host 15 s"
 
 
+def test_agent_of_a_keeper_that_comes_up_while_we_look_is_not_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def comes_up(eyes: _eyes.Eyes) -> dict[str, tuple[str, str]]:
+        directory = Path(Layout.agent_runtime(os.getuid(), "coder0"))
+        directory.mkdir(parents=True)
+        (directory / "heartbeat.json").write_text(json.dumps(heartbeat()))
+        return {"watchbill-agent@coder0.service": ("active", "running")}
+
+    monkeypatch.setattr(Layout, "runtime_directory", staticmethod(lambda uid: str(tmp_path / "run")))
+    monkeypatch.setattr(_eyes, "has_manager", lambda who: True)
+    monkeypatch.setattr(_eyes.Eyes, "_states", comes_up)
+    layout = Layout.rootless(str(tmp_path), os.getuid())
+    who = layout.account_of("studio")._replace(home=str(tmp_path))
+    seen = _eyes.Eyes(who, layout.mode, ())(["coder0"])
+    [(keeper, _)] = seen["units"].values()
+    assert says(seen["heartbeats"]["coder0"] or {}, keeper=keeper) == ("idle", True)
+
+
 def shown(kind: str, **word: Any) -> dict[str, Any]:
     return {"kind": kind, "who": None, "why": None, "at": None, "until": None} | word
 
