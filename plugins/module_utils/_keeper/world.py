@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 import typing as t
 
 from .._layout import Account, Layout
 from .definition import Definition, read_definition, read_environment
 from .secrets import read_secrets
+
+UPTIME_SLACK_SECONDS = 0.5
+"""It is rounded, and read a moment before the clock."""
 
 
 def enter(
@@ -74,6 +78,7 @@ def environment_of(
 
     Nothing of the session's own environment gets through but what is named here.
     """
+    behind = uptime_behind()
     return {
         **variables,
         "HOME": home,
@@ -91,4 +96,20 @@ def environment_of(
         "WATCHBILL_INTERVAL": f"{definition.interval:g}",
         # systemd's invocation id names one life of the session, and the keeper knows it without being told.
         "WATCHBILL_SESSION_ID": unit.get("INVOCATION_ID", ""),
+        **({"WATCHBILL_UPTIME_BEHIND": f"{behind:.2f}"} if behind else {}),
     }
+
+
+def uptime_behind() -> float:
+    """Return by how many seconds /proc/uptime is behind CLOCK_BOOTTIME, which programs without that clock read.
+
+    Nothing on most hosts. In a container of LXC it says since when that runs: what is sent with such a time is older
+    than its session, and would never count.
+    """
+    try:
+        with open("/proc/uptime", encoding="ascii") as stream:
+            uptime = float(stream.read().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    behind = time.clock_gettime(time.CLOCK_BOOTTIME) - uptime
+    return behind if behind >= UPTIME_SLACK_SECONDS else 0.0

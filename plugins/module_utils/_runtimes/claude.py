@@ -30,8 +30,8 @@ STATUS_LINE = """\
 IFS= read -r status
 read -r up _ </proc/uptime
 [ ${#status} -gt 0 ] && [ ${#status} -lt 3800 ] || status='{}'
-line='claude {"boottime":%s,"session_id":"%s","status":%s}\\n'
-printf "$line" "$up" "$WATCHBILL_SESSION_ID" "$status" 1<>"$WATCHBILL_BEAT"
+line='claude {"boottime":%s,"behind":%s,"session_id":"%s","status":%s}\\n'
+printf "$line" "$up" "${WATCHBILL_UPTIME_BEHIND:-0}" "$WATCHBILL_SESSION_ID" "$status" 1<>"$WATCHBILL_BEAT"
 """
 EVENTS = (
     *("SessionStart", "UserPromptSubmit", "PermissionRequest", "Elicitation", "ElicitationResult", "Notification"),
@@ -124,7 +124,7 @@ class Claude(ModelRuntime):
         tokens = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
         return {
             "source": "status-line",
-            "boottime": said.get("boottime"),
+            "boottime": said["boottime"] + said.get("behind", 0) if "boottime" in said else None,
             "session_id": said.get("session_id"),
             "no_dialog": True,
             "conversation": status.get("session_id"),

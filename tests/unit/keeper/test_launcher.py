@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pwd
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper import world
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.definition import format_environment
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.world import expand
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
@@ -252,3 +254,19 @@ def test_home_of_somebody_else_is_not_touched() -> None:
     assert expand("~", "/home/studio") == "/home/studio"
     assert expand("~/x", "/home/studio") == "/home/studio/x"
     assert expand("/x/~", "/home/studio") == "/x/~"
+
+
+@pytest.mark.parametrize(("uptime", "behind"), [(5000.0, 0.0), (4999.9, 0.0), (750.25, 4249.75), (None, 0.0)])
+def test_programs_without_the_keepers_clock_are_told_how_far_theirs_is_behind(
+    monkeypatch: pytest.MonkeyPatch, uptime: float | None, behind: float
+) -> None:
+    """In a container of LXC /proc/uptime begins with the container: every beat would be older than its session."""
+
+    def shown(path: str, **more: str) -> io.StringIO:
+        if uptime is None:
+            raise FileNotFoundError(path)
+        return io.StringIO(f"{uptime:.2f} 99.00\n")
+
+    monkeypatch.setattr(world.time, "clock_gettime", lambda clock: 5000.0)
+    monkeypatch.setattr("builtins.open", shown)
+    assert world.uptime_behind() == behind

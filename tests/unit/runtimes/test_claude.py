@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -156,9 +157,9 @@ def ear(tmp_path: Path) -> Ear:
     return Ear(str(tmp_path / "beat"))
 
 
-def run_status_line(ear: Ear, status: str) -> str:
+def run_status_line(ear: Ear, status: str, **more: str) -> str:
     script = CLAUDE.settings(told())["status-line.sh"].decode()
-    environment = {"WATCHBILL_BEAT": ear.path, "WATCHBILL_SESSION_ID": "life", "PATH": "/usr/bin:/bin"}
+    environment = {"WATCHBILL_BEAT": ear.path, "WATCHBILL_SESSION_ID": "life", "PATH": "/usr/bin:/bin", **more}
     done = subprocess.run(
         ["sh", "-c", script], input=status, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
@@ -174,6 +175,15 @@ def test_status_line_is_one_beat_and_shows_nothing(ear: Ear, end: str) -> None:
     assert beats[0] is not None
     assert beats[0].boottime is not None
     assert beats[0].boottime > 1
+
+
+def test_status_line_goes_by_the_clock_of_the_keeper_where_uptime_is_that_of_a_container(ear: Ear) -> None:
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    run_status_line(ear, json.dumps(STATUS), WATCHBILL_UPTIME_BEHIND="86400.25")
+    (line,) = ear.lines()
+    beat = parse_line(line, CLAUDE.translate)
+    assert beat is not None
+    assert before - 1 < (beat.boottime or 0) - 86400.25 <= time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @pytest.mark.parametrize("status", ["", "x" * 5000])

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Beat, Ear, parse_line
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES
+from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes._programs import read_program
 
 TERMINAL = Path(__file__).with_name("pi_terminal.mjs")
 PROVIDER = "http://provider.test"
@@ -132,6 +133,17 @@ def pi(tmp_path: Path, interval: float, retry: dict[str, Any]) -> Iterator[Pi]:
     pi.happens("session_start", reason="startup")
     yield pi
     pi.close()
+
+
+def test_time_is_that_of_the_keeper_where_uptime_is_that_of_a_container(tmp_path: Path) -> None:
+    (tmp_path / "keeper_line.mjs").write_bytes(read_program("keeper_line.mjs"))
+    (tmp_path / "now.mjs").write_text('import { bootTime } from "./keeper_line.mjs"; console.log(bootTime())')
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    environment = {"PATH": os.environ["PATH"], "WATCHBILL_UPTIME_BEHIND": "86400.25"}
+    said = subprocess.run(
+        ["node", "now.mjs"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+    assert before <= float(said) - 86400.25 <= time.clock_gettime(time.CLOCK_BOOTTIME) + ROUNDED_UP
 
 
 def test_first_beat_says_who_where_and_how_much(pi: Pi) -> None:
