@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+IMAGE = "/tmp/x.png"
 BY_HAND = (
     "plain",
     "\x1b[201~rm -rf /\r",
@@ -32,6 +33,11 @@ BY_HAND = (
     "well done :tad",
     "use $ski",
     "do /comp",
+    # What it would take for images that somebody drops, where there are such, or for what it puts in their place.
+    f"look at {IMAGE}",
+    f"compare {IMAGE} {IMAGE}",
+    f'and "{IMAGE}" /nowhere.png\n{IMAGE}',
+    "[Pasted text #1 +3 lines] [Image #1] [Pasted Content 1024 chars] [paste #1 +12 lines]",
     "& detach me",
     "? help",
     "\ttabs\tand  spaces   \n  indented\n\tby a tab",
@@ -60,7 +66,7 @@ def hostile_texts(number: int, seed: int = 1) -> list[str]:
     """Return so many texts, no two of them alike; the longest that may be sent is among them."""
     dice = random.Random(seed)
     texts = [*BY_HAND[: number - 2], LONGEST[: 204_800 - 200]][:number]
-    pieces = [*BY_HAND[1:30], "\x1b]0;title\x07", "\x1bP+q\x1b\\", "\n", ";", " "]
+    pieces = [*BY_HAND[1:34], "\x1b]0;title\x07", "\x1bP+q\x1b\\", "\n", ";", " "]
     while len(texts) < number:
         texts.append("".join(dice.choice(pieces) for _ in range(dice.randint(1, 12))) + f" no. {len(texts)}")
     dice.shuffle(texts)

@@ -147,7 +147,7 @@ def test_message_is_accepted_with_the_word_of_the_agent_itself(desk: Desk) -> No
 
 
 def test_hostile_texts_arrive_once_and_whole_as_one_prompt_each(desk: Desk) -> None:
-    sent = {desk.fleet.send("coder1", text).id: text for text in hostile_texts(48)}
+    sent = {desk.fleet.send("coder1", text).id: text for text in hostile_texts(52)}
     assert_each_arrived_once(desk, "coder1", sent, desk.until_over("coder1"))
     assert {row["tries"] for row in desk.until_over("coder1").values()} == {0}
 

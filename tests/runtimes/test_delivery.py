@@ -19,7 +19,7 @@ import yaml
 from ansible_collections.watchbill.fleet.plugins.module_utils._messages.text import sanitise
 from ansible_collections.watchbill.fleet.plugins.module_utils._status import STATES
 
-from tests.hostile_texts import hostile_texts
+from tests.hostile_texts import IMAGE, hostile_texts
 from tests.lab.command_line import PATIENCE, answer, eventually, watchbill
 from tests.lab.conftest import Lab
 from tests.lab.keeper_host import KeeperHost
@@ -29,8 +29,9 @@ from watchbill.api import Fleet
 from watchbill.errors import OperationError
 from watchbill.lab.addresses import CONTROL
 
+ONE_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 REAL = [name for name, expected in EXPECTED.items() if expected.asks_a_model]
-SHORT, LONG = 48, 1000
+SHORT, LONG = 52, 1000
 SECONDS_EACH = 12.0
 TAKEN = ("accepted", "answered")
 ALIKE: dict[str, Callable[[str], str]] = {"claude": lambda text: unicodedata.normalize("NFC", text)}
@@ -109,6 +110,7 @@ def desk(lab: Callable[[str | Path], Lab], fetched: None, request: pytest.Fixtur
                 machines.ssh("desk", f"printf %s {shlex.quote(content)} >{path}", check=True)
         done = watchbill(machines.path, "apply", "--yes")
         assert done.returncode == 0, done.stdout + done.stderr
+        host.do(f"echo {ONE_PIXEL} | base64 -d >{IMAGE}")
         for name in wanted:
             # What the end of a hostile text could be taken for the beginning of.
             host.do(f"touch /home/studio/agents/{name}/README.md")

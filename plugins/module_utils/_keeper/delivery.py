@@ -23,7 +23,7 @@ from .._messages.next_step import (
     next_step,
 )
 from .._messages.spool import Spool
-from .._messages.text import pasted, prompt
+from .._messages.text import prompt
 from .._overrides import seconds_of, timestamp
 from .._runtimes import Runtime
 from .._runtimes._delivery import HTTP, POST_SECONDS, Post
@@ -32,7 +32,7 @@ from .handover import HAS, HAS_NOT, hand_over, how_it_ended, look_for
 from .heartbeat import Beat
 from .posture import Posture
 from .record import Record
-from .terminal import TMUX_SECONDS, Terminal
+from .terminal import TMUX_SECONDS, Terminal, buffered
 
 UNWRITTEN_SECONDS = 10.0
 ATTACHED_SECONDS = 5.0
@@ -329,7 +329,7 @@ class Delivery:
                 be = (lambda: hand_over(runtime, post)) if what == POST else (lambda: look_for(runtime, post, others))
                 self.chore.begin(be, POST_SECONDS)
             else:
-                text = in_memory(pasted(self._prompt(message)).encode()) if what == LOAD else None
+                text = in_memory(buffered(runtime.pasted(self._prompt(message)))) if what == LOAD else None
                 self.chore.begin(self._terminal.command(what, message.buffer), TMUX_SECONDS, text)
         except (OSError, ValueError) as error:
             self._known[message.id] = Known(self._boottime(), FAILED, f"{error}")

@@ -8,6 +8,7 @@ import os
 import typing as t
 
 from .._messages.next_step import ENTER, LOAD, PASTE, UNLOAD
+from .._runtimes._delivery import NOTHING
 from .session import PANE
 
 TMUX_SECONDS = 10.0
@@ -32,9 +33,17 @@ class Terminal:
         return be
 
 
+def buffered(text: str) -> bytes:
+    """Return what is loaded so that *text* is pasted: line feeds are what ``paste`` makes ``NOTHING`` of.
+
+    tmux from 3.7 on pastes escape characters of a buffer as ``^[``, but not those of the separator of its lines.
+    """
+    return text.replace("\n", "\r").replace(NOTHING, "\n").encode()
+
+
 _COMMANDS: dict[str, t.Callable[[str], list[str]]] = {
     LOAD: lambda buffer: ["list-clients", "-F", "#{client_readonly}", ";", "load-buffer", "-b", buffer, "-"],
-    PASTE: lambda buffer: ["paste-buffer", "-p", "-d", "-b", buffer, "-t", PANE],
+    PASTE: lambda buffer: ["paste-buffer", "-p", "-d", "-s", NOTHING, "-b", buffer, "-t", PANE],
     UNLOAD: lambda buffer: ["delete-buffer", "-b", buffer],
     # A terminal in copy mode would take the key for itself.
     ENTER: lambda buffer: ["copy-mode", "-q", "-t", PANE, ";", "send-keys", "-t", PANE, "Enter"],

@@ -7,7 +7,11 @@ from __future__ import annotations
 import os
 import typing as t
 
+from .._messages.text import pasted
+
 PASTE, HTTP = "paste", "http"
+NOTHING = "\x1b[m"
+"""A sequence of a terminal that changes nothing, for a runtime that drops such from what is pasted."""
 LINE_LIMIT = 16 * 1024 * 1024
 """Bytes of a transcript's line that are looked at."""
 POST_SECONDS = 30.0
@@ -36,6 +40,10 @@ class Delivering:
     delivery: str | None = None
     """``paste`` into its terminal; ``http`` by :meth:`post`; None where nothing proves that it took a prompt: messages
     to it are refused."""
+
+    def pasted(self, prompt: str) -> str:
+        """Return a prompt as it is pasted, where ``delivery`` is ``paste``."""
+        return pasted(prompt)
 
     def post(self, post: Post) -> None:
         """Hand over a prompt, where ``delivery`` is ``http``.

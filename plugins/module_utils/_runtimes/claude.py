@@ -15,7 +15,7 @@ import re
 import typing as t
 
 from .._plain_files import object_in, parse_object, read_object, replace_file
-from ._delivery import PASTE
+from ._delivery import NOTHING, PASTE
 from ._runtime import ModelRuntime, Said, Start, World, merged, prompted, stopped
 
 if t.TYPE_CHECKING:
@@ -55,6 +55,8 @@ LOG_ENTRY = re.compile(
 """How an entry of its log begins; with what group ``api`` has, its provider refused and is asked again."""
 TOO_MANY_REQUESTS = b"429"
 STATE_LIMIT = 32 * 1024 * 1024
+PIECE_ENDS = re.compile(r"(?= (?:/|[A-Za-z]:\\|\Z))")
+"""Where claude cuts what is pasted, as if files had been dropped: before paths, and at its end."""
 INTERRUPTED = "[Request interrupted by user"
 APPROVED_CHARACTERS = 20
 """claude remembers an approved key by its last characters."""
@@ -113,6 +115,13 @@ class Claude(ModelRuntime):
             more += ["--session-id", _new_id()]
         ours = {**NO_UPDATES, **NO_PROMPTS_OF_ITS_OWN, **LOG_LEVEL, "WATCHBILL_SETTINGS": world.settings}
         return Start([*world.argv, *more], {**world.unless_set(ENVIRONMENT), **ours})
+
+    def pasted(self, prompt: str) -> str:
+        """Return a prompt as it is pasted: no piece of it ends like the name of an image.
+
+        Such a piece would be read and attached if there is that image, and go from the text, at times with all of it.
+        """
+        return PIECE_ENDS.sub(NOTHING, super().pasted(prompt))
 
     def translate(self, word: str, said: Said) -> Said | None:
         """Return what a status line says."""
