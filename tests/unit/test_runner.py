@@ -171,7 +171,7 @@ def test_playbook_that_does_not_exist_is_an_error_with_ansible_s_words(fleet_fil
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_the_playbook_and_is_told(fleet_file: Path, playbook: Path, number: int) -> None:
-    tasks(playbook, "- ansible.builtin.command: sleep 31.5")
+    tasks(playbook, "- ansible.builtin.command: sleep 600")
 
     def interrupt(event: Event) -> None:
         if isinstance(event, HostStarted):
@@ -181,12 +181,12 @@ def test_an_interrupt_ends_the_playbook_and_is_told(fleet_file: Path, playbook: 
     began = time.monotonic()
     result = run_playbook("trial", fleet_file, hosts=["here"], limited=True, on_event=interrupt)
     assert result.interrupted
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 300
     assert signal.getsignal(number) is before
 
 
 def test_an_error_in_a_callback_ends_the_playbook_and_comes_back(fleet_file: Path, playbook: Path) -> None:
-    tasks(playbook, "- ansible.builtin.command: sleep 31.5")
+    tasks(playbook, "- ansible.builtin.command: sleep 600")
 
     def broken(_event: Event) -> None:
         raise LookupError("my callback")
@@ -194,7 +194,7 @@ def test_an_error_in_a_callback_ends_the_playbook_and_comes_back(fleet_file: Pat
     began = time.monotonic()
     with pytest.raises(LookupError, match="my callback"):
         run_playbook("trial", fleet_file, hosts=["here"], limited=True, on_event=broken)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 300
 
 
 def test_our_own_collection_wins_over_one_that_happens_to_be_installed() -> None:

@@ -39,7 +39,12 @@ class Terminal:
             "LEVEL": "3",
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-IS", str(program), "stub"], stdin=slave, stdout=slave, stderr=slave, env=environment
+            # Under nohup it would ignore, as we do, that its terminal ends.
+            ["env", "--default-signal=HUP", sys.executable, "-IS", str(program), "stub"],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment,
         )
         os.close(slave)
 
