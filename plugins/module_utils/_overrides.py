@@ -73,7 +73,8 @@ def write_override(layout: Layout, tenant: str, agent: str, override: Override, 
     :raises OSError: the directory is missing (the host has no such tenant) or cannot be written.
     """
     content = json.dumps(override, sort_keys=True, indent=1).encode() + b"\n"
-    replace_file(layout.override(tenant, agent), content, 0o640, group)
+    # After a power failure, a half of it would keep its keeper from all orders.
+    replace_file(layout.override(tenant, agent), content, 0o640, group, durable=True)
 
 
 def delete_override(layout: Layout, tenant: str, agent: str) -> None:

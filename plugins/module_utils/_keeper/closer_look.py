@@ -16,7 +16,8 @@ from .session import Session
 from .transcript import Transcript
 
 Clock = t.Callable[[], float]
-File = tuple[Transcript, t.Optional[str], t.Callable[[bytes, str], t.Optional[Said]]]
+Review = t.Callable[[bytes, str], t.Optional[Said]]
+File = tuple[Transcript, t.Optional[str], Review]
 """What is read, where it is, and what is made of it."""
 
 
@@ -76,7 +77,7 @@ class CloserLook:
             self._probe.ask(runtime.probe_by)
         for file, path, review in self._files(running, runtime):
             grown = file.grown(path, now, interval)
-            fields = None if grown is None else review(grown, running.doing(runtime))
+            fields = None if grown is None else _made_of(review, grown, running.doing(runtime))
             # A file is no answer: it says what happened until it was written, not that anybody lives.
             _tell(running, fields, now - max(0.0, self._wall() - file.written_at))
 
@@ -84,6 +85,14 @@ class CloserLook:
         log = f"{self._directory}/{runtime.log}" if runtime.log else None
         # The transcript comes last: it knows how what the log complains of has ended.
         return (self._log, log, runtime.review_log), (self._transcript, running.transcript, runtime.review)
+
+
+def _made_of(review: Review, content: bytes, state: str) -> Said | None:
+    try:
+        return review(content, state)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        # The tenant's own file: it may say anything, and ends no keeper.
+        return None
 
 
 def _tell(running: Running, fields: Said | None, known: float) -> None:

@@ -64,6 +64,16 @@ ON, OFF = {**STOP, "on": True}, {**STOP, "on": False}
 NOTHING = in_force(None, 0.0)
 
 
+def test_word_is_on_the_disk_before_it_takes_its_name(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power failure, a keeper that finds a half of it takes no orders at all."""
+    happened: list[str] = []
+    fsync, rename = os.fsync, os.rename
+    monkeypatch.setattr(os, "fsync", lambda handle: (happened.append("fsync"), fsync(handle)))
+    monkeypatch.setattr(os, "rename", lambda source, target: (happened.append("rename"), rename(source, target)))
+    write_override(layout, "studio", "coder0", after_word(in_force(None, 0.0), "stop", STOP))
+    assert happened == ["fsync", "rename"]
+
+
 def test_word_holds_until_its_end() -> None:
     for part, word in (("stop", STOP), ("pause", STOP), ("watch", ON), ("watch", OFF)):
         override = NOTHING | {part: word | {"until": timestamp(1000.0)}}
