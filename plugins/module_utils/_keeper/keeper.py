@@ -121,6 +121,8 @@ class Keeper:
         self._find_session(previous)
         self.mail.begin()
         self._catch_up()
+        # What was accepted meanwhile says which conversation the next session goes on with.
+        self.mail.tend()
         self.errands.begin(previous)
         self.control.open()
         if self.first_since_boot and self.supervision.definition is not None:

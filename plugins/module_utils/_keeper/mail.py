@@ -9,7 +9,7 @@ import typing as t
 from .._layout import Account, Layout
 from .._messages.address import Address
 from .._messages.inbox import OUTBOX, Inbox
-from .._messages.message import Message
+from .._messages.message import ACCEPTED, Message
 from .._messages.view import view
 from .control import Control
 from .delivery import Delivery, Places, no_proof
@@ -97,5 +97,13 @@ class Mail:
         return no_proof(runtime) if runtime.delivery is None else ""
 
     def _changed(self, message: Message) -> None:
+        if message.state == ACCEPTED and not message.settled:
+            self._remember(message.conversation)
         told = {"message": view(message, self._hold_of(message))}
         self._control.tell(message.id, told, message.is_over or message.is_unsubmitted)
+
+    def _remember(self, conversation: str | None) -> None:
+        """Let the next session go on with what took a message: no keeper may have been there when that was told."""
+        runtime = self._supervision.runtime
+        if conversation is not None and runtime.resumes_by_id:
+            self._supervision.memory.talks(runtime.name, conversation, None)

@@ -78,6 +78,8 @@ class Runtime(Delivering):
 
     probe_by = "columns"
     """What its terminal has one less of for a moment: ``columns`` or ``rows``."""
+    resumes_by_id = False
+    """Whether the id of a conversation is enough to go on with it; otherwise its transcript has to be known, too."""
     records = False
     """Whether it writes down what is said, so that :meth:`said` knows."""
     cost_goes_on = False

@@ -46,6 +46,7 @@ class Opencode(ModelRuntime):
     # The plugin runs in the thread that draws the terminal, and asks the one that works before it beats: whichever
     # hangs, it is silent. A redraw would prove less.
     first_state = "starting"
+    resumes_by_id = True
     records = True
 
     def settings(self, definition: Said) -> dict[str, bytes]:

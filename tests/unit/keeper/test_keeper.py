@@ -22,15 +22,21 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat 
 )
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.hook import tell
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.keeper import Keeper
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.memory import read_conversation
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.running import Running
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.session import Found
-from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Layout
+from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Account, Layout
+from ansible_collections.watchbill.fleet.plugins.module_utils._messages.inbox import Inbox
 
 from tests.unit.keeper.bench import definition
+from tests.unit.messages.world import ID, message
 
 
 class LayoutHere(Layout):
-    """A rootless layout whose runtime directory is in the home, too."""
+    """A rootless layout with everything in one home, that of nobody."""
+
+    def account_of(self, tenant: str) -> Account:
+        return super().account_of(tenant)._replace(home=self.home)
 
     def agent_runtime(self, uid: int, agent: str) -> str:  # type: ignore[override]
         return f"{self.home}/run/{agent}"
@@ -107,6 +113,25 @@ def test_keeper_is_ready_once_heartbeat_json_is_its_own(tmp_path: Path, monkeypa
     )
     keeper._begin()
     assert written["READY=1"] == os.getpid()
+
+
+def test_conversation_that_took_a_message_goes_on_though_keeper_and_session_ended_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else told of it: the next session would begin another one, that knows nothing of the message."""
+    monkeypatch.setattr(keeper_module, "Signals", NoSignals)
+    layout = LayoutHere("rootless", str(tmp_path), os.getuid())
+    orders = Path(layout.agent_directory("studio", "coder0"))
+    orders.mkdir(parents=True)
+    (orders / "definition.json").write_text(json.dumps(definition(runtime="opencode")))
+    keeper = Keeper(layout, "studio", "coder0", "")
+    write_heartbeat(keeper.heartbeat_path, {"session_id": "s1", "session_pid": 1})
+    monkeypatch.setattr(keeper.supervision.session, "find", lambda: None)
+    posted = message(state="injected", phase="posting", session_id="s1", injected_boottime=12.0)
+    Inbox(keeper.record.directory).add(posted, "hello")
+    Path(keeper.record.directory, "accepted").write_text(f"{ID} 12.5 ses_1\n")
+    keeper._begin()
+    assert read_conversation(keeper.record.directory, "opencode") == ("ses_1", None)
 
 
 def test_hook_outside_of_a_session_leaves_nothing_in_the_directory_it_runs_in(
