@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.alone import alone
 from tests.lab.command_line import answer, eventually, look, seconds_of, watchbill
 from tests.lab.conftest import Lab
 
@@ -225,12 +226,14 @@ def test_upgraded_host_half_restarts_keepers_and_no_session(studio: Lab, tmp_pat
 
 def copy_with_version(directory: Path, version: str) -> Path:
     """Return a directory with this product under another version, to be put on PYTHONPATH."""
-    shutil.copytree(PROJECT / "src" / "watchbill", directory / "watchbill")
+    # What Python compiles for other tests comes and goes meanwhile.
+    sources = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PROJECT / "src" / "watchbill", directory / "watchbill", ignore=sources)
     collection = directory / "ansible_collections" / "watchbill" / "fleet"
     for part in ("galaxy.yml", "meta", "playbooks", "plugins", "roles"):
         source = PROJECT / part
         if source.is_dir():
-            shutil.copytree(source, collection / part)
+            shutil.copytree(source, collection / part, ignore=sources)
         else:
             collection.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, collection / part)
@@ -239,11 +242,14 @@ def copy_with_version(directory: Path, version: str) -> Path:
     return directory
 
 
-def test_reboot_brings_back_exactly_the_roster_healthy_within_30_seconds(studio: Lab) -> None:
-    studio.reboot("desk")
-    up = time.time()
+def test_reboot_brings_back_exactly_the_roster_healthy_within_30_seconds(
+    studio: Lab, pytestconfig: pytest.Config
+) -> None:
     expected = {row["name"] for row in answer(studio.path, "ps") if row["runtime"] == "stub"}
-    eventually(lambda: healthy(studio) == expected, "everybody back")
+    with alone(pytestconfig):
+        studio.reboot("desk")
+        up = time.time()
+        eventually(lambda: healthy(studio) == expected, "everybody back")
     # By the clock of their keepers: nobody has promised how soon we hear of it.
     idle_since = [seconds_of(row["since"]) for row in answer(studio.path, "ps") if row["name"] in expected]
     assert max(idle_since) - up <= 30
@@ -272,7 +278,7 @@ def test_removed_agent_stays_gone_after_reboot(studio: Lab) -> None:
 
 def test_playbook_restarts_the_agents_it_names_and_no_other(studio: Lab) -> None:
     before = {**pids(studio, "desk"), **pids(studio, "attic")}
-    everybody = healthy(studio)
+    everybody = before.keys() - {"shell"}
     done = run_playbook(studio, "restart", '{"watchbill_agents": ["studio/coder0", "studio/coder2"]}')
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.alone import alone
 from tests.lab.command_line import answer, eventually, seconds_of, watchbill
 from tests.lab.conftest import Lab
 from tests.lab.plain_user import PROJECT, PlainUser, install, make_user
@@ -256,11 +257,15 @@ def test_stop_is_an_override_until_start(ana: PlainUser) -> None:
     assert healthy(own_status(ana)) == STUBS
 
 
-def test_with_linger_everybody_is_back_within_30_seconds_of_a_boot(ana: PlainUser, ben: PlainUser) -> None:
-    ana.lab.reboot("desk")
-    up = time.time()
+def test_with_linger_everybody_is_back_within_30_seconds_of_a_boot(
+    ana: PlainUser, ben: PlainUser, pytestconfig: pytest.Config
+) -> None:
+    with alone(pytestconfig):
+        ana.lab.reboot("desk")
+        up = time.time()
+        for user in (ana, ben):
+            eventually(partial(all_answer, user), f"agents of {user.name} back")
     for user in (ana, ben):
-        eventually(partial(all_answer, user), f"agents of {user.name} back")
         # By the clock of their keepers: nobody has promised how soon we hear of it.
         assert max(seconds_of(row["since"]) for row in own_status(user)) - up <= 30
     assert ana.attempt("watchbill drift").returncode == 0
