@@ -11,7 +11,7 @@ import typing as t
 from .._as_user import call_as
 from .._keeper.heartbeat import printable, read_heartbeat
 from .._layout import Layout
-from .._messages.inbox import OUTBOX, read_log, read_messages
+from .._messages.inbox import INBOX, OUTBOX, read_log, read_messages
 from .._messages.message import QUEUED, Message, parse_message
 from .._messages.relayed import has_relay, waits_for_relay
 from .._messages.view import view
@@ -39,10 +39,8 @@ def _list(chosen: argparse.Namespace) -> int:
     agent = _agent(layout, chosen.agent)
     if chosen.log:
         return _log(layout, agent, chosen)
-    rows = _sent(layout, agent) if chosen.sent else _rows(layout, agent)
-    if chosen.id is not None:
-        rows = [row for row in rows if chosen.id in (row["id"], row["key"])]
-    rows = rows[-max(1, chosen.number) :]
+    look = _sent if chosen.sent else _rows
+    rows = look(layout, agent, max(1, chosen.number), chosen.id)
     if chosen.json:
         print_json(rows)
         return 0
@@ -79,18 +77,18 @@ def _agent(layout: Layout, given: str | None) -> Recipient:
     return found
 
 
-def _rows(layout: Layout, agent: Recipient) -> list[dict[str, t.Any]]:
+def _rows(layout: Layout, agent: Recipient, number: int, wanted: str | None) -> list[dict[str, t.Any]]:
     who = account_here(layout, agent.tenant)
-    found = call_as(who, _look, who.home, who.uid, agent.agent)
+    found = call_as(who, _look, who.home, who.uid, agent.agent, number, wanted)
     messages = _parsed(found["messages"])
     hold = printable(found["held_by"])
     return [view(message, hold if message.state == QUEUED else None) for message in messages]
 
 
-def _sent(layout: Layout, agent: Recipient) -> list[dict[str, t.Any]]:
+def _sent(layout: Layout, agent: Recipient, number: int, wanted: str | None) -> list[dict[str, t.Any]]:
     """Return the messages of an agent to agents on other hosts, as far as is known here."""
     who = account_here(layout, agent.tenant)
-    found = call_as(who, read_messages, Layout.agent_state(who.home, agent.agent), OUTBOX)
+    found = call_as(who, read_messages, Layout.agent_state(who.home, agent.agent), OUTBOX, number, wanted)
     messages = _parsed(found)
     relayed = has_relay(layout.relay)
     return [view(message, waits_for_relay(message, relayed)) for message in messages]
@@ -107,11 +105,12 @@ def _parsed(found: t.Any) -> list[Message]:
         raise CommandFailed(f"the messages cannot be read: {error}") from error
 
 
-def _look(home: str, uid: int, agent: str) -> dict[str, t.Any]:
-    """Read, as the tenant, the messages of an agent and what its keeper says holds them up."""
+def _look(home: str, uid: int, agent: str, number: int, wanted: str | None) -> dict[str, t.Any]:
+    """Read, as the tenant, the last messages of an agent and what its keeper says holds them up."""
     said = read_heartbeat(Layout.agent_runtime(uid, agent) + "/heartbeat.json").get("messages")
     held_by = said.get("held_by") if isinstance(said, dict) else None
-    return {"messages": read_messages(Layout.agent_state(home, agent)), "held_by": held_by}
+    messages = read_messages(Layout.agent_state(home, agent), INBOX, number, wanted)
+    return {"messages": messages, "held_by": held_by}
 
 
 def _state(row: dict[str, t.Any]) -> str:

@@ -19,7 +19,7 @@ from .._keeper.definition import DefinitionError, read_definition
 from .._layout import Layout
 from .._messages.address import Address, parse_address
 from .._messages.client import KeeperAway, KeeperRefused, ask, message_of
-from .._messages.inbox import read_outbox
+from .._messages.inbox import json_size, read_outbox
 from .._messages.message import POSTED, parse_message
 from .._overrides import seconds_of, timestamp
 from .._plain_files import replace_file
@@ -88,7 +88,7 @@ def _collect(layout: Layout) -> list[Entry]:
             if time.monotonic() >= until:
                 break
             entries = _outbox(layout, tenant, agent, left)
-            left -= sum(len(entry["text"] or "") for entry in entries)
+            left -= sum(json_size(entry["text"] or "") for entry in entries)
             found += entries
     return found
 

@@ -179,10 +179,14 @@ def _read(path: str) -> Message:
     return parse_message(read_object(path, FILE_LIMIT))
 
 
-def read_messages(state_directory: str, name: str = INBOX) -> list[dict[str, t.Any]]:
-    """Return all messages of an agent that are written down, oldest first, as plain data. Whoever reads is the tenant.
+def read_messages(
+    state_directory: str, name: str = INBOX, number: int = OPEN_LIMIT + HISTORY_LIMIT, wanted: str | None = None
+) -> list[dict[str, t.Any]]:
+    """Return the last *number* messages of an agent that are written down, oldest first, as plain data.
 
-    What cannot be read is left out: its keeper says why.
+    Whoever reads is the tenant. What cannot be read is left out: its keeper says why.
+
+    :param wanted: the id, or the words of it, of the only one that counts.
     """
     messages: dict[str, Message] = {}
     for directory in (f"{state_directory}/{name}", f"{state_directory}/{name}/history"):
@@ -194,14 +198,16 @@ def read_messages(state_directory: str, name: str = INBOX) -> list[dict[str, t.A
             if entry.endswith(SUFFIX):
                 with contextlib.suppress(OSError, ValueError):
                     message = _read(f"{directory}/{entry}")
-                    messages[message.id] = message
-    return [one._asdict() for one in sorted(messages.values(), key=lambda one: (one.created_at, one.number))]
+                    if wanted in (None, message.id, message.key):
+                        messages[message.id] = message
+    found = sorted(messages.values(), key=lambda one: (one.created_at, one.number))
+    return [one._asdict() for one in found[-number:]]
 
 
 def read_outbox(state_directory: str, most_bytes: int) -> list[dict[str, t.Any]]:
     """Return the open messages of an outbox, oldest first, as plain data. Whoever reads is the tenant.
 
-    Those that were not moved yet have their ``text``, as far as it fits into so many bytes.
+    Those that were not moved yet have their ``text``, as far as it fits into so many bytes of JSON.
     """
     outbox = Inbox(state_directory, OUTBOX)
     if not os.path.isdir(outbox.history):
@@ -209,17 +215,23 @@ def read_outbox(state_directory: str, most_bytes: int) -> list[dict[str, t.Any]]
     outbox.load()
     found = []
     for message in outbox.open.values():
-        entry = message._asdict()
+        # What is for people only stays here.
+        entry = message._replace(excerpt="", answer=None)._asdict()
         if message.phase != POSTED:
-            most_bytes -= message.size
-            if most_bytes < 0:
-                break
             try:
                 entry["text"] = outbox.text(message.id)
             except (OSError, ValueError):
                 continue
+            most_bytes -= json_size(entry["text"])
+            if most_bytes < 0:
+                break
         found.append(entry)
     return found
+
+
+def json_size(text: str) -> int:
+    """Return how many bytes a text takes on its way between processes and hosts: three times its own in Cyrillic."""
+    return len(json.dumps(text))
 
 
 def read_log(state_directory: str, number: int, message_id: str | None = None) -> list[dict[str, t.Any]]:

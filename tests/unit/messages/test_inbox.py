@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._messages.inbox im
     Inbox,
     read_log,
     read_messages,
+    read_outbox,
 )
 from ansible_collections.watchbill.fleet.plugins.module_utils._messages.message import (
     ANSWERED,
@@ -164,6 +166,30 @@ def test_history_is_kept_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert 5 <= len(kept) <= 7
     assert kept == set(ids[-len(kept) :])
     assert HISTORY_LIMIT >= 2000
+
+
+def test_messages_that_are_asked_for_fit_into_an_answer_however_many_there_are(tmp_path: Path) -> None:
+    inbox = reopened(tmp_path)
+    ids = [f"01JD2V6X3T9K4WQ8Z0M5R7Y{number:03d}" for number in range(20)]
+    for one in ids:
+        inbox.add(message(id=one, key=f"key of {one}", excerpt="д" * 200), "text")
+    assert [one["id"] for one in read_messages(str(tmp_path), number=3)] == ids[-3:]
+    for wanted in (ids[2], f"key of {ids[2]}"):
+        assert [one["id"] for one in read_messages(str(tmp_path), number=3, wanted=wanted)] == [ids[2]]
+
+
+@pytest.mark.parametrize("text", ["x" * 1000, "д" * 1000, "\N{PILE OF POO}" * 1000], ids=["ascii", "cyrillic", "emoji"])
+def test_relay_takes_from_an_outbox_no_more_than_its_way_can_carry(tmp_path: Path, text: str) -> None:
+    """As JSON a text is up to six times as long: more than fits would be left there for ever, with all behind it."""
+    outbox = Inbox(str(tmp_path), "outbox")
+    outbox.load()
+    for number in range(20):
+        one = f"01JD2V6X3T9K4WQ8Z0M5R7Y{number:03d}"
+        outbox.add(message(id=one, size=len(text.encode()), excerpt=text[:200]), text)
+    found = read_outbox(str(tmp_path), 50_000)
+    assert found
+    assert len(json.dumps([one["text"] for one in found])) < 51_000
+    assert len(json.dumps(found)) < 50_000 + 20 * 1000
 
 
 def test_log_tells_every_step(tmp_path: Path) -> None:
