@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from watchbill.edit.outcome import Edited
+
+Edit = Callable[[Path], Edited]
 
 FLEET = """\
 # A studio.
@@ -77,3 +82,9 @@ def parts(tmp_path: Path) -> Path:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     return tmp_path / "fleet.yaml"
+
+
+def state(path: Path) -> tuple[int, int, str]:
+    """Return what differs once somebody wrote a file."""
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns, path.read_text()

@@ -2,137 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
-import select
 import subprocess
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Beat, Ear, parse_line
-from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Beat
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes._programs import read_program
 
-TERMINAL = Path(__file__).with_name("pi_terminal.mjs")
-PROVIDER = "http://provider.test"
+from .pi_terminal import RETRY, Pi
+
 MESSAGE = "01JD0000000000000000000000"
 PREAMBLE = f"[desk:operator/ana -> desk:studio/coder0] watchbill:{MESSAGE}"
-RETRY = {"enabled": True, "maxRetries": 1, "baseDelayMs": 100}
 ROUNDED_UP = 0.011
 """Seconds: the programs round up to hundredths when something was."""
-
-
-class Pi:
-    """A pi that does what a test tells it, and the keeper's end of its FIFO."""
-
-    def __init__(self, directory: Path, interval: float, retry: dict[str, Any]) -> None:
-        settings = RUNTIMES["pi"].settings({"settings": {"retry": retry}})
-        for name, content in settings.items():
-            (directory / name).write_bytes(content)
-        self.ear = Ear(str(directory / "beat"))
-        self.spool = directory / "accepted"
-        self._lines: list[bytes] = []
-        self._process = subprocess.Popen(
-            ["node", str(TERMINAL), str(directory / "pi_extension.mjs")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={
-                "PATH": os.environ["PATH"],
-                "WATCHBILL_BEAT": self.ear.path,
-                "WATCHBILL_ACCEPTED": str(self.spool),
-                "WATCHBILL_INTERVAL": str(interval),
-                "WATCHBILL_SESSION_ID": "session-1",
-            },
-        )
-        assert self.shown() == "ready"
-
-    def close(self) -> None:
-        self._process.communicate(timeout=60)
-        os.close(self.ear.descriptor)
-
-    def tell(self, **what: Any) -> None:
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps(what) + "\n")
-        self._process.stdin.flush()
-
-    def happens(self, event: str, **said: Any) -> None:
-        self.tell(event=event, said=said)
-
-    def shown(self) -> Any:
-        """Return what a person sees next."""
-        assert self._process.stdout
-        return json.loads(self._process.stdout.readline())
-
-    def beats(self, wanted: Callable[[Beat], bool], timeout: float = 60) -> list[Beat]:
-        """Return the beats up to the first that is wanted."""
-        found: list[Beat] = []
-        until = time.monotonic() + timeout
-        while not found or not wanted(found[-1]):
-            while not self._lines:
-                left = until - time.monotonic()
-                assert left > 0, f"no such beat, but {found}"
-                if select.select([self.ear.descriptor], [], [], left)[0]:
-                    self._lines = self.ear.lines()
-            beat = parse_line(self._lines.pop(0))
-            assert beat is not None, "a line that is no beat"
-            found.append(beat)
-        return found
-
-    def beat(self, wanted: Callable[[Beat], bool] = lambda _beat: True) -> Beat:
-        """Return the first beat that is wanted."""
-        return self.beats(wanted)[-1]
-
-    def says(self, state: str) -> Beat:
-        """Return the first beat with this state."""
-        return self.beat(lambda beat: beat.state == state)
-
-    def hangs(self, milliseconds: int) -> None:
-        """Let it do nothing for so long, after all that it was told before."""
-        self.tell(hang=milliseconds)
-        assert self.shown() == "hangs"
-
-    # -- what happens in pi --------------------------------------------------------------------------------------
-
-    def starts_turn(self, text: str) -> None:
-        self.tell(set={"idle": False})
-        self.happens("agent_start")
-        self.happens("message_start", message={"role": "user", "content": [{"type": "text", "text": text}]})
-
-    def answers(self, text: str) -> None:
-        self.ends({"role": "assistant", "stopReason": "stop", "content": [{"type": "text", "text": text}]})
-
-    def fails(self, error: str) -> None:
-        self.ends({"role": "assistant", "stopReason": "error", "errorMessage": error, "content": []})
-
-    def ends(self, message: dict[str, Any]) -> None:
-        self.happens("message_end", message=message)
-        self.tell(set={"idle": True})
-        self.happens("agent_end", messages=[message])
-
-    def is_answered(self, status: int, headers: dict[str, str] | None = None, origin: str = PROVIDER) -> None:
-        self.tell(response={"origin": origin, "status": status, "headers": headers or {}})
-
-
-@pytest.fixture
-def interval() -> float:
-    return 60
-
-
-@pytest.fixture
-def retry() -> dict[str, Any]:
-    return RETRY
-
-
-@pytest.fixture
-def pi(tmp_path: Path, interval: float, retry: dict[str, Any]) -> Iterator[Pi]:
-    pi = Pi(tmp_path, interval, retry)
-    pi.happens("session_start", reason="startup")
-    yield pi
-    pi.close()
 
 
 def test_time_is_that_of_the_keeper_where_uptime_is_that_of_a_container(tmp_path: Path) -> None:
@@ -231,84 +116,6 @@ def test_pi_that_would_refuse_every_prompt_waits_for_a_person(pi: Pi, known: dic
     pi.tell(set=known)
     pi.happens("agent_start")
     assert pi.says("waiting-input").evidence == evidence
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"Retry-After": "120"}, 120),
-        ({"retry-after": "2100-01-01T00:00:00Z"}, None),
-        ({"anthropic-ratelimit-unified-reset": "4102444800", "retry-after": "5"}, None),
-        ({"x-codex-primary-reset-at": "4102444800"}, None),
-    ],
-)
-def test_refusal_is_limited_until_the_providers_word_and_until_it_answers(
-    pi: Pi, headers: dict[str, str], seconds: int | None
-) -> None:
-    pi.starts_turn("hello")
-    before = time.time()
-    pi.is_answered(429, headers)
-    limited = pi.says("limited")
-    assert limited.resets_at is not None
-    if seconds is None:
-        assert limited.resets_at == pytest.approx(4102444800, abs=10)
-    else:
-        assert before + seconds - 1 <= limited.resets_at <= time.time() + seconds + 1
-    assert limited.retries
-    pi.is_answered(200)
-    assert pi.beat().state == "working"
-
-
-def test_limit_without_an_end_has_none(pi: Pi) -> None:
-    pi.starts_turn("hello")
-    pi.is_answered(429)
-    assert pi.says("limited").resets_at is None
-
-
-def test_limit_that_is_over_by_the_providers_word_is_over_whatever_the_error_says(pi: Pi) -> None:
-    pi.starts_turn("hello")
-    pi.is_answered(429, {"retry-after": "0"})
-    pi.fails("429 Rate limit reached")
-    assert "limited" not in {beat.state for beat in pi.beats(lambda beat: beat.turn_ended)}
-
-
-def test_refusal_that_only_an_error_tells_of_is_limited(pi: Pi) -> None:
-    pi.starts_turn("hello")
-    pi.fails("ThrottlingException: Too many requests, please wait")
-    assert pi.says("limited").resets_at is None
-    # It comes to rest when pi has given up, and is limited all the same.
-    ended = pi.beat(lambda beat: beat.turn_ended)
-    assert (ended.state, ended.retries) == ("limited", False)
-
-
-def test_other_servers_refusals_are_none(pi: Pi) -> None:
-    pi.starts_turn("hello")
-    pi.is_answered(429, origin="http://elsewhere.test")
-    pi.answers("done")
-    assert [beat.state for beat in pi.beats(lambda beat: beat.turn_ended)] == ["idle", "working", "idle"]
-
-
-def test_other_model_is_not_limited(pi: Pi) -> None:
-    pi.starts_turn("hello")
-    pi.is_answered(429)
-    pi.says("limited")
-    pi.happens("model_select")
-    assert pi.beat().state == "working"
-
-
-def test_limits_of_a_subscription_are_told(pi: Pi) -> None:
-    headers = {
-        "anthropic-ratelimit-unified-5h-utilization": "0.37",
-        "anthropic-ratelimit-unified-5h-reset": "4102444800",
-        "x-codex-secondary-used-percent": "11.0",
-    }
-    pi.starts_turn("hello")
-    pi.is_answered(200, headers)
-    pi.answers("done")
-    assert pi.beat(lambda beat: beat.turn_ended).facts["limits"] == [
-        {"name": "five_hour", "used_percent": 37.0, "resets_at": "2100-01-01T00:00:00Z"},
-        {"name": "secondary", "used_percent": 11.0, "resets_at": None},
-    ]
 
 
 # For a minute, in which nothing keeps this test from letting it go on.
