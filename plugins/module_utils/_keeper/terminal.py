@@ -41,12 +41,14 @@ def buffered(text: str) -> bytes:
     return text.replace("\n", "\r").replace(NOTHING, "\n").encode()
 
 
+_LIVE = ("copy-mode", "-q", "-t", PANE, ";")
+"""Ends a copy mode that somebody left it in: there tmux pastes without brackets, so that each line is submitted by
+itself, and takes keys for itself."""
 _COMMANDS: dict[str, t.Callable[[str], list[str]]] = {
     LOAD: lambda buffer: ["list-clients", "-F", "#{client_readonly}", ";", "load-buffer", "-b", buffer, "-"],
-    PASTE: lambda buffer: ["paste-buffer", "-p", "-d", "-s", NOTHING, "-b", buffer, "-t", PANE],
+    PASTE: lambda buffer: [*_LIVE, "paste-buffer", "-p", "-d", "-s", NOTHING, "-b", buffer, "-t", PANE],
     UNLOAD: lambda buffer: ["delete-buffer", "-b", buffer],
-    # A terminal in copy mode would take the key for itself.
-    ENTER: lambda buffer: ["copy-mode", "-q", "-t", PANE, ";", "send-keys", "-t", PANE, "Enter"],
+    ENTER: lambda buffer: [*_LIVE, "send-keys", "-t", PANE, "Enter"],
 }
 
 

@@ -39,7 +39,7 @@ class FakeChore:
     def begin(self, be: Callable[[], Any], seconds: float, source: int | None = None) -> None:
         assert self.descriptor is None, "two things at a time"
         words = (be.__closure__ or ())[0].cell_contents
-        self.begun.append(words[4] if isinstance(words, list) else "ask")
+        self.begun.append(words[words.index(";") + 1 if ";" in words else 4] if isinstance(words, list) else "ask")
         self.descriptor = 1
 
     def look(self) -> None:
@@ -113,7 +113,7 @@ def desk(tmp_path: Path) -> Desk:
 def test_messages_go_one_after_the_other_each_when_the_turn_before_is_over(desk: Desk) -> None:
     desk.add(FIRST, SECOND)
     desk.inject()
-    assert desk.chore.begun == ["list-clients", "paste-buffer", "copy-mode"]
+    assert desk.chore.begun == ["load-buffer", "paste-buffer", "send-keys"]
     desk.accept(FIRST)
     assert desk.states() == {FIRST: "accepted", SECOND: "queued"}
     desk.tend(IDLE)  # the state is older than the prompt: no word yet that the turn is over
@@ -224,7 +224,7 @@ def test_next_keeper_presses_enter_again_and_pastes_nothing(desk: Desk) -> None:
     desk.now += 5
     desk.tend()
     desk.end(HAS_NOT)
-    assert desk.chore.begun[-1] == "copy-mode"
+    assert desk.chore.begun[-1] == "send-keys"
     assert "paste-buffer" not in desk.chore.begun
 
 
@@ -238,10 +238,10 @@ def test_answer_of_a_conversation_counts_only_for_the_session_that_was_asked(des
     desk.end()
     desk.now += 60
     desk.tend()
-    assert desk.chore.begun[3:] == ["ask", "copy-mode", "ask"]
+    assert desk.chore.begun[3:] == ["ask", "send-keys", "ask"]
     desk.end(HAS_NOT, posture=IDLE._replace(session_id="s2"))
     assert desk.states() == {FIRST: "injected"}
-    assert desk.chore.begun[3:] == ["ask", "copy-mode", "ask", "ask"]
+    assert desk.chore.begun[3:] == ["ask", "send-keys", "ask", "ask"]
     desk.end(HAS, posture=IDLE._replace(session_id="s2"))
     assert desk.states() == {FIRST: "accepted"}
 
@@ -252,11 +252,11 @@ def test_somebody_at_the_terminal_holds_messages_until_they_leave(desk: Desk) ->
     desk.end(0, "1\n0")
     assert desk.states() == {FIRST: "queued", SECOND: "queued"}
     assert desk.delivery.said()["held_by"] == "somebody types at its terminal"
-    assert desk.chore.begun == ["list-clients"]
+    assert desk.chore.begun == ["load-buffer"]
     desk.now = min(desk.delivery.deadlines())
     desk.tend()
     desk.end(0, "1\n1")
-    assert desk.chore.begun == ["list-clients", "list-clients", "paste-buffer"]
+    assert desk.chore.begun == ["load-buffer", "load-buffer", "paste-buffer"]
 
 
 def test_message_for_now_passes_those_that_wait_for_idle(desk: Desk) -> None:
@@ -279,7 +279,7 @@ def test_full_disk_holds_everything_and_says_so(desk: Desk, monkeypatch: pytest.
     monkeypatch.undo()
     desk.now = min(desk.delivery.deadlines())
     desk.tend()
-    assert (desk.chore.begun, desk.delivery.problem) == (["list-clients"], "")
+    assert (desk.chore.begun, desk.delivery.problem) == (["load-buffer"], "")
 
 
 def test_message_that_expires_on_a_full_disk_leaves_the_keeper_its_sleep(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.terminal i
 from ansible_collections.watchbill.fleet.plugins.module_utils._messages.next_step import PASTE
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES
 from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes._delivery import NOTHING
+
+from tests.lab.command_line import eventually
 
 BY_PASTE = ["claude", "codex", "pi", "stub"]
 FILE_DROPPED = re.compile(r"\.(?:png|jpe?g|gif|webp)['\"]?\s*\Z", re.IGNORECASE)
@@ -31,23 +34,38 @@ def test_claude_finds_no_piece_that_could_be_an_image_that_was_dropped(whole: st
     assert not [piece for piece in pieces if FILE_DROPPED.search(piece)]
 
 
-def test_paste_is_what_was_written_with_the_end_of_each_piece_and_line_as_terminals_have_it(tmp_path: Path) -> None:
-    socket, arrived = str(tmp_path / "tmux.sock"), tmp_path / "arrived"
-    tmux = ["tmux", "-f", "/dev/null", "-S", socket]
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """A function: one command of a tmux server of this test, what it is given, what it printed."""
     environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm-256color"}
+    server = ["tmux", "-f", "/dev/null", "-S", str(tmp_path / "tmux.sock")]
+
+    def run(*words: str, given: bytes = b"") -> str:
+        done = subprocess.run([*server, *words], input=given, env=environment, capture_output=True, check=True)
+        return done.stdout.decode().strip()
+
+    yield run
+    subprocess.run([*server, "kill-server"], capture_output=True, check=False)
+
+
+def test_paste_comes_whole_in_brackets_though_somebody_left_the_terminal_in_copy_mode(
+    tmux: Callable[..., str], tmp_path: Path
+) -> None:
     text = f"first\nsecond{NOTHING} /x.png\n\n{NOTHING} "
-    expected = text.replace("\n", "\r").encode()
-    signal = f"tmux -S {socket} wait-for -S"
-    take = f"stty raw -echo; {signal} ready; head -c {len(expected)} >{arrived}; {signal} over; cat"
-    try:
-        subprocess.run([*tmux, "new-session", "-d", take], env=environment, check=True)
-        subprocess.run([*tmux, "wait-for", "ready"], check=True, timeout=60)
-        subprocess.run([*tmux, "load-buffer", "-b", "one", "-"], input=buffered(text), check=True)
-        child = os.fork()
-        if not child:
-            Terminal(socket).command(PASTE, "one")()
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        subprocess.run([*tmux, "wait-for", "over"], check=True, timeout=60)
-    finally:
-        subprocess.run([*tmux, "kill-server"], capture_output=True, check=False)
-    assert arrived.read_bytes() == expected
+    expected = "\x1b[200~{}\x1b[201~".format(text.replace("\n", "\r")).encode()
+    arrived, whole = tmp_path / "arrived", tmp_path / "whole"
+    take = f"head -c {len(expected)} >{arrived}; mv {arrived} {whole}; cat"
+    # What it shows as its title tmux has read after what turns brackets on.
+    tmux("new-session", "-d", f"stty raw -echo; printf '\\033[?2004h\\033]2;ready\\007'; {take}")
+    eventually(lambda: tmux("display-message", "-p", "#{pane_title}") == "ready", "a program that wants brackets")
+    tmux("copy-mode")
+    tmux("load-buffer", "-b", "one", "-", given=buffered(text))
+    child = os.fork()
+    if not child:
+        Terminal(str(tmp_path / "tmux.sock")).command(PASTE, "one")()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    tmux(
+        "copy-mode", "-q", ";", "send-keys", "-l", "x" * len(expected)
+    )  # so that the program comes to its end whatever is missing
+    eventually(whole.exists, "all that it waits for")
+    assert whole.read_bytes() == expected
