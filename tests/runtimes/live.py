@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from tests.lab.command_line import PATIENCE, watchbill
+from tests.lab.command_line import PATIENCE, eventually, watchbill
 from tests.lab.conftest import Lab
 from tests.lab.keeper_host import AS_STUDIO
 from tests.model_api import ModelApi, Request
@@ -152,10 +152,21 @@ class Agent:
         """Send it a message, and return how `watchbill send` ended."""
         return watchbill(self.lab.path, "send", f"studio/{self.name}", text, *more, "--json")
 
-    def accepts(self, text: str) -> None:
-        """Send it a message that it has to accept."""
+    def accepts(self, text: str) -> str:
+        """Send it a message that it has to accept; return the id of that."""
         done = self.send(text, "--verify", "--timeout", f"{PATIENCE:.0f}")
         assert done.returncode == 0, done.stdout + done.stderr
+        return str(json.loads(done.stdout)["id"])
+
+    def finishes(self, message_id: str) -> None:
+        """Wait until the turn is over that a message began. That it is idle may have been said before that turn."""
+
+        def is_over() -> bool:
+            shown = f"watchbill-host messages studio/{self.name} --id {message_id} --json"
+            rows = json.loads(self.lab.ssh(self.host, shown, check=True).stdout)
+            return [one["state"] for one in rows] == ["answered"]
+
+        eventually(is_over, f"{self.name}: the turn of {message_id} is over", 2 * PATIENCE)
 
     def asked(self, marker: str) -> Request:
         """Return the first request for an answer to the prompt that has this marker."""

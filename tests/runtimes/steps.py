@@ -48,11 +48,11 @@ def accepts_a_prompt(agent: Agent) -> None:
     """A message is one prompt, once and whole, and then it is accepted."""
     agent.idle()
     mark = marker()
-    agent.accepts(f"{mark}: two lines;\n and 'quotes' $HOME `id`")
+    message = agent.accepts(f"{mark}: two lines;\n and 'quotes' $HOME `id`")
     if agent.expected.asks_a_model:
         assert f"{mark}: two lines;\n and 'quotes' $HOME `id`" in agent.asked(mark).prompt
         assert agent.answered(mark)
-    agent.idle()
+    agent.finishes(message)
     if agent.expected.asks_a_model:
         assert agent.turns(mark) == 1
 
@@ -155,13 +155,12 @@ def resumes_its_conversation_after_kill(agent: Agent) -> None:
     """kill -9 is repaired, and what was said before is part of what the model is asked next."""
     agent.idle()
     first, second = marker(), marker()
-    agent.accepts(f"{first}: remember this")
-    agent.idle()
+    agent.finishes(agent.accepts(f"{first}: remember this"))
     before = agent.idle()
     agent.kill()
     after = _new_session(agent, before)
     assert after["restarts"] == before["restarts"] + 1
-    agent.accepts(f"{second}: what was it?")
+    agent.finishes(agent.accepts(f"{second}: what was it?"))
     if agent.expected.asks_a_model:
         assert any(first in text for text in agent.asked(second).texts)
         assert agent.idle()["conversation"] == before["conversation"]

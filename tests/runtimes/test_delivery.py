@@ -179,6 +179,7 @@ def test_nothing_is_lost_or_twice_while_keeper_and_server_are_killed(
     # What a session took with it came again in the next one: what counts is what the conversation has.
     last = desk.fleet.send(runtime, "And now the last one.", verify=2 * PATIENCE)
     assert last.state in TAKEN
+    desk.until_over(runtime, {last.id}, 2 * PATIENCE)
     texts = desk.arrivals(runtime, last.id)[-1].texts
     wrong = {}
     for message_id in sent:
