@@ -261,7 +261,9 @@ class Delivery:
         ended, answer, told_in = self._turn_ended
         if message.state != ACCEPTED:
             return False, None
-        if message.session_id == told_in and ended >= message.accepted_boottime:
+        # That a turn took it which was under way is found in the conversation only when that turn is over.
+        since = message.accepted_boottime if message.accepted_by == "runtime" else message.injected_boottime
+        if message.session_id == told_in and ended >= since:
             # Also where the session itself is over by now: it may have been waited for the end of the turn.
             return True, answer
         if message.session_id != posture.session_id or self._idle_since is None or posture.beat_boottime is None:

@@ -54,6 +54,8 @@ LOG_ENTRY = re.compile(
 )
 """How an entry of its log begins; with what group ``api`` has, its provider refused and is asked again."""
 TOO_MANY_REQUESTS = b"429"
+IDLE_SECONDS = 50.0
+"""For how long nothing has happened, at least, when claude reminds of its prompt."""
 STATE_LIMIT = 32 * 1024 * 1024
 PIECE_ENDS = re.compile(r"(?= (?:/|[A-Za-z]:\\|\Z))")
 """Where claude cuts what is pasted, as if files had been dropped: before paths, and at its end."""
@@ -196,8 +198,14 @@ class Claude(ModelRuntime):
         }
 
     def is_prompt(self, line: bytes) -> bool:
-        """Return whether a line of the transcript is a prompt: what a tool said comes as the user's, too."""
+        """Return whether a line of the transcript is a prompt: what a tool said comes as the user's, too.
+
+        What came into a turn is an attachment of it once the turn has taken it; no hook tells of that.
+        """
         entry = object_in(line)
+        attached = entry.get("attachment")
+        if entry.get("type") == "attachment" and isinstance(attached, dict):
+            return attached.get("type") == "queued_command" and attached.get("commandMode") == "prompt"
         return entry.get("type") == "user" and "toolUseResult" not in entry
 
     def spoken(self, line: bytes) -> list[Spoken]:
@@ -241,8 +249,10 @@ def _asks_a_person(said: Said) -> Said:
 
 
 def _notified(said: Said) -> Said | None:
-    # It comes a minute after any end of a turn, be that a provider's limit.
-    return {"state": "idle", "keeps_limit": True} if said.get("notification_type") == "idle_prompt" else None
+    if said.get("notification_type") != "idle_prompt":
+        return None
+    # It comes a minute after any end of a turn, be that a provider's limit. The next prompt may come with it.
+    return {"state": "idle", "keeps_limit": True, "seconds_ago": IDLE_SECONDS}
 
 
 def _failed(said: Said) -> Said:

@@ -151,6 +151,27 @@ def test_session_that_waited_for_the_end_of_a_turn_takes_no_answer_with_it(desk:
     assert (answered.state, answered.answer) == ("answered", "done")
 
 
+def test_message_that_a_turn_took_without_a_word_is_answered_with_that_turn(desk: Desk) -> None:
+    """claude takes what comes into a turn between two tools: no hook tells, its transcript does."""
+    desk.add(FIRST, wait="now")
+    desk.tend(WORKING)
+    desk.end(posture=WORKING)
+    desk.end(posture=WORKING)
+    desk.now += 1
+    desk.tend(WORKING)
+    desk.end(posture=WORKING)
+    desk.now += 30
+    desk.tend(WORKING)
+    assert (desk.states(), desk.chore.begun[3:]) == ({FIRST: "injected"}, [])
+    desk.delivery.hear(Beat(state="idle", boottime=desk.now, turn_ended=True, answer="done"), "s1")
+    desk.tend()
+    assert desk.chore.begun[3:] == ["ask"]
+    desk.end(HAS)
+    answered = desk.delivery.inbox.find(FIRST)
+    assert answered is not None
+    assert (answered.state, answered.answer, answered.accepted_by) == ("answered", "done", "conversation")
+
+
 def test_turn_of_another_session_ends_none_of_this_one(desk: Desk) -> None:
     desk.add(FIRST)
     desk.inject()

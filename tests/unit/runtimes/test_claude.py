@@ -71,7 +71,11 @@ def said(event: str, **more: Any) -> dict[str, Any]:
             {"state": "waiting-input", "evidence": "Which one?"},
         ),
         ("Notification", {"notification_type": "permission_prompt"}, {}),
-        ("Notification", {"notification_type": "idle_prompt"}, {"state": "idle", "keeps_limit": True}),
+        (
+            "Notification",
+            {"notification_type": "idle_prompt"},
+            {"state": "idle", "keeps_limit": True, "seconds_ago": 50},
+        ),
         ("Stop", {"last_assistant_message": "done"}, {"state": "idle", "turn_ended": True, "answer": "done"}),
         (
             "StopFailure",
@@ -273,6 +277,21 @@ def test_what_a_tool_said_is_no_prompt() -> None:
     assert not CLAUDE.is_prompt(entry("user", [{"type": "tool_result"}], toolUseResult={"stdout": "x"}))
     assert not CLAUDE.is_prompt(entry("assistant", "go on"))
     assert not CLAUDE.is_prompt(b'{"type": "queue-operation", "content": "go on"}')
+
+
+@pytest.mark.parametrize(
+    ("attached", "is_prompt"),
+    [
+        ({"type": "queued_command", "commandMode": "prompt", "prompt": "go on"}, True),
+        ({"type": "queued_command", "commandMode": "task-notification", "prompt": "go on"}, False),
+        ({"type": "file", "content": "go on"}, False),
+        ("go on", False),
+    ],
+)
+def test_prompt_that_a_turn_took_between_its_tools_is_one(attached: Any, is_prompt: bool) -> None:
+    """Else a message for now would come a second time with the next session."""
+    line = json.dumps({"type": "attachment", "attachment": attached}).encode()
+    assert CLAUDE.is_prompt(line) is is_prompt
 
 
 @pytest.fixture
