@@ -34,7 +34,7 @@ def main(runtime: str, event: str) -> int:
     except (KeyError, TypeError, ValueError, AttributeError):
         return 0
     if fields is not None:
-        tell(fields, os.environ, sent)
+        tell(fields, os.environ, sent - fields.pop("seconds_ago", 0.0))
     return 0
 
 

@@ -120,7 +120,10 @@ class Runtime(Delivering):
         return None
 
     def hook(self, event: str, said: Said) -> Said | None:
-        """Return the fields of a beat from what the runtime told one of its hooks; None where it says nothing. Pure."""
+        """Return the fields of a beat from what the runtime told one of its hooks; None where it says nothing. Pure.
+
+        With ``seconds_ago`` where it has been so for a while.
+        """
         return None
 
     def dialog(self, screen: str) -> Dialog | None:

@@ -12,11 +12,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper import hook
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper import keeper as keeper_module
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.definition import parse_definition
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import (
     Beat,
     Ear,
+    parse_line,
     read_heartbeat,
     write_heartbeat,
 )
@@ -27,6 +29,7 @@ from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.running im
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.session import Found
 from ansible_collections.watchbill.fleet.plugins.module_utils._layout import Account, Layout
 from ansible_collections.watchbill.fleet.plugins.module_utils._messages.inbox import Inbox
+from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES
 
 from tests.unit.keeper.bench import definition
 from tests.unit.messages.world import ID, message
@@ -140,6 +143,32 @@ def test_hook_outside_of_a_session_leaves_nothing_in_the_directory_it_runs_in(
     monkeypatch.chdir(tmp_path)
     tell({"state": "idle", "source": "hook"}, {}, 12.5)
     assert os.listdir(tmp_path) == []
+
+
+def test_prompt_that_comes_with_a_reminder_of_the_prompt_is_newer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reminder is of a minute ago, whoever of the two programs that tell of them is quicker."""
+    ear = Ear(str(tmp_path / "beat"))
+    monkeypatch.setenv("WATCHBILL_BEAT", ear.path)
+    for event, given in (
+        ("UserPromptSubmit", {"prompt": "go"}),
+        ("Notification", {"notification_type": "idle_prompt"}),
+    ):
+        monkeypatch.setattr(hook, "_read", lambda descriptor, given=given: json.dumps(given).encode())
+        hook.main("claude", event)
+    prompt, reminder = map(parse_line, ear.lines())
+    assert prompt is not None
+    assert reminder is not None
+    running = Running(Found(1, 0, "s1"), "one", 0.0, 1e9)
+    for beat in (prompt, reminder):
+        running.take(beat, now=time.clock_gettime(time.CLOCK_BOOTTIME), wall=time.time(), healthy_within=30.0)
+    assert running.doing(RUNTIMES["claude"]) == "working"
+    # A minute after a prompt that was taken back, nobody else would say it.
+    running.take(
+        reminder._replace(boottime=(prompt.boottime or 0) + 10), now=1e9, wall=time.time(), healthy_within=30.0
+    )
+    assert running.doing(RUNTIMES["claude"]) == "idle"
 
 
 def test_hook_on_a_full_disk_tells_the_keeper_all_the_same(tmp_path: Path) -> None:
