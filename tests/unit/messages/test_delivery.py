@@ -164,6 +164,7 @@ def test_message_that_a_turn_took_without_a_word_is_answered_with_that_turn(desk
     desk.tend(WORKING)
     assert (desk.states(), desk.chore.begun[3:]) == ({FIRST: "injected"}, [])
     desk.delivery.hear(Beat(state="idle", boottime=desk.now, turn_ended=True, answer="done"), "s1")
+    desk.now += 0.5
     desk.tend()
     assert desk.chore.begun[3:] == ["ask"]
     desk.end(HAS)
