@@ -237,6 +237,9 @@ class Screen(App[None]):
             self._beside(details, functools.partial(self._show_details, reference))
 
     def _show_details(self, reference: str, page: str) -> None:
+        if not self._table_has_keys():
+            self._say(f"{reference}: Enter shows everything about it")
+            return
         self._say("")
         self.push_screen(Page(reference, Text.from_ansi(page)))
 
@@ -244,8 +247,10 @@ class Screen(App[None]):
         """Leave the keys of a dialog to it, and letters to the line that somebody writes."""
         if action not in ("help", "filter", "answer", "message", "act"):
             return True
-        has_keys = self.is_running and len(self.screen_stack) == 1 and not isinstance(self.focused, Input)
-        return True if has_keys else None
+        return True if self._table_has_keys() else None
+
+    def _table_has_keys(self) -> bool:
+        return self.is_running and len(self.screen_stack) == 1 and not isinstance(self.focused, Input)
 
     async def action_help(self) -> None:
         """Show what the keys do."""
@@ -300,6 +305,10 @@ class Screen(App[None]):
         self._say("")
         if not question.asks:
             self._say(f"{question.agent} asks nothing: it is {question.state}")
+            return
+        if not self._table_has_keys():
+            # What somebody writes meanwhile is no answer to what has not been seen.
+            self._say(f"{question.agent} asks something: a shows it")
             return
 
         def give(key: str | None) -> None:
