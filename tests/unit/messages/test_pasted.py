@@ -64,8 +64,7 @@ def test_paste_comes_whole_in_brackets_though_somebody_left_the_terminal_in_copy
     if not child:
         Terminal(str(tmp_path / "tmux.sock")).command(PASTE, "one")()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    tmux(
-        "copy-mode", "-q", ";", "send-keys", "-l", "x" * len(expected)
-    )  # so that the program comes to its end whatever is missing
+    # Whatever is missing, the program comes to its end.
+    tmux("copy-mode", "-q", ";", "send-keys", "-l", "x" * len(expected))
     eventually(whole.exists, "all that it waits for")
     assert whole.read_bytes() == expected
