@@ -166,6 +166,10 @@ class Layout:
         """Held by whoever changes an override. A name that no agent has, as with :attr:`lock`."""
         return self.state + "/override.lock"
 
+    def answer_lock(self, tenant: str) -> str:
+        """Held by whoever answers what an agent of a tenant asks. A name that no agent has, as with :attr:`lock`."""
+        return f"{self.state}/answer-{tenant}.lock"
+
     @property
     def relay(self) -> str:
         """When a relay last asked this host for messages to others. A name that no agent has, as with :attr:`lock`."""

@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import hashlib
+import os
 import select
 import time
 import typing as t
@@ -52,9 +55,9 @@ def _run(chosen: argparse.Namespace) -> int:
     choice = _choice(asked, chosen.choose, chosen.seen, str(chosen.agent))
     audit(layout, "answer", str(chosen.agent), chosen.who, question=asked["question"], answer=choice["label"])
     answer = [chosen.who or None, choice["key"], choice["label"], asked["seen"]]
-    state, refused = call_as(
-        who, press, who.uid, who.home, list(chosen.agent), runtime, *answer, timeout=DONE_SECONDS + 4 * TMUX_SECONDS
-    )
+    given = (who.uid, who.home, list(chosen.agent), runtime, *answer)
+    with _alone(layout, chosen.agent.tenant):
+        state, refused = call_as(who, press, *given, timeout=DONE_SECONDS + 4 * TMUX_SECONDS)
     if refused:
         raise CommandFailed(f"{chosen.agent}: {refused}")
     done = {"agent": str(chosen.agent), "answer": choice["label"], "state": state}
@@ -63,6 +66,21 @@ def _run(chosen: argparse.Namespace) -> int:
     else:
         print(f"{done['agent']}: answered {done['answer']!r}, now {state}")
     return 0
+
+
+@contextlib.contextmanager
+def _alone(layout: Layout, tenant: str) -> t.Iterator[None]:
+    """Let nobody else answer meanwhile: of two who saw the same question, one would answer the next one unseen."""
+    if layout.mode == "system" and os.geteuid() != 0:
+        # A plain user has nothing to write to, and only agents of its own to reach.
+        yield
+        return
+    lock = os.open(layout.answer_lock(tenant), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _show(asked: dict[str, t.Any], agent: str, as_json: bool) -> None:

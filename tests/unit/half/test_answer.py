@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -189,3 +191,34 @@ def test_what_agents_say_is_shown_without_what_a_terminal_obeys(capsys: pytest.C
     entry = {"at": "2026-11-21T10:00:00Z\x1b[2J", "who": "agent", "text": "one\n\ttwo\x1b]0;title\x07"}
     tail._print(entry, "transcript", as_json=False)
     assert capsys.readouterr().out == "2026-11-21T10:00:00Z[2J agent  one\n\ttwo]0;title\n"
+
+
+def test_of_two_who_saw_the_same_question_one_answers_and_the_other_hears_that_it_is_gone(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its key would be the answer to whatever is asked next."""
+    host.run()
+    said: list[object] = []
+    waits = threading.Event()
+
+    def flock(handle: int, how: int) -> None:
+        waits.set()
+        lock(handle, how)
+
+    def second() -> None:
+        try:
+            said.append(host.run(choose="1"))
+        except CommandFailed as error:
+            said.append(str(error))
+
+    lock = fcntl.flock
+    os.makedirs(host.layout.state)
+    with open(host.layout.answer_lock("mine"), "w") as first:
+        lock(first, fcntl.LOCK_EX)
+        monkeypatch.setattr(answer.fcntl, "flock", flock)
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waits.wait(60)
+        assert host.got_nothing()
+    thread.join(60)
+    assert "asks something else by now" in str(said)
