@@ -11,7 +11,7 @@ import math
 import typing as t
 
 from .._messages.inbox import Inbox
-from .._messages.message import ACCEPTED, DEAD, INJECTED, QUEUED, Message
+from .._messages.message import ACCEPTED, DEAD, INJECTED, QUEUED, SUBMITTED, Message
 from .._messages.next_step import (
     ASK,
     FAILED,
@@ -36,6 +36,8 @@ from .terminal import TMUX_SECONDS, Terminal, buffered
 
 UNWRITTEN_SECONDS = 10.0
 ATTACHED_SECONDS = 5.0
+GIVING_SECONDS = 5.0
+"""For how long after a prompt was submitted its agent may still say that it is idle, although its turn begins."""
 CALM_INTERVALS = 2
 """For how many intervals an agent says that it is idle before a turn counts as over whose end nobody told."""
 UNTOLD_INTERVALS = 12
@@ -123,6 +125,18 @@ class Delivery:
         if evidence.boottime >= message.injected_boottime:
             # The end of its turn is looked for from then on: nothing was said in the future.
             self._evidence[message_id] = evidence._replace(boottime=min(evidence.boottime, self._boottime()))
+
+    def is_giving_work(self) -> bool:
+        """Return whether a prompt was submitted a moment ago, and nobody knows yet what the agent makes of it.
+
+        Who ended its session now would cut off a turn that nobody begins a second time.
+        """
+        return self._given_until() > self._boottime()
+
+    def _given_until(self) -> float:
+        given = (one.id for one in self.inbox.open.values() if one.state == INJECTED and one.phase in SUBMITTED)
+        now = Known(self._boottime())
+        return max((self._known.get(one, now).since + GIVING_SECONDS for one in given), default=0.0)
 
     # -- what is done -------------------------------------------------------------------------------------------------
 
@@ -363,7 +377,8 @@ class Delivery:
         # What cannot be written down is tried again in a while.
         first = None if self.problem else min(waiting, default=None)
         expiry = None if first is None else self._boottime() + seconds_of(first) - self._wall()
-        return [at for at in (self.chore.due, self._again, expiry) if at is not None]
+        given = self._given_until() if self.is_giving_work() else None
+        return [at for at in (self.chore.due, self._again, expiry, given) if at is not None]
 
     def said(self) -> dict[str, t.Any]:
         """Return what goes into heartbeat.json: how many messages wait, and what for."""

@@ -45,6 +45,7 @@ class Mail:
         places = Places(Layout.agent_home(who.home, name), directory, record.directory)
         self.delivery = Delivery(Inbox(record.directory), places, record, supervision.boottime, supervision.wall)
         self.delivery.on_change = self._changed
+        supervision.is_given_work = self.delivery.is_giving_work
         self.reception = Reception(self.delivery, self._place, self._hold_of, self._refusal, supervision.wall)
         taking = self.reception
         control.operations.update(send=taking.send, message=taking.show, unsend=taking.unsend)

@@ -51,6 +51,7 @@ class Supervision:
         self.closer_look = CloserLook(session, record.directory, boottime, wall)
         self.boottime = boottime
         self.wall = wall
+        self.is_given_work: t.Callable[[], bool] = lambda: False
         self.definition: Definition | None = None
         self.running: Running | None = None
         self.patience = Patience()
@@ -224,7 +225,7 @@ class Supervision:
             return
         running = self.running
         if running is not None:
-            why = self._situation(running).reason_to_end()
+            why = self._situation(running).reason_to_end(self.is_given_work)
             if why and self.boottime() >= running.stop_again:
                 self._end(running, why)
         if self.running is None and self.wanted() and self.boottime() >= self.next_start:

@@ -22,6 +22,8 @@ HELD = "held"
 LOADING, PASTING, PASTED, ENTERED = "loading", "pasting", "pasted", "entered"
 POSTING, POSTED = "posting", "posted"
 PHASES = (LOADING, PASTING, PASTED, ENTERED, POSTING, POSTED)
+SUBMITTED = (ENTERED, POSTING, POSTED)
+"""Those in which the runtime may have begun a turn with it."""
 
 IDLE, NOW = "idle", "now"
 """When a message is put in front of an agent: when it is idle, or in the middle of its turn as well."""

@@ -57,6 +57,32 @@ def test_drained_agent_finishes_its_turn_says_so_and_stops(bench: Bench) -> None
     assert bench.session.told == ["start", "stop"]
 
 
+@pytest.mark.parametrize(
+    ("override", "launch"),
+    [(said(stop=word(when="idle")), "one"), (restart(), "one"), (None, "two")],
+    ids=["drain", "restart", "changed"],
+)
+def test_agent_that_was_just_given_a_prompt_is_left_to_begin_its_turn(
+    bench: Bench, override: dict[str, Any] | None, launch: str
+) -> None:
+    bench.use()
+    bench.beat("idle")
+    bench.mind.is_given_work = lambda: True
+    bench.use(override, launch_digest=launch)
+    assert bench.session.told == ["start"]
+    bench.mind.is_given_work = lambda: False
+    bench.tick()
+    assert bench.session.told[:2] == ["start", "stop"]
+
+
+def test_stop_at_once_asks_nobody_what_was_just_given(bench: Bench) -> None:
+    bench.use()
+    bench.beat("idle")
+    bench.mind.is_given_work = lambda: True
+    bench.use(said(stop=word()))
+    assert bench.session.told == ["start", "stop"]
+
+
 def test_drained_command_stops_at_once_since_nobody_can_tell_whether_it_is_idle(bench: Bench) -> None:
     bench.use(runtime="command")
     bench.use(runtime="command", override=said(stop=word(when="idle")))

@@ -173,6 +173,24 @@ def test_message_that_a_turn_took_without_a_word_is_answered_with_that_turn(desk
     assert (answered.state, answered.answer, answered.accepted_by) == ("answered", "done", "conversation")
 
 
+def test_agent_that_was_just_given_a_prompt_does_not_count_as_idle_until_it_says_what_it_does(desk: Desk) -> None:
+    """Between Enter and the word of its hook it still says that it is idle, and a restart would cut off its turn."""
+    desk.add(FIRST)
+    desk.tend()
+    desk.end()
+    assert not desk.delivery.is_giving_work()
+    desk.end()
+    desk.now += 1
+    desk.tend()
+    assert desk.chore.begun[-1] == "send-keys"
+    assert desk.delivery.is_giving_work()
+    assert desk.keeper().is_giving_work(), "the next keeper decides before it looks at its messages"
+    desk.end(posture=IDLE._replace(hold="draining", hold_now="draining"))
+    assert desk.now + 5 in desk.delivery.deadlines()
+    desk.now += 5
+    assert not desk.delivery.is_giving_work()
+
+
 def test_turn_of_another_session_ends_none_of_this_one(desk: Desk) -> None:
     desk.add(FIRST)
     desk.inject()
