@@ -22,6 +22,9 @@ REQUEST_LIMIT = 2 * 1024 * 1024
 """Bytes: a text of 200 KiB may be six times as long as JSON."""
 UNSENT_LIMIT = 256 * 1024
 MOST_CONNECTIONS = 24
+"""Of those that have not said yet what they want, or not heard all of the answer."""
+MOST_FOLLOWERS = 200
+"""Of those that wait for what becomes of a message: an orchestrator may have many who write to it."""
 REQUEST_SECONDS = 10.0
 FOLLOW_SECONDS = 3600.0
 
@@ -92,7 +95,9 @@ class Control:
 
     def register(self, poll: select.poll) -> None:
         """Let *poll* wait for all that :meth:`serve` can do something about."""
-        if self._listener is not None and len(self._callers) < MOST_CONNECTIONS:
+        following = sum(caller.follows is not None for caller in self._callers.values())
+        room = len(self._callers) - following < MOST_CONNECTIONS and following < MOST_FOLLOWERS
+        if self._listener is not None and room:
             poll.register(self._listener.fileno(), select.POLLIN)
         for descriptor, caller in self._callers.items():
             poll.register(descriptor, caller.mask)

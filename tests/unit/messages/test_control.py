@@ -136,6 +136,21 @@ def test_who_follows_is_told_until_the_last_word(keeper: Keeper) -> None:
     assert keeper.control.deadlines() == []
 
 
+def test_many_who_follow_keep_nobody_from_being_heard(keeper: Keeper) -> None:
+    """All agents of a large fleet may wait for the one that they report to."""
+    following = [socket.socket(socket.AF_UNIX) for _ in range(2 * MOST_CONNECTIONS)]
+    for caller in following:
+        caller.connect(keeper.path)
+        caller.sendall(b'{"op": "follow"}\n')
+        keeper.serve(0.02)
+    assert len(keeper.control.deadlines()) == len(following)
+    assert keeper.ask(b'{"op": "echo", "text": 1}\n') == [{"said": 1, "uid": os.getuid()}]
+    for caller in following:
+        caller.close()
+    keeper.serve()
+    assert keeper.control.deadlines() == []
+
+
 def test_who_follows_and_never_reads_costs_little_and_is_let_go(keeper: Keeper) -> None:
     with socket.socket(socket.AF_UNIX) as caller:
         caller.connect(keeper.path)
