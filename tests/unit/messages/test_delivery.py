@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.chore import Chore, Outcome
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.chore import Outcome
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.delivery import Delivery, Places
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.handover import HAS, HAS_NOT
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.heartbeat import Beat
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.posture import Posture, nobody
-from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.processes import wait_readable
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.record import Record
 from ansible_collections.watchbill.fleet.plugins.module_utils._messages.inbox import Inbox
 from ansible_collections.watchbill.fleet.plugins.module_utils._messages.message import Message
@@ -377,24 +376,3 @@ def test_everybody_who_follows_is_told_of_every_change(desk: Desk) -> None:
     desk.inject()
     desk.accept(FIRST)
     assert [state for one, state in desk.changes if one == FIRST] == [*["injected"] * 4, "accepted"]
-
-
-def test_child_that_takes_too_long_is_ended_and_its_output_is_capped() -> None:
-    now = [0.0]
-    chore = Chore(lambda: now[0])
-
-    def hang() -> Any:
-        import os
-
-        os.write(1, b"begun")
-        time.sleep(600)
-
-    chore.begin(hang, 5.0)
-    chore.look()
-    assert chore.due == 5.0
-    now[0] = 6.0
-    chore.look()
-    assert chore.descriptor is not None
-    assert wait_readable(chore.descriptor, 60)
-    assert chore.ended() == Outcome(None, "not done in time")
-    assert chore.descriptor is None
