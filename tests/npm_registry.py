@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from watchbill.runtimes.recipe import NODE_VERSION
 
@@ -63,8 +63,9 @@ class Registry:
             self.add(AGENT, version, {"dist/cli.js": PI.replace("VERSION", version).encode()})
 
     def environment(self) -> dict[str, str]:
-        """Return what makes npm ask this registry."""
-        return {"npm_config_registry": self.address, "npm_config_fetch_retries": "0"}
+        """Return what makes npm ask this registry, and no proxy of whoever tests."""
+        host = urlsplit(self.address).hostname or ""
+        return {"npm_config_registry": self.address, "npm_config_fetch_retries": "0", "npm_config_noproxy": host}
 
     def answer(self, path: str) -> bytes | None:
         """Return what is at a path: the versions of a package, or the tarball of one."""

@@ -224,6 +224,9 @@ def _environment(inherited: Mapping[str, str], directory: Path, lab: bool) -> di
         "ANSIBLE_RETRY_FILES_ENABLED": "False",
         # A key with a passphrase and no agent is an error here, not a question nobody sees.
         "ANSIBLE_SSH_EXTRA_ARGS": "-o BatchMode=yes",
+        # Ansible refuses to start in the C locale, as cron and services have it, and in one that is not installed here,
+        # as a login by ssh may bring it along.
+        "LC_ALL": "C.UTF-8",
         "WATCHBILL_LAB": "1" if lab else "0",
     }
 

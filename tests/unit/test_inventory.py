@@ -39,7 +39,14 @@ def run(program: str, *arguments: str, cwd: Path, **env: str) -> subprocess.Comp
     return subprocess.run(
         [str(PROGRAMS / program), *arguments],
         cwd=cwd,
-        env={**kept, "ANSIBLE_CONFIG": str(nothing), "ANSIBLE_NOCOLOR": "1", "COLUMNS": "200", **env},
+        env={
+            **kept,
+            "ANSIBLE_CONFIG": str(nothing),
+            "ANSIBLE_NOCOLOR": "1",
+            "COLUMNS": "200",
+            "LC_ALL": "C.UTF-8",
+            **env,
+        },
         capture_output=True,
         text=True,
         check=False,

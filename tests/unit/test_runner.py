@@ -116,6 +116,7 @@ def test_nothing_around_us_changes_what_runs(fleet_file: Path, monkeypatch: pyte
     monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", "/nowhere")
     monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "nonsense")
     monkeypatch.setenv("ANSIBLE_HOST_KEY_CHECKING", "False")
+    monkeypatch.setenv("LC_ALL", "C")
     result = run_playbook("observe", fleet_file, hosts=["here"], limited=True)
     assert result.return_code == 0, result.output
     assert "here" in result.answers

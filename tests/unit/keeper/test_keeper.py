@@ -6,8 +6,9 @@ import json
 import os
 import select
 import socket
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -100,10 +101,17 @@ def test_what_a_hook_said_while_no_keeper_listened_is_heard_by_the_next_one(
     assert sorted(os.listdir(os.path.dirname(keeper.ear.path))) == ["beat", "beat.last"]
 
 
-def test_keeper_is_ready_once_heartbeat_json_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def short() -> Iterator[str]:
+    """A directory whose path is short enough for that of a socket below it, whoever tests."""
+    with tempfile.TemporaryDirectory() as directory:
+        yield directory
+
+
+def test_keeper_is_ready_once_heartbeat_json_is_its_own(short: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waited for it looks next: by what an earlier keeper wrote, this one would run another host half."""
     monkeypatch.setattr(keeper_module, "Signals", NoSignals)
-    layout = LayoutHere("rootless", str(tmp_path), os.getuid())
+    layout = LayoutHere("rootless", short, os.getuid())
     orders = Path(layout.agent_directory("studio", "coder0"))
     orders.mkdir(parents=True)
     (orders / "definition.json").write_text(json.dumps(definition()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import select
 import signal
 import socket
@@ -134,7 +135,7 @@ def test_command_is_run_by_who_is_on_standby_and_nobody_sees_a_difference(fleet:
 def test_variables_are_those_of_who_asks(fleet: Path) -> None:
     ps(fleet)
     assert "\x1b[" not in told(fleet, ["ps"], standby=True)[1]
-    assert "\x1b[" in told(fleet, ["ps"], standby=True, FORCE_COLOR="1")[1]
+    assert "\x1b[" in told(fleet, ["ps"], standby=True, FORCE_COLOR="1", TERM="xterm")[1]
     assert "\x1b[" not in told(fleet, ["ps"], standby=True)[1]
 
 
@@ -249,6 +250,9 @@ def test_of_many_that_stay_behind_at_once_one_listens(tmp_path: Path) -> None:
         listeners[0].close()
 
 
+@pytest.mark.skipif(
+    resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 2000, reason="nobody has that many descriptors here"
+)
 def test_one_with_more_descriptors_than_select_can_take_serves(fleet: Path) -> None:
     crowd = "import os, sys; taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]; "
     run = f"sys.argv[1:] = ['ps', '-f', {str(fleet)!r}]; from watchbill.cli import main; main()"
