@@ -59,7 +59,10 @@ class Pane(t.NamedTuple):
 
 
 class Drawn(t.NamedTuple):
-    """When a program wrote to its terminal last, in seconds since the epoch, and the title that it gave it."""
+    """When a program wrote to its terminal last, in seconds since the epoch, and the title that it gave it.
+
+    ``at`` is None where nothing was written after the second in which the terminal was made.
+    """
 
     at: int | None
     title: str
@@ -190,9 +193,12 @@ class Session:
 
         :raises SessionError: the server does not answer.
         """
-        wanted = "#{window_activity} #{pane_title}"
-        at, _, title = self._tmux("display-message", "-p", "-t", PANE, wanted, timeout=PROBE_SECONDS).partition(" ")
-        return Drawn(int(at) if at.isdigit() else None, title.strip())
+        # To tmux, that it made the window is activity as well.
+        wanted = "#{window_activity} #{session_created} #{pane_title}"
+        said = self._tmux("display-message", "-p", "-t", PANE, wanted, timeout=PROBE_SECONDS)
+        at, made, title = [*said.split(" ", 2), "", ""][:3]
+        drew = at.isdigit() and made.isdigit() and int(at) > int(made)
+        return Drawn(int(at) if drew else None, title.strip())
 
     def result(self) -> str:
         """Return systemd's word for how the unit ended (``success``, ``signal``, ``oom-kill`` …), else nothing."""

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.processes import CommandError
-from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.session import Found, Pane, Session, SessionError
+from ansible_collections.watchbill.fleet.plugins.module_utils._keeper.session import (
+    Drawn,
+    Found,
+    Pane,
+    Session,
+    SessionError,
+)
 
 
 class Commands:
@@ -43,6 +49,21 @@ def session(directory: Path, commands: Commands) -> Session:
 )
 def test_end_of_the_agents_own_pane_counts_and_no_other(tmp_path: Path, listing: str, pane: Pane | None) -> None:
     assert session(tmp_path, Commands(list_panes=listing)).pane() == pane
+
+
+@pytest.mark.parametrize(
+    ("said", "drawn"),
+    [
+        ("1800000007 1800000005 the shop: idle\n", Drawn(1_800_000_007, "the shop: idle")),
+        ("1800000005 1800000005 the shop\n", Drawn(None, "the shop")),
+        ("1800000007 1800000005 \n", Drawn(1_800_000_007, "")),
+        ("", Drawn(None, "")),
+    ],
+)
+def test_window_that_tmux_has_just_made_was_not_drawn_by_the_program_in_it(
+    tmp_path: Path, said: str, drawn: Drawn
+) -> None:
+    assert session(tmp_path, Commands(display_message=said)).drawn() == drawn
 
 
 def test_tmux_that_missed_the_end_of_a_program_is_made_to_look_again(
