@@ -85,14 +85,22 @@ def number(value: t.Any) -> float | None:
     return known if math.isfinite(known) else None
 
 
-def replace_file(path: str, content: bytes, mode: int = 0o600, group: int | None = None, durable: bool = False) -> None:
+def replace_file(
+    path: str,
+    content: bytes,
+    mode: int = 0o600,
+    group: int | None = None,
+    durable: bool = False,
+    beside: str = "new",
+) -> None:
     """Write *content* beside *path* and move it there, so that a reader sees the old or the new file, never a half.
 
     :param group: gid that the file gets, where that is not our own.
     :param durable: whether the content is on the disk before it takes the name.
+    :param beside: what the name of the file beside it ends with: those who write at the same time need one each.
     :raises OSError: the directory is missing or full.
     """
-    temporary = f"{path}.new"
+    temporary = f"{path}.{beside}"
     handle = os.open(temporary, WRITE | os.O_TRUNC, mode)
     try:
         try:

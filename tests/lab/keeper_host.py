@@ -7,6 +7,8 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.watchbill.fleet.plugins.module_utils._runtimes import RUNTIMES
+
 from tests.lab.command_line import PATIENCE, eventually
 from tests.lab.conftest import Lab
 
@@ -14,6 +16,8 @@ UID = 20001
 AS_STUDIO = f"setpriv --reuid={UID} --regid={UID} --clear-groups env XDG_RUNTIME_DIR=/run/user/{UID} HOME=/home/studio"
 RUNTIME = f"/run/user/{UID}/watchbill"
 STATE = "/home/studio/.local/state/watchbill"
+pasted = RUNTIMES["stub"].pasted
+"""Makes of a prompt what a stub gets by paste."""
 
 
 @dataclass(frozen=True)

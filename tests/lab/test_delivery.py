@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.module_utils._messages.text import pasted, sanitise
+from ansible_collections.watchbill.fleet.plugins.module_utils._messages.text import sanitise
 
 from tests.hostile_texts import hostile_texts
 from tests.lab.command_line import COMMAND_SECONDS, answer, eventually, watchbill
 from tests.lab.conftest import Lab
-from tests.lab.keeper_host import RUNTIME, STATE, KeeperHost
+from tests.lab.keeper_host import RUNTIME, STATE, KeeperHost, pasted
 from watchbill.api import Fleet
 from watchbill.errors import OperationError
 

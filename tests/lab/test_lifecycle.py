@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.module_utils._messages.text import pasted
 
 from tests.lab.command_line import answer, eventually, watchbill
 from tests.lab.conftest import Lab
-from tests.lab.keeper_host import KeeperHost
+from tests.lab.keeper_host import KeeperHost, pasted
 from watchbill.lab.addresses import CONTROL
 
 FLEET = """

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.watchbill.fleet.plugins.module_utils._messages.text import pasted
 
 from tests.lab.command_line import answer, eventually, look, watchbill
 from tests.lab.conftest import Lab
-from tests.lab.keeper_host import AS_STUDIO, RUNTIME
+from tests.lab.keeper_host import AS_STUDIO, RUNTIME, pasted
 
 FLEET = """
 version: 1

@@ -131,12 +131,13 @@ class Delivery:
 
         Who ended its session now would cut off a turn that nobody begins a second time.
         """
-        return self._given_until() > self._boottime()
+        return self._given_until() is not None
 
-    def _given_until(self) -> float:
+    def _given_until(self) -> float | None:
+        now = self._boottime()
         given = (one.id for one in self.inbox.open.values() if one.state == INJECTED and one.phase in SUBMITTED)
-        now = Known(self._boottime())
-        return max((self._known.get(one, now).since + GIVING_SECONDS for one in given), default=0.0)
+        until = max((self._known.get(one, Known(now)).since + GIVING_SECONDS for one in given), default=now)
+        return until if until > now else None
 
     # -- what is done -------------------------------------------------------------------------------------------------
 
@@ -377,8 +378,7 @@ class Delivery:
         # What cannot be written down is tried again in a while.
         first = None if self.problem else min(waiting, default=None)
         expiry = None if first is None else self._boottime() + seconds_of(first) - self._wall()
-        given = self._given_until() if self.is_giving_work() else None
-        return [at for at in (self.chore.due, self._again, expiry, given) if at is not None]
+        return [at for at in (self.chore.due, self._again, expiry, self._given_until()) if at is not None]
 
     def said(self) -> dict[str, t.Any]:
         """Return what goes into heartbeat.json: how many messages wait, and what for."""

@@ -15,7 +15,7 @@ import sys
 import time
 import typing as t
 
-from .._plain_files import parse_object
+from .._plain_files import parse_object, replace_file
 from .._runtimes import RUNTIMES
 from .heartbeat import LINE_LIMIT
 
@@ -65,20 +65,10 @@ def keep_last(fifo: str, line: bytes) -> None:
 
     What a prompt, a permission or the end of a turn made of an agent holds until something else happens.
     """
-    path = fifo + LAST
-    temporary = f"{path}.{os.getpid()}"
-    try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(handle, line)
-        finally:
-            os.close(handle)
-        os.rename(temporary, path)
-    except OSError:
-        # Without its directory the agent has no keeper either; where the directory is full, the keeper is told all the
-        # same, if it listens.
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+    # Without its directory the agent has no keeper either; where the directory is full, the keeper is told all the
+    # same, if it listens.
+    with contextlib.suppress(OSError):
+        replace_file(fifo + LAST, line, beside=str(os.getpid()))
 
 
 def write_beat(fifo: str, line: bytes) -> None:

@@ -27,7 +27,8 @@ COMING = {
 class Situation(t.NamedTuple):
     """``restart`` is the operator's restart that is still to be carried out; ``now`` is CLOCK_BOOTTIME.
 
-    ``is_given_work``: whether the agent was just given a prompt, and has not said yet that it works.
+    ``is_given_work``: says whether the agent was just given a prompt and has not said yet that it works; asked only of
+    one that says that it is idle.
     """
 
     definition: Definition
@@ -35,7 +36,7 @@ class Situation(t.NamedTuple):
     standing: Standing
     restart: Override | None
     now: float
-    is_given_work: bool = False
+    is_given_work: t.Callable[[], bool] = lambda: False
 
     @property
     def runtime(self) -> Runtime:
@@ -50,7 +51,7 @@ class Situation(t.NamedTuple):
     @property
     def rests(self) -> bool:
         """Whether the agent itself said last that it is in the middle of nothing."""
-        return self.running.doing(self.runtime) == "idle" and not self.is_given_work
+        return self.running.doing(self.runtime) == "idle" and not self.is_given_work()
 
     @property
     def came_to_rest(self) -> bool:
@@ -79,15 +80,8 @@ class Situation(t.NamedTuple):
         """Whether the session was started with something else than what the definition says now."""
         return self.running.launch_digest != self.definition.launch_digest
 
-    def reason_to_end(self, is_given_work: t.Callable[[], bool] = lambda: False) -> str:
-        """Return why the session has to end now, or an empty string.
-
-        :param is_given_work: asked only where it matters.
-        """
-        why = self._reason_to_end()
-        return self._replace(is_given_work=True)._reason_to_end() if why and is_given_work() else why
-
-    def _reason_to_end(self) -> str:
+    def reason_to_end(self) -> str:
+        """Return why the session has to end now, or an empty string."""
         if self.standing.kind == STOPPED and (not self.is_draining or self._may_restart("idle")):
             return "stopped"
         if self.standing.kind == OFF and not self.standing.keeps and self.came_to_rest:

@@ -225,7 +225,7 @@ class Supervision:
             return
         running = self.running
         if running is not None:
-            why = self._situation(running).reason_to_end(self.is_given_work)
+            why = self._situation(running)._replace(is_given_work=self.is_given_work).reason_to_end()
             if why and self.boottime() >= running.stop_again:
                 self._end(running, why)
         if self.running is None and self.wanted() and self.boottime() >= self.next_start:

@@ -60,15 +60,6 @@ def prompt(source: str, target: str, message_id: str, text: str) -> str:
     return f"[{source} -> {target}] watchbill:{message_id}\n{text}"
 
 
-def pasted(whole: str) -> str:
-    """Return a prompt as it is pasted before Enter: with a space at its end, which runtimes drop.
-
-    Enter would complete the word that the cursor is at: claude makes ``@/etc/pas`` ``@/etc/passwd``, codex ``@READ``
-    the name of some file, and ``$skill`` its dialog. claude and pi take a backslash with Enter for a line break.
-    """
-    return whole + " "
-
-
 def excerpt(text: str) -> str:
     """Return the beginning of a text in one line, for lists."""
     line = " ".join(text[: 4 * EXCERPT_LIMIT].split())

@@ -7,8 +7,6 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .._messages.text import pasted
-
 PASTE, HTTP = "paste", "http"
 NOTHING = "\x1b[m"
 """A sequence of a terminal that changes nothing, for a runtime that drops such from what is pasted."""
@@ -42,8 +40,13 @@ class Delivering:
     to it are refused."""
 
     def pasted(self, prompt: str) -> str:
-        """Return a prompt as it is pasted, where ``delivery`` is ``paste``."""
-        return pasted(prompt)
+        """Return a prompt as it is pasted, where ``delivery`` is ``paste``: with a space at its end, which is dropped.
+
+        Enter would complete the word that the cursor is at: claude makes ``@/etc/pas`` ``@/etc/passwd``, codex
+        ``@READ`` the name of some file, and ``$skill`` its dialog. claude and pi take a backslash with Enter for a
+        line break.
+        """
+        return prompt + " "
 
     def post(self, post: Post) -> None:
         """Hand over a prompt, where ``delivery`` is ``http``.
